@@ -1,0 +1,4 @@
+/** Placeholder shape until the device model lands. */
+export interface Device {
+  readonly name: string;
+}

@@ -1,0 +1,4 @@
+/** Placeholder shape until conntrack lands. */
+export interface Conn {
+  readonly id: number;
+}

@@ -1,0 +1,3 @@
+export * from './finding.ts';
+export * from './objects.ts';
+export * from './store.ts';
