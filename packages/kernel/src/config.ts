@@ -1,4 +1,5 @@
 import type { Ip, Mac, Prefix } from '@netsim/wire';
+import type { Ruleset } from './netfilter/iptables/rule.ts';
 
 /**
  * A network namespace as plain data: what `ip link`, `ip addr`, `ip route`, `ip rule`, `ip neigh`, `bridge fdb` and `sysctl`
@@ -102,4 +103,22 @@ export interface FdbConfig {
   readonly dev: string;
   readonly mac: Mac;
   readonly dst?: Ip;
+}
+
+/** A program that listens in a netns. */
+export interface ListenerConfig {
+  readonly netns: string;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Absent: every address of the netns. */
+  readonly address?: Ip;
+  readonly port: number;
+  /** Name shown by `ss -tlnp` and in a trace. */
+  readonly program: string;
+}
+
+/** Everything that a world is made of. `rulesets` are loaded as `iptables-restore` would. */
+export interface WorldPlan {
+  readonly netns: readonly NetnsConfig[];
+  readonly rulesets: readonly { readonly netns: string; readonly ruleset: Ruleset }[];
+  readonly listeners: readonly ListenerConfig[];
 }
