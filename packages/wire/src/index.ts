@@ -1,2 +1,17 @@
 export * from './address.ts';
+export * from './arp.ts';
+export * from './checksum.ts';
+export * from './error.ts';
+export * from './ethernet.ts';
+export * from './icmp.ts';
+export * from './icmpv6.ts';
+export * from './ipv4.ts';
+export * from './ipv6.ts';
+export { isGroupMac, isMac, multicastMac, solicitedNode } from './octets.ts';
+export * from './pcapng.ts';
 export * from './protocol.ts';
+export * from './sctp.ts';
+export * from './tcp.ts';
+export * from './udp.ts';
+export { View } from './view.ts';
+export * from './vxlan.ts';

@@ -1,0 +1,265 @@
+import {
+  type Ends,
+  ETHERNET_HEADER,
+  EtherType,
+  encodeArp,
+  encodeEthernet,
+  encodeIcmp,
+  encodeIcmpv6,
+  encodeIpv4,
+  encodeIpv6,
+  encodeSctp,
+  encodeTcp,
+  encodeUdp,
+  encodeVxlan,
+  ICMP_HEADER,
+  IcmpType,
+  Icmpv6Type,
+  IPV4_HEADER,
+  IPV6_HEADER,
+  IpProto,
+  isGroupMac,
+  SCTP_CHUNK_HEADER,
+  SCTP_HEADER,
+  SctpChunkType,
+  solicitedNode,
+  TCP_HEADER,
+  UDP_HEADER,
+  VXLAN_HEADER,
+} from '@netsim/wire';
+import type { Skb } from './skb.ts';
+
+/** Largest ICMP error that Linux sends, with its IPv4 header (net/ipv4/icmp.c: icmp_send). */
+const ICMP_ERROR_MAX = 576;
+/** Largest ICMPv6 error, with its IPv6 header: the minimum MTU (RFC 4443, 2.4 (c)). */
+const ICMPV6_ERROR_MAX = 1280;
+const ARP_BYTES = 28;
+/** Neighbour discovery with one link-layer address option. */
+const ND_BYTES = 32;
+const ND_REQUEST = 1;
+
+/**
+ * Length in bytes of the packet without its Ethernet header: what an MTU is compared with. No bytes are made.
+ *
+ * TCP segments are counted without options, and a handshake or reset of SCTP as one INIT chunk.
+ */
+export function l3Length(skb: Skb): number {
+  if (skb.etherType === EtherType.ARP) return ARP_BYTES;
+  return (skb.etherType === EtherType.IPV6 ? IPV6_HEADER : IPV4_HEADER) + l4Length(skb);
+}
+
+function l4Length(skb: Skb): number {
+  const data = skb.payload === null ? skb.payloadLength : skb.payload.length;
+  switch (skb.protocol) {
+    case IpProto.TCP:
+      return TCP_HEADER + data;
+    case IpProto.UDP:
+      if (isVxlan(skb)) return UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER + l3Length(skb.inner!);
+      return UDP_HEADER + data;
+    case IpProto.ICMP:
+      if (skb.inner !== null) return ICMP_HEADER + Math.min(l3Length(skb.inner), quoteRoom(skb));
+      return ICMP_HEADER + data;
+    case IpProto.ICMPV6:
+      if (isNeighborDiscovery(skb)) return ND_BYTES;
+      if (skb.inner !== null) return ICMP_HEADER + Math.min(l3Length(skb.inner), quoteRoom(skb));
+      return ICMP_HEADER + data;
+    case IpProto.SCTP:
+      return SCTP_HEADER + SCTP_CHUNK_HEADER + (data === 0 ? INIT_BYTES : (DATA_BYTES + data + 3) & ~3);
+    default:
+      return data;
+  }
+}
+
+/** Fixed parts of an INIT and of a DATA chunk, after the chunk header (RFC 9260, 3.3.1 and 3.3.2). */
+const DATA_BYTES = 12;
+const INIT_BYTES = 16;
+
+function isVxlan(skb: Skb): boolean {
+  return skb.vni >= 0 && skb.inner !== null;
+}
+
+function isNeighborDiscovery(skb: Skb): boolean {
+  return (
+    skb.arpOp !== 0 ||
+    skb.icmpType === Icmpv6Type.NEIGHBOR_SOLICITATION ||
+    skb.icmpType === Icmpv6Type.NEIGHBOR_ADVERTISEMENT
+  );
+}
+
+function quoteRoom(skb: Skb): number {
+  return skb.protocol === IpProto.ICMP
+    ? ICMP_ERROR_MAX - IPV4_HEADER - ICMP_HEADER
+    : ICMPV6_ERROR_MAX - IPV6_HEADER - ICMP_HEADER;
+}
+
+/**
+ * The whole Ethernet frame as a network card would see it, with right lengths and checksums. An encapsulated frame and
+ * the packet quoted by an ICMP error are inside. A payload of which only the length is known is zeros.
+ */
+export function frameBytes(skb: Skb): Uint8Array {
+  return encodeEthernet({ dst: skb.dstMac, src: skb.srcMac, type: skb.etherType, payload: l3Bytes(skb) });
+}
+
+function l3Bytes(skb: Skb): Uint8Array {
+  const { src, dst } = skb;
+  if (skb.etherType === EtherType.ARP) {
+    return encodeArp({
+      operation: skb.arpOp,
+      senderMac: skb.arpSenderMac,
+      senderIp: v4(src),
+      targetMac: skb.arpTargetMac,
+      targetIp: v4(dst),
+    });
+  }
+  if (skb.etherType === EtherType.IPV6) {
+    const ends = { src: v6(src), dst: ipv6Destination(skb) };
+    return encodeIpv6({
+      trafficClass: skb.tos,
+      flowLabel: 0,
+      nextHeader: skb.protocol,
+      hopLimit: skb.ttl,
+      ...ends,
+      payload: l4Bytes(skb, ends),
+    });
+  }
+  const ends = { src: v4(src), dst: v4(dst) };
+  return encodeIpv4({
+    tos: skb.tos,
+    id: skb.id & 0xffff,
+    dontFragment: skb.df,
+    moreFragments: false,
+    fragmentOffset: 0,
+    ttl: skb.ttl,
+    protocol: skb.protocol,
+    ...ends,
+    options: NO_BYTES,
+    payload: l4Bytes(skb, ends),
+  });
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function v4(ip: number | bigint): number {
+  return typeof ip === 'number' ? ip : 0;
+}
+
+function v6(ip: number | bigint): bigint {
+  return typeof ip === 'bigint' ? ip : 0n;
+}
+
+/** A solicitation that is not unicast goes to the solicited-node group; `skb.dst` holds its target. */
+function ipv6Destination(skb: Skb): bigint {
+  const dst = v6(skb.dst);
+  const solicits = skb.protocol === IpProto.ICMPV6 && isNeighborDiscovery(skb) && isSolicitation(skb);
+  return solicits && dst >> 120n !== 0xffn && isGroupMac(skb.dstMac) ? solicitedNode(dst) : dst;
+}
+
+function isSolicitation(skb: Skb): boolean {
+  return skb.arpOp === 0 ? skb.icmpType === Icmpv6Type.NEIGHBOR_SOLICITATION : skb.arpOp === ND_REQUEST;
+}
+
+function l4Bytes(skb: Skb, ends: Ends): Uint8Array {
+  switch (skb.protocol) {
+    case IpProto.TCP:
+      return encodeTcp(
+        {
+          sport: skb.sport,
+          dport: skb.dport,
+          seq: skb.seq >>> 0,
+          ack: skb.ack >>> 0,
+          flags: skb.flags,
+          window: Math.min(skb.window, 0xffff),
+          urgent: 0,
+          options: NO_BYTES,
+          payload: dataOf(skb),
+        },
+        ends,
+      );
+    case IpProto.UDP: {
+      const payload = isVxlan(skb) ? encodeVxlan({ vni: skb.vni, payload: frameBytes(skb.inner!) }) : dataOf(skb);
+      return encodeUdp({ sport: skb.sport, dport: skb.dport, payload }, ends);
+    }
+    case IpProto.ICMP:
+      return icmpBytes(skb);
+    case IpProto.ICMPV6:
+      return icmpv6Bytes(skb, ends);
+    case IpProto.SCTP:
+      return sctpBytes(skb);
+    default:
+      return dataOf(skb);
+  }
+}
+
+function dataOf(skb: Skb): Uint8Array {
+  return skb.payload ?? new Uint8Array(skb.payloadLength);
+}
+
+function quoteOf(skb: Skb): Uint8Array {
+  return l3Bytes(skb.inner!).subarray(0, quoteRoom(skb));
+}
+
+function icmpBytes(skb: Skb): Uint8Array {
+  if (skb.inner !== null) {
+    const rest = skb.icmpData >>> 0;
+    return encodeIcmp({ kind: 'other', type: skb.icmpType, code: skb.icmpCode, rest, payload: quoteOf(skb) });
+  }
+  if (skb.icmpType === IcmpType.ECHO_REQUEST || skb.icmpType === IcmpType.ECHO_REPLY) {
+    const kind = skb.icmpType === IcmpType.ECHO_REQUEST ? 'echo-request' : 'echo-reply';
+    return encodeIcmp({ kind, identifier: skb.sport, sequence: skb.icmpData & 0xffff, payload: dataOf(skb) });
+  }
+  const rest = skb.icmpData >>> 0;
+  return encodeIcmp({ kind: 'other', type: skb.icmpType, code: skb.icmpCode, rest, payload: dataOf(skb) });
+}
+
+function icmpv6Bytes(skb: Skb, ends: Ends): Uint8Array {
+  if (isNeighborDiscovery(skb)) {
+    if (isSolicitation(skb)) {
+      return encodeIcmpv6({ kind: 'neighbor-solicitation', target: v6(skb.dst), mac: skb.arpSenderMac }, ends);
+    }
+    return encodeIcmpv6(
+      {
+        kind: 'neighbor-advertisement',
+        target: v6(skb.src),
+        router: false,
+        solicited: true,
+        override: true,
+        mac: skb.arpSenderMac,
+      },
+      ends,
+    );
+  }
+  if (skb.icmpType === Icmpv6Type.ECHO_REQUEST || skb.icmpType === Icmpv6Type.ECHO_REPLY) {
+    const kind = skb.icmpType === Icmpv6Type.ECHO_REQUEST ? 'echo-request' : 'echo-reply';
+    return encodeIcmpv6({ kind, identifier: skb.sport, sequence: skb.icmpData & 0xffff, payload: dataOf(skb) }, ends);
+  }
+  const rest = skb.icmpData >>> 0;
+  const payload = skb.inner === null ? dataOf(skb) : quoteOf(skb);
+  return encodeIcmpv6({ kind: 'other', type: skb.icmpType, code: skb.icmpCode, rest, payload }, ends);
+}
+
+/** One DATA chunk where there is a payload; else the chunk whose type stands in `flags`, or INIT. */
+function sctpBytes(skb: Skb): Uint8Array {
+  const data = dataOf(skb);
+  const value = new Uint8Array(data.length === 0 ? INIT_BYTES : DATA_BYTES + data.length);
+  const view = new DataView(value.buffer);
+  let type: number = SctpChunkType.DATA;
+  let flags = 0;
+  if (data.length === 0) {
+    type = skb.flags || SctpChunkType.INIT;
+    view.setUint32(0, skb.seq >>> 0 || 1);
+    view.setUint32(4, skb.window);
+    view.setUint16(8, 1);
+    view.setUint16(10, 1);
+  } else {
+    // Unfragmented: first and last at once.
+    flags = 3;
+    view.setUint32(0, skb.seq >>> 0);
+    value.set(data, DATA_BYTES);
+  }
+  return encodeSctp({
+    sport: skb.sport,
+    dport: skb.dport,
+    verificationTag: type === SctpChunkType.INIT ? 0 : skb.ack >>> 0,
+    chunks: [{ type, flags, value }],
+  });
+}

@@ -1,0 +1,109 @@
+import { fits } from './view.ts';
+
+/** A packet of a capture: a whole Ethernet frame. */
+export interface CapturedPacket {
+  /** Index of its interface in {@link writePcapng}'s list. */
+  readonly interface: number;
+  /** Microseconds since the epoch of the capture's clock. */
+  readonly timestamp: number;
+  readonly frame: Uint8Array;
+  /** Shown by Wireshark as the packet comment. */
+  readonly comment?: string;
+}
+
+/** A device packets were seen on. */
+export interface CaptureInterface {
+  /** As Wireshark shows it: `w1-k8s/flannel.1`. */
+  readonly name: string;
+  readonly description?: string;
+}
+
+const SECTION_HEADER = 0x0a0d0d0a;
+const INTERFACE_DESCRIPTION = 1;
+const ENHANCED_PACKET = 6;
+const LINKTYPE_ETHERNET = 1;
+const Option = { COMMENT: 1, IF_NAME: 2, IF_DESCRIPTION: 3, IF_TSRESOL: 9, SHB_USERAPPL: 4 } as const;
+const MICROSECONDS = 6;
+
+/** A capture in pcapng (draft-ietf-opsawg-pcapng), with one interface per device. Little endian. */
+export function writePcapng(interfaces: readonly CaptureInterface[], packets: Iterable<CapturedPacket>): Uint8Array {
+  const blocks = [sectionHeader()];
+  for (const device of interfaces) blocks.push(interfaceDescription(device));
+  for (const packet of packets) {
+    if (interfaces[packet.interface] === undefined) throw new RangeError(`no interface ${packet.interface}`);
+    blocks.push(enhancedPacket(packet));
+  }
+  return concat(blocks);
+}
+
+function sectionHeader(): Uint8Array {
+  const body = new Uint8Array(16);
+  const data = new DataView(body.buffer);
+  data.setUint32(0, 0x1a2b3c4d, true);
+  data.setUint16(4, 1, true);
+  // Section length -1: not said.
+  data.setBigInt64(8, -1n, true);
+  return block(SECTION_HEADER, [body, ...options([[Option.SHB_USERAPPL, text('netsim')]])]);
+}
+
+function interfaceDescription(device: CaptureInterface): Uint8Array {
+  const body = new Uint8Array(8);
+  new DataView(body.buffer).setUint16(0, LINKTYPE_ETHERNET, true);
+  const list: [number, Uint8Array][] = [[Option.IF_NAME, text(device.name)]];
+  if (device.description !== undefined) list.push([Option.IF_DESCRIPTION, text(device.description)]);
+  list.push([Option.IF_TSRESOL, Uint8Array.of(MICROSECONDS)]);
+  return block(INTERFACE_DESCRIPTION, [body, ...options(list)]);
+}
+
+function enhancedPacket(packet: CapturedPacket): Uint8Array {
+  const { frame, comment } = packet;
+  const timestamp = fits('pcapng', 'timestamp', Math.floor(packet.timestamp), 53);
+  const body = new Uint8Array(20);
+  const data = new DataView(body.buffer);
+  data.setUint32(0, packet.interface, true);
+  data.setUint32(4, Math.floor(timestamp / 2 ** 32), true);
+  data.setUint32(8, timestamp % 2 ** 32, true);
+  data.setUint32(12, frame.length, true);
+  data.setUint32(16, frame.length, true);
+  const list = comment === undefined ? [] : options([[Option.COMMENT, text(comment)]]);
+  return block(ENHANCED_PACKET, [body, frame, padding(frame.length), ...list]);
+}
+
+/** A block says its own length before and after its body. */
+function block(type: number, parts: readonly Uint8Array[]): Uint8Array {
+  const length = 12 + parts.reduce((sum, part) => sum + part.length, 0);
+  const head = new Uint8Array(8);
+  new DataView(head.buffer).setUint32(0, type, true);
+  new DataView(head.buffer).setUint32(4, length, true);
+  return concat([head, ...parts, head.subarray(4)]);
+}
+
+function options(list: readonly [code: number, value: Uint8Array][]): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (const [code, value] of list) {
+    const head = new Uint8Array(4);
+    new DataView(head.buffer).setUint16(0, code, true);
+    new DataView(head.buffer).setUint16(2, fits('pcapng', 'option length', value.length, 16), true);
+    parts.push(head, value, padding(value.length));
+  }
+  parts.push(new Uint8Array(4));
+  return parts;
+}
+
+function padding(length: number): Uint8Array {
+  return new Uint8Array(-length & 3);
+}
+
+function text(value: string): Uint8Array {
+  return new TextEncoder().encode(value);
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
