@@ -1,0 +1,370 @@
+import type { Deployment, KubeObject, ObjectStore, Pod, Service, ServicePort } from '@netsim/manifest';
+import { nearest } from '@netsim/manifest';
+import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
+import { UsageError } from './errors.ts';
+import { podListeners } from './listeners.ts';
+
+/** Where a packet starts. */
+export type SourceRef =
+  | { readonly kind: 'Pod'; readonly pod: Pod }
+  | { readonly kind: 'Node'; readonly node: KubeObject }
+  | { readonly kind: 'Host'; readonly name: string; readonly ip?: Ip };
+
+/** Where it is sent. `port` is absent for ICMP. */
+export interface DestinationRef {
+  readonly text: string;
+  readonly kind: 'Service' | 'Pod' | 'Node' | 'IP';
+  readonly object?: KubeObject;
+  readonly servicePort?: ServicePort;
+  readonly ip: Ip;
+  readonly port?: number;
+  readonly protocol: TransportProtocol;
+  /** The name that was looked up, where the destination was written as a name. */
+  readonly resolvedFrom?: string;
+  /** For a URL: scheme, host and path. */
+  readonly url?: URL;
+}
+export type TransportProtocol = 'tcp' | 'udp' | 'sctp' | 'icmp';
+export const transportProtocols: readonly TransportProtocol[] = ['tcp', 'udp', 'sctp', 'icmp'];
+
+/** Kind words of kubectl that name things a packet can start from or go to. */
+const kindWords: Record<string, string> = {
+  pod: 'Pod', pods: 'Pod', po: 'Pod',
+  svc: 'Service', service: 'Service', services: 'Service',
+  node: 'Node', nodes: 'Node', no: 'Node',
+  deploy: 'Deployment', deployment: 'Deployment', deployments: 'Deployment',
+  rs: 'ReplicaSet', replicaset: 'ReplicaSet', replicasets: 'ReplicaSet',
+  host: 'Host',
+};
+
+/** Turns what users write into objects of the store; wrong names fail with the nearest right one. */
+export class NameResolver {
+  readonly #store: ObjectStore;
+  readonly #namespace: string;
+  readonly #clusterDomain: string;
+  readonly #hosts: ReadonlyMap<string, Ip>;
+
+  constructor(options: { store: ObjectStore; namespace: string; clusterDomain: string; hosts: ReadonlyMap<string, Ip> }) {
+    this.#store = options.store;
+    this.#namespace = options.namespace;
+    this.#clusterDomain = options.clusterDomain;
+    this.#hosts = options.hosts;
+  }
+
+  source(text: string): SourceRef {
+    if (text === '') throw new UsageError('the source is empty', 'write a pod, node/NAME, host/NAME or external');
+    const ip = tryParseIp(text);
+    if (ip !== undefined) return this.#sourceAddress(ip, text);
+    if (text === 'external') return this.#host('external');
+    const slash = text.indexOf('/');
+    if (slash < 0) return { kind: 'Pod', pod: this.pod(text) };
+    const kind = kindWords[text.slice(0, slash).toLowerCase()];
+    const name = text.slice(slash + 1);
+    switch (kind) {
+      case 'Pod':
+        return { kind: 'Pod', pod: this.pod(name) };
+      case 'Deployment':
+      case 'ReplicaSet':
+        return { kind: 'Pod', pod: this.#podOf(kind, name) };
+      case 'Node':
+        return { kind: 'Node', node: this.#find('Node', name) };
+      case 'Host':
+        return this.#host(name);
+      case 'Service':
+        throw new UsageError(`a service sends nothing: ${text}`, 'name a pod, deploy/NAME, node/NAME, host/NAME or external');
+      default:
+        if (this.#store.get('Namespace', undefined, text.slice(0, slash)) !== undefined) return { kind: 'Pod', pod: this.pod(text) };
+        throw this.#unknownKind(text.slice(0, slash));
+    }
+  }
+
+  destination(text: string, wanted: TransportProtocol | undefined): DestinationRef {
+    if (text === '') throw new UsageError('the destination is empty', 'write svc/NAME[:PORT], pod/NAME[:PORT], node/NAME:PORT or IP:PORT');
+    if (/^https?:\/\//i.test(text)) return this.#url(text);
+    const slash = text.indexOf('/');
+    if (slash > 0 && !text.startsWith('[')) {
+      const kind = kindWords[text.slice(0, slash).toLowerCase()];
+      const { host, port } = splitPort(text.slice(slash + 1));
+      switch (kind) {
+        case 'Service':
+          return this.#service(text, this.#find('Service', host) as Service, port, wanted);
+        case 'Pod':
+          return this.#podDestination(text, this.pod(host), port, wanted);
+        case 'Deployment':
+        case 'ReplicaSet':
+          return this.#podDestination(text, this.#podOf(kind, host), port, wanted);
+        case 'Node':
+          return this.#nodeDestination(text, this.#find('Node', host), port, wanted);
+        case 'Host':
+          throw new UsageError(`a host outside the cluster is a source only: ${text}`, 'write its IP:PORT');
+        default:
+          throw this.#unknownKind(text.slice(0, slash));
+      }
+    }
+    const { host, port } = splitPort(text);
+    const ip = tryParseIp(host);
+    const protocol = wanted ?? 'tcp';
+    if (ip !== undefined) {
+      return { text, kind: 'IP', ip, ...this.#number(port, protocol, text), protocol };
+    }
+    return this.#name(text, host, port, wanted);
+  }
+
+  /** Finds a pod by `name`, `name.namespace` or `namespace/name`. */
+  pod(name: string): Pod {
+    return this.#find('Pod', name) as Pod;
+  }
+
+  find(kind: string, name: string): KubeObject {
+    return this.#find(kind, name);
+  }
+
+  #sourceAddress(ip: Ip, text: string): SourceRef {
+    const wanted = formatIp(ip);
+    for (const pod of this.#store.list<Pod>('Pod')) {
+      if (!pod.spec.hostNetwork && podIps(pod).includes(wanted)) return { kind: 'Pod', pod };
+    }
+    for (const node of this.#store.list('Node')) {
+      if (nodeAddresses(node).includes(wanted)) return { kind: 'Node', node };
+    }
+    return { kind: 'Host', name: text, ip };
+  }
+
+  #host(name: string): SourceRef {
+    const ip = this.#hosts.get(name);
+    if (ip === undefined) {
+      const names = [...this.#hosts.keys()];
+      throw new UsageError(`host "${name}" not found`, didYouMean(name, names) ?? `known: ${names.join(', ')}`);
+    }
+    return { kind: 'Host', name, ip };
+  }
+
+  #unknownKind(word: string): UsageError {
+    return new UsageError(
+      `${JSON.stringify(word)} is no kind of source or destination`,
+      didYouMean(word, ['pod', 'svc', 'service', 'node', 'deploy', 'rs', 'host']) ?? 'known: pod, svc, node, deploy, rs, host',
+    );
+  }
+
+  #find(kind: string, name: string): KubeObject {
+    if (kind === 'Node') {
+      const node = this.#store.get('Node', undefined, name);
+      if (node !== undefined) return node;
+      throw this.#notFound('Node', name);
+    }
+    const slash = name.indexOf('/');
+    if (slash > 0) {
+      const object = this.#store.get(kind, name.slice(0, slash), name.slice(slash + 1));
+      if (object !== undefined) return object;
+      throw this.#notFound(kind, name);
+    }
+    const here = this.#store.get(kind, this.#namespace, name);
+    if (here !== undefined) return here;
+    const dot = name.lastIndexOf('.');
+    if (dot > 0) {
+      const there = this.#store.get(kind, name.slice(dot + 1), name.slice(0, dot));
+      if (there !== undefined) return there;
+    }
+    throw this.#notFound(kind, name);
+  }
+
+  #notFound(kind: string, name: string): UsageError {
+    const word = kind.toLowerCase();
+    const where = kind === 'Node' || name.includes('/') ? '' : ` in namespace "${this.#namespace}"`;
+    const all = this.#store.list(kind);
+    const elsewhere = all.find((object) => object.metadata.name === name);
+    if (elsewhere?.metadata.namespace !== undefined) {
+      return new UsageError(
+        `${word} "${name}" not found${where}`,
+        `it is in namespace "${elsewhere.metadata.namespace}": write ${word === 'service' ? 'svc' : word}/${name}.${elsewhere.metadata.namespace} or use -n`,
+      );
+    }
+    const hint = didYouMean(name, all.map((object) => object.metadata.name));
+    const inNamespace = all.filter((object) => kind === 'Node' || object.metadata.namespace === this.#namespace);
+    const known = inNamespace.slice(0, 8).map((object) => object.metadata.name).join(', ');
+    const other = kind === 'Pod' ? this.#store.get('Service', this.#namespace, name) : undefined;
+    if (other !== undefined && hint === undefined) {
+      return new UsageError(`pod "${name}" not found${where}`, `there is a service of that name: svc/${name}`);
+    }
+    return new UsageError(
+      `${word} "${name}" not found${where}`,
+      hint ?? (known === '' ? `there is no ${word}${where}` : `known: ${known}${inNamespace.length > 8 ? ', ...' : ''}`),
+    );
+  }
+
+  #podOf(kind: 'Deployment' | 'ReplicaSet', name: string): Pod {
+    const owner = this.#find(kind, name) as Deployment;
+    const uid = owner.metadata.uid;
+    const namespace = owner.metadata.namespace;
+    const owners = new Set([uid]);
+    if (kind === 'Deployment') {
+      for (const rs of this.#store.list('ReplicaSet', namespace)) {
+        if (rs.metadata.ownerReferences?.some((reference) => reference.uid === uid)) owners.add(rs.metadata.uid);
+      }
+    }
+    const pods = this.#store
+      .list<Pod>('Pod', namespace)
+      .filter((pod) => pod.metadata.ownerReferences?.some((reference) => owners.has(reference.uid)) && podIps(pod).length > 0)
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    const pod = pods.find((candidate) => isReady(candidate)) ?? pods[0];
+    if (pod === undefined) throw new UsageError(`${kind.toLowerCase()} "${name}" has no running pod`);
+    return pod;
+  }
+
+  #service(text: string, service: Service, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+    const { clusterIP, ports = [] } = service.spec;
+    const name = service.metadata.name;
+    const ip = clusterIP === undefined || clusterIP === 'None' ? undefined : tryParseIp(clusterIP);
+    if (ip === undefined) {
+      const what = service.spec.type === 'ExternalName' ? 'is of type ExternalName' : clusterIP === 'None' ? 'is headless' : 'has no cluster IP';
+      throw new UsageError(`service "${name}" ${what}: there is no virtual IP to send to`, 'name one of its pods');
+    }
+    const base = { text, kind: 'Service' as const, object: service, ip };
+    if (wanted === 'icmp') return { ...base, protocol: 'icmp' };
+    const found = pickPort(ports, port, wanted);
+    if (found !== undefined) {
+      return { ...base, servicePort: found, port: found.port, protocol: wanted ?? protocolOf(found) };
+    }
+    const number = port === undefined ? undefined : portNumber(port);
+    // A number that the service does not have is still a packet that can be sent: the trace shows what becomes of it.
+    if (number !== undefined) return { ...base, port: number, protocol: wanted ?? 'tcp' };
+    throw portError(`service "${name}"`, ports.map((p) => ({ name: p.name, port: p.port })), port, `svc/${name}`);
+  }
+
+  #podDestination(text: string, pod: Pod, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+    const ipText = podIps(pod)[0];
+    const ip = ipText === undefined ? undefined : tryParseIp(ipText);
+    const name = pod.metadata.name;
+    if (ip === undefined) throw new UsageError(`pod "${name}" has no IP yet`, `its phase is ${pod.status?.phase ?? 'Pending'}`);
+    const base = { text, kind: 'Pod' as const, object: pod, ip };
+    if (wanted === 'icmp') return { ...base, protocol: 'icmp' };
+    const declared = pod.spec.containers.flatMap((container) => container.ports ?? []);
+    const named = declared.find((p) => p.name === port);
+    if (named !== undefined) {
+      return { ...base, port: named.containerPort, protocol: wanted ?? ((named.protocol ?? 'TCP').toLowerCase() as TransportProtocol) };
+    }
+    const number = port === undefined ? undefined : portNumber(port);
+    if (number !== undefined) return { ...base, port: number, protocol: wanted ?? 'tcp' };
+    const open = podListeners(pod).listeners.filter((listener) => wanted === undefined || listener.protocol === wanted);
+    if (port === undefined && open.length === 1) return { ...base, port: open[0]!.port, protocol: open[0]!.protocol };
+    throw portError(
+      `pod "${name}"`,
+      open.map((listener) => ({ name: declared.find((p) => p.containerPort === listener.port)?.name, port: listener.port })),
+      port,
+      `pod/${name}`,
+    );
+  }
+
+  #nodeDestination(text: string, node: KubeObject, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+    const ip = tryParseIp(nodeAddresses(node)[0] ?? '');
+    if (ip === undefined) throw new UsageError(`node "${node.metadata.name}" has no address`);
+    const protocol = wanted ?? 'tcp';
+    return { text, kind: 'Node', object: node, ip, ...this.#number(port, protocol, text), protocol };
+  }
+
+  #number(port: string | undefined, protocol: TransportProtocol, text: string): { port?: number } {
+    if (protocol === 'icmp') return {};
+    const number = port === undefined ? undefined : portNumber(port);
+    if (number === undefined) {
+      throw new UsageError(
+        port === undefined ? `${text} has no port` : `${JSON.stringify(port)} is not a port`,
+        `write ${text.replace(/:[^:\]]*$/, '')}:PORT with a port of 1 to 65535, or use --protocol icmp`,
+      );
+    }
+    return { port: number };
+  }
+
+  #url(text: string): DestinationRef {
+    let url: URL;
+    try {
+      url = new URL(text);
+    } catch {
+      throw new UsageError(`${JSON.stringify(text)} is not a URL`);
+    }
+    const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const ip = tryParseIp(host);
+    if (ip !== undefined) return { text, kind: 'IP', ip, port: Number(port), protocol: 'tcp', url };
+    return { ...this.#name(text, host, port, 'tcp'), url };
+  }
+
+  /** A DNS name of a service: `kubia`, `kubia.ns`, `kubia.ns.svc`, `kubia.ns.svc.DOMAIN`. */
+  #name(text: string, host: string, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+    const service = this.serviceByName(host);
+    if (service === undefined) {
+      const services = this.#store.list('Service', this.#namespace).map((object) => object.metadata.name);
+      throw new UsageError(
+        `${JSON.stringify(host)} is neither an address nor the name of a service`,
+        didYouMean(host, services) ?? `known services: ${services.slice(0, 8).join(', ')}`,
+      );
+    }
+    return { ...this.#service(text, service, port, wanted), resolvedFrom: host };
+  }
+
+  serviceByName(host: string): Service | undefined {
+    let name = host.toLowerCase().replace(/\.$/, '');
+    for (const suffix of [`.svc.${this.#clusterDomain}`, '.svc']) {
+      if (name.endsWith(suffix)) {
+        name = name.slice(0, -suffix.length);
+        break;
+      }
+    }
+    const labels = name.split('.');
+    if (labels.length > 2) return undefined;
+    return this.#store.get<Service>('Service', labels[1] ?? this.#namespace, labels[0]!);
+  }
+}
+
+export function podIps(pod: Pod): string[] {
+  const ips = pod.status?.podIPs?.map((entry) => entry.ip) ?? [];
+  return ips.length > 0 ? ips : pod.status?.podIP === undefined ? [] : [pod.status.podIP];
+}
+
+export function nodeAddresses(node: KubeObject & { status?: { addresses?: { type: string; address: string }[] } }): string[] {
+  return (node.status?.addresses ?? []).filter((entry) => entry.type === 'InternalIP').map((entry) => entry.address);
+}
+
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
+}
+
+function protocolOf(port: ServicePort): TransportProtocol {
+  return (port.protocol ?? 'TCP').toLowerCase() as TransportProtocol;
+}
+
+function pickPort(ports: readonly ServicePort[], port: string | undefined, wanted: TransportProtocol | undefined): ServicePort | undefined {
+  const fitting = wanted === undefined ? ports : ports.filter((candidate) => protocolOf(candidate) === wanted);
+  if (port === undefined) return fitting.length === 1 ? fitting[0] : undefined;
+  return fitting.find((candidate) => candidate.name === port) ?? fitting.find((candidate) => String(candidate.port) === port);
+}
+
+function portNumber(text: string): number | undefined {
+  if (!/^[0-9]{1,5}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= 1 && port <= 65535 ? port : undefined;
+}
+
+function portError(what: string, ports: readonly { name?: string; port: number }[], asked: string | undefined, prefix: string): UsageError {
+  const list = ports.map((port) => (port.name === undefined ? String(port.port) : `${port.port} (${port.name})`)).join(', ');
+  if (asked === undefined) {
+    if (ports.length === 0) return new UsageError(`${what}: no port is known`, `write ${prefix}:PORT`);
+    return new UsageError(`${what} has ${ports.length} ports: ${list}`, `write ${prefix}:${ports[0]!.name ?? ports[0]!.port}`);
+  }
+  if (/^[0-9]+$/.test(asked)) return new UsageError(`${asked} is not a port`, 'ports are 1 to 65535');
+  const names = ports.flatMap((port) => (port.name === undefined ? [] : [port.name]));
+  return new UsageError(`${what} has no port named ${JSON.stringify(asked)}`, didYouMean(asked, names) ?? `its ports: ${list === '' ? 'none' : list}`);
+}
+
+/** Splits `host:port`; an IPv6 address needs brackets to carry a port. */
+function splitPort(text: string): { host: string; port?: string } {
+  const bracket = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracket !== null) return { host: bracket[1]!, ...(bracket[2] === undefined ? {} : { port: bracket[2] }) };
+  if (tryParseIp(text) !== undefined) return { host: text };
+  const colon = text.lastIndexOf(':');
+  return colon < 0 ? { host: text } : { host: text.slice(0, colon), port: text.slice(colon + 1) };
+}
+
+function didYouMean(word: string, candidates: readonly string[]): string | undefined {
+  const found = nearest(word, candidates);
+  return found === undefined ? undefined : `did you mean "${found}"?`;
+}
