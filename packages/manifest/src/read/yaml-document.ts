@@ -1,0 +1,332 @@
+import { createRequire } from 'node:module';
+import type { Alias, Document, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import type { Path } from '../objects.ts';
+import { resolvePlain, type YamlScalar } from './yaml-scalar.ts';
+
+type Yaml = typeof import('yaml');
+
+/** Loaded when the first YAML text is met: programs that read only JSON do not pay for it. */
+let library: Yaml | undefined;
+function yaml(): Yaml {
+  library ??= createRequire(import.meta.url)('yaml') as Yaml;
+  return library;
+}
+
+/** Levels of nesting that are read. Deeper text is refused before anything recurses over it. */
+export const MAX_DEPTH = 300;
+const TAG = 'tag:yaml.org,2002:';
+
+export interface YamlProblem {
+  /** Offset in the text. */
+  readonly offset: number;
+  readonly message: string;
+}
+
+export class YamlError extends Error {
+  override readonly name = 'YamlError';
+  readonly offset: number;
+  constructor(offset: number, message: string) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+export interface YamlDocument {
+  readonly value: unknown;
+  /** Keys given twice in one mapping; the last one counts, as for kubectl. */
+  readonly duplicates: readonly { readonly offset: number; readonly path: Path }[];
+}
+
+/**
+ * Reads the first YAML document of a text as kubectl does, to a value as JSON would give it.
+ * @throws YamlError where kubectl cannot read it, where it nests too deep, or where aliases multiply it too much.
+ */
+export function readYaml(text: string): YamlDocument {
+  const root = compose(text);
+  if (root === null) return { value: null, duplicates: [] };
+  return new Converter(root).run();
+}
+
+/** Offset of the field at `path` in the first document of `text`, or of its nearest parent that is there. */
+export function locateYaml(text: string, path: Path): number {
+  const root = compose(text);
+  return root === null ? 0 : locate(root, path);
+}
+
+function compose(text: string): Node | null {
+  const { Composer, Lexer, Parser } = yaml();
+  const control = CONTROL.exec(text);
+  if (control !== null) throw new YamlError(control.index, 'control characters are not allowed');
+  const parser = new Parser();
+  const composer = new Composer({
+    schema: 'failsafe',
+    uniqueKeys: false,
+    merge: false,
+    strict: true,
+    stringKeys: false,
+    logLevel: 'silent',
+    prettyErrors: false,
+  });
+  const tokens = function* () {
+    for (const lexeme of new Lexer().lex(text)) {
+      yield* parser.next(lexeme);
+      if (parser.stack.length > MAX_DEPTH) {
+        throw new YamlError(parser.offset, `nested more than ${MAX_DEPTH} levels deep`);
+      }
+    }
+    yield* parser.end();
+  };
+  for (const document of composer.compose(tokens(), true, text.length)) {
+    const [error] = (document as Document).errors;
+    if (error !== undefined) throw new YamlError(error.pos[0], firstLine(error.message));
+    return (document as Document).contents as Node | null;
+  }
+  return null;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what YAML forbids
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ud800-\udfff\ufffe\uffff]/;
+
+function firstLine(text: string): string {
+  const end = text.indexOf('\n');
+  return end === -1 ? text : text.slice(0, end);
+}
+
+const isScalar = (node: unknown): node is Scalar => kind(node) === 'scalar';
+const isMap = (node: unknown): node is YAMLMap => kind(node) === 'map';
+const isSeq = (node: unknown): node is YAMLSeq => kind(node) === 'seq';
+const isAlias = (node: unknown): node is Alias => kind(node) === 'alias';
+
+function kind(node: unknown): 'scalar' | 'map' | 'seq' | 'alias' | undefined {
+  const y = yaml();
+  if (y.isScalar(node)) return 'scalar';
+  if (y.isMap(node)) return 'map';
+  if (y.isSeq(node)) return 'seq';
+  if (y.isAlias(node)) return 'alias';
+  return undefined;
+}
+
+function start(node: unknown, otherwise = 0): number {
+  const range = (node as Node | null)?.range;
+  return range?.[0] ?? otherwise;
+}
+
+/**
+ * Aliases are copied, as JSON has no way to share. What they may add is bounded as in the Go library: up to 400,000 values
+ * nearly all may come from aliases, from 4,000,000 on only a tenth.
+ */
+const RATIO_LOW = 400_000;
+const RATIO_HIGH = 4_000_000;
+
+class Converter {
+  readonly #root: Node;
+  readonly #anchors = new Map<string, Node>();
+  readonly #open = new Set<Node>();
+  readonly #duplicates: { offset: number; path: Path }[] = [];
+  readonly #path: (string | number)[] = [];
+  #decoded = 0;
+  #aliased = 0;
+  #aliasDepth = 0;
+
+  constructor(root: Node) {
+    this.#root = root;
+  }
+
+  run(): YamlDocument {
+    return { value: this.#value(this.#root), duplicates: this.#duplicates };
+  }
+
+  #value(node: unknown): unknown {
+    this.#count(node);
+    if (node === null || node === undefined) return null;
+    if (isAlias(node)) {
+      const target = this.#target(node);
+      this.#aliasDepth++;
+      const value = this.#collection(target);
+      this.#aliasDepth--;
+      return value;
+    }
+    if (this.#aliasDepth === 0) {
+      const anchor = (node as Scalar | YAMLMap | YAMLSeq).anchor;
+      if (anchor !== undefined) this.#anchors.set(anchor, node as Node);
+    }
+    return this.#collection(node as Node);
+  }
+
+  #count(node: unknown): void {
+    this.#decoded++;
+    if (this.#aliasDepth > 0) this.#aliased++;
+    if (this.#aliased <= 100 || this.#decoded <= 1000) return;
+    const allowed =
+      this.#decoded <= RATIO_LOW
+        ? 0.99
+        : this.#decoded >= RATIO_HIGH
+          ? 0.1
+          : 0.99 - 0.89 * ((this.#decoded - RATIO_LOW) / (RATIO_HIGH - RATIO_LOW));
+    if (this.#aliased / this.#decoded > allowed) {
+      throw new YamlError(start(node), 'document contains excessive aliasing');
+    }
+  }
+
+  #target(alias: Alias): Node {
+    const target = this.#anchors.get(alias.source);
+    if (target === undefined) throw new YamlError(start(alias), `unknown anchor '${alias.source}' referenced`);
+    if (this.#open.has(target)) throw new YamlError(start(alias), `anchor '${alias.source}' value contains itself`);
+    return target;
+  }
+
+  #collection(node: Node): unknown {
+    if (isScalar(node)) return jsonScalar(node);
+    this.#open.add(node);
+    const value = isSeq(node) ? this.#sequence(node) : this.#mapping(node as YAMLMap);
+    this.#open.delete(node);
+    return value;
+  }
+
+  #sequence(node: YAMLSeq): unknown[] {
+    const values: unknown[] = [];
+    for (let i = 0; i < node.items.length; i++) {
+      this.#path.push(i);
+      values.push(this.#value(node.items[i]));
+      this.#path.pop();
+    }
+    return values;
+  }
+
+  #mapping(node: YAMLMap): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    const own = new Set<string>();
+    for (const pair of node.items as Pair[]) {
+      if (isMergeKey(pair.key)) {
+        this.#merge(pair.value, object);
+        continue;
+      }
+      const key = this.#key(pair.key);
+      this.#path.push(key);
+      if (own.has(key)) this.#duplicates.push({ offset: start(pair.key), path: [...this.#path] });
+      own.add(key);
+      set(object, key, this.#value(pair.value));
+      this.#path.pop();
+    }
+    return object;
+  }
+
+  #key(node: unknown): string {
+    const value = this.#value(node);
+    if (typeof value === 'string') return value;
+    if (typeof value === 'number') return goNumberKey(value);
+    if (typeof value === 'boolean') return String(value);
+    if (value === null) throw new YamlError(start(node), 'unsupported map key: null');
+    throw new YamlError(start(node), `invalid map key: ${JSON.stringify(value)}`);
+  }
+
+  #merge(value: unknown, into: Record<string, unknown>): void {
+    const sources = isSeq(value) ? [...value.items].reverse() : [value];
+    for (const source of sources) {
+      const map = isAlias(source) ? this.#target(source) : source;
+      if (!isMap(map))
+        throw new YamlError(start(source, start(value)), 'map merge requires map or sequence of maps as the value');
+      const merged = this.#value(source) as Record<string, unknown>;
+      for (const key of Object.keys(merged)) set(into, key, merged[key]);
+    }
+  }
+}
+
+/** A plain assignment, but `__proto__` stays a key like any other. */
+function set(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  else object[key] = value;
+}
+
+function isMergeKey(node: unknown): boolean {
+  return isScalar(node) && node.value === '<<' && (node.type === 'PLAIN' || node.tag === `${TAG}merge`);
+}
+
+/** Keys become text as Go formats them: `1`, `1.5`, `1e+21`. */
+function goNumberKey(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e21) return BigInt(value).toString();
+  return String(Math.fround(value) === value ? value : Number(Math.fround(value).toPrecision(8)));
+}
+
+function jsonScalar(node: Scalar): YamlScalar {
+  const value = scalar(node);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    const text = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+    throw new YamlError(start(node), `unsupported value: ${text}`);
+  }
+  return value;
+}
+
+function scalar(node: Scalar): YamlScalar {
+  const text = String(node.value ?? '');
+  const tag = node.tag;
+  if (tag === undefined) return node.type === 'PLAIN' ? resolvePlain(text) : text;
+  if (!tag.startsWith(TAG)) return text;
+  const name = tag.slice(TAG.length);
+  if (name === 'str') return text;
+  if (name === 'binary') return Buffer.from(text, 'base64').toString('utf8');
+  if (name === 'timestamp') return text;
+  const value = resolvePlain(text);
+  const actual =
+    value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value === 'string' ? 'str' : 'number';
+  if (actual === name) return value;
+  if (actual === 'number' && (name === 'float' || (name === 'int' && Number.isInteger(value)))) return value;
+  throw new YamlError(start(node), `cannot decode !!${actual} \`${text}\` as a !!${name}`);
+}
+
+function locate(root: Node, path: Path): number {
+  const anchors = collectAnchors(root);
+  let node: unknown = root;
+  let shown = start(root);
+  for (const part of path) {
+    if (isAlias(node)) node = anchors.get(node.source);
+    if (isSeq(node) && typeof part === 'number') {
+      const item: unknown = node.items[part];
+      if (item === undefined) return shown;
+      shown = start(item, shown);
+      node = item;
+    } else if (isMap(node)) {
+      const pair = findPair(node, String(part), anchors, 0);
+      if (pair === undefined) return shown;
+      shown = start(pair.key, shown);
+      node = pair.value;
+    } else return shown;
+  }
+  return shown;
+}
+
+function findPair(node: YAMLMap, key: string, anchors: ReadonlyMap<string, Node>, depth: number): Pair | undefined {
+  let found: Pair | undefined;
+  for (const pair of node.items as Pair[]) {
+    if (isMergeKey(pair.key)) {
+      if (depth > MAX_DEPTH) continue;
+      const sources: unknown[] = isSeq(pair.value) ? pair.value.items : [pair.value];
+      for (const source of sources) {
+        const map = isAlias(source) ? anchors.get(source.source) : source;
+        if (isMap(map)) found = findPair(map, key, anchors, depth + 1) ?? found;
+      }
+    } else if (isScalar(pair.key) && keyText(pair.key) === key) found = pair;
+  }
+  return found;
+}
+
+function keyText(node: Scalar): string {
+  const value =
+    node.tag === undefined && node.type === 'PLAIN' ? resolvePlain(String(node.value ?? '')) : String(node.value);
+  return typeof value === 'number' ? goNumberKey(value) : String(value);
+}
+
+function collectAnchors(root: Node): Map<string, Node> {
+  const anchors = new Map<string, Node>();
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const node = pending.pop();
+    if (node === null || node === undefined || isAlias(node)) continue;
+    const { anchor } = node as Scalar;
+    if (anchor !== undefined && !anchors.has(anchor)) anchors.set(anchor, node as Node);
+    if (isSeq(node)) for (const item of node.items) pending.push(item);
+    else if (isMap(node)) for (const pair of node.items as Pair[]) pending.push(pair.key, pair.value);
+  }
+  return anchors;
+}
