@@ -64,7 +64,7 @@ function l4Length(skb: Skb): number {
       if (skb.inner !== null) return ICMP_HEADER + Math.min(l3Length(skb.inner), quoteRoom(skb));
       return ICMP_HEADER + data;
     case IpProto.SCTP:
-      return SCTP_HEADER + SCTP_CHUNK_HEADER + (data === 0 ? INIT_BYTES : (DATA_BYTES + data + 3) & ~3);
+      return SCTP_HEADER + SCTP_CHUNK_HEADER + ((sctpChunkBytes(skb, data) + 3) & ~3);
     default:
       return data;
   }
@@ -73,6 +73,11 @@ function l4Length(skb: Skb): number {
 /** Fixed parts of an INIT and of a DATA chunk, after the chunk header (RFC 9260, 3.3.1 and 3.3.2). */
 const DATA_BYTES = 12;
 const INIT_BYTES = 16;
+
+function sctpChunkBytes(skb: Skb, data: number): number {
+  if (data > 0) return DATA_BYTES + data;
+  return skb.flags === 0 || skb.flags === SctpChunkType.INIT || skb.flags === SctpChunkType.INIT_ACK ? INIT_BYTES : 0;
+}
 
 function isVxlan(skb: Skb): boolean {
   return skb.vni >= 0 && skb.inner !== null;
@@ -239,27 +244,28 @@ function icmpv6Bytes(skb: Skb, ends: Ends): Uint8Array {
 
 /** One DATA chunk where there is a payload; else the chunk whose type stands in `flags`, or INIT. */
 function sctpBytes(skb: Skb): Uint8Array {
+  const { sport, dport } = skb;
   const data = dataOf(skb);
-  const value = new Uint8Array(data.length === 0 ? INIT_BYTES : DATA_BYTES + data.length);
+  const value = new Uint8Array(sctpChunkBytes(skb, data.length));
   const view = new DataView(value.buffer);
-  let type: number = SctpChunkType.DATA;
-  let flags = 0;
-  if (data.length === 0) {
-    type = skb.flags || SctpChunkType.INIT;
+  if (data.length > 0) {
+    view.setUint32(0, skb.seq >>> 0);
+    value.set(data, DATA_BYTES);
+    const chunk = { type: SctpChunkType.DATA, flags: SCTP_WHOLE_MESSAGE, value };
+    return encodeSctp({ sport, dport, verificationTag: skb.ack >>> 0, chunks: [chunk] });
+  }
+  const type = skb.flags || SctpChunkType.INIT;
+  if (value.length === INIT_BYTES) {
+    // Initiate tag (never 0), receive window, one stream each way, first sequence number.
     view.setUint32(0, skb.seq >>> 0 || 1);
     view.setUint32(4, skb.window);
     view.setUint16(8, 1);
     view.setUint16(10, 1);
-  } else {
-    // Unfragmented: first and last at once.
-    flags = 3;
-    view.setUint32(0, skb.seq >>> 0);
-    value.set(data, DATA_BYTES);
+    view.setUint32(12, skb.seq >>> 0);
   }
-  return encodeSctp({
-    sport: skb.sport,
-    dport: skb.dport,
-    verificationTag: type === SctpChunkType.INIT ? 0 : skb.ack >>> 0,
-    chunks: [{ type, flags, value }],
-  });
+  const verificationTag = type === SctpChunkType.INIT ? 0 : skb.ack >>> 0;
+  return encodeSctp({ sport, dport, verificationTag, chunks: [{ type, flags: 0, value }] });
 }
+
+/** First and last fragment at once. */
+const SCTP_WHOLE_MESSAGE = 3;

@@ -54,9 +54,10 @@ export function tryParseIp(text: string): Ip | undefined {
   }
 }
 
-/** Canonical text: dotted quad, or RFC 5952. */
+/** Canonical text: dotted quad, or RFC 5952 (an IPv4-mapped address as `::ffff:1.2.3.4`, as Linux prints it). */
 export function formatIp(ip: Ip): string {
   if (typeof ip === 'number') return `${ip >>> 24}.${(ip >>> 16) & 255}.${(ip >>> 8) & 255}.${ip & 255}`;
+  if (ip >> 32n === 0xffffn) return `::ffff:${formatIp(Number(ip & 0xffff_ffffn) | 0)}`;
   return Address6.fromBigInt(ip).correctForm();
 }
 

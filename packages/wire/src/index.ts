@@ -1,5 +1,6 @@
 export * from './address.ts';
 export * from './arp.ts';
+export * from './blocks.ts';
 export * from './checksum.ts';
 export * from './error.ts';
 export * from './ethernet.ts';
