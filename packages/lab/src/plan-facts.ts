@@ -1,0 +1,47 @@
+import type { WorldPlan } from '@netsim/kernel';
+import { KnownPorts } from './packet.ts';
+import type { Probe } from './observation.ts';
+
+/** What the comparison needs to know of a plan: both sides read it from here, so that they cannot disagree about it. */
+export interface PlanFacts {
+  /** UDP ports whose datagrams hold frames. */
+  readonly vxlanPorts: ReadonlySet<number>;
+  /** `netns device` of every end that is not a bridge port: there an arrival means something. */
+  readonly ends: ReadonlySet<string>;
+  ports(probe: Probe): KnownPorts;
+}
+
+export function planFacts(plan: WorldPlan): PlanFacts {
+  const vxlanPorts = new Set<number>();
+  const ends = new Set<string>();
+  const known = new Set<number>();
+  for (const { name, links } of plan.netns) {
+    for (const link of links) {
+      if (link.kind === 'vxlan') vxlanPorts.add(link.port ?? 8472);
+      if (link.kind === 'physical' && link.master === undefined) ends.add(`${name} ${link.name}`);
+      if (link.kind === 'veth') {
+        if (link.master === undefined) ends.add(`${name} ${link.name}`);
+        const peerMaster = plan.netns
+          .find((netns) => netns.name === link.peer.netns)
+          ?.links.find((other) => other.name === link.peer.name)?.master;
+        if (peerMaster === undefined) ends.add(`${link.peer.netns} ${link.peer.name}`);
+      }
+    }
+  }
+  for (const port of vxlanPorts) known.add(port);
+  for (const { port } of plan.listeners) known.add(port);
+  for (const { ruleset } of plan.rulesets) {
+    for (const table of ruleset.tables.values()) {
+      for (const chain of table.chains.values()) {
+        for (const { target } of chain.rules) {
+          if (target?.kind === 'DNAT' && target.range.minPort !== undefined) known.add(target.range.minPort);
+        }
+      }
+    }
+  }
+  return {
+    vxlanPorts,
+    ends,
+    ports: (probe) => new KnownPorts(probe.sourcePort, new Set([...known, probe.port])),
+  };
+}

@@ -1,0 +1,131 @@
+import type { Lab } from './lab.ts';
+import { TRACE_TABLE } from './lab.ts';
+import type { Arrival, Connection, MatchedRule, Observation, Passage, Probe } from './observation.ts';
+import { decodeFrame, decodeIp, headerKey, type KnownPorts, packetKey } from './packet.ts';
+import { type PlanFacts, planFacts } from './plan-facts.ts';
+
+/** How long a probe waits before it is a `timeout`. Failures other than silence take less (see the lab's sysctls). */
+export const PROBE_TIMEOUT = 400;
+
+interface Endpoint {
+  readonly ip: string;
+  readonly port: number;
+}
+interface Tuple {
+  readonly src: string;
+  readonly dst: string;
+  readonly protocol: number;
+  readonly sport: number;
+  readonly dport: number;
+}
+interface TraceEvent {
+  readonly netns: number;
+  readonly id: number;
+  readonly family: number;
+  readonly type: 'rule' | 'return' | 'policy' | '?';
+  readonly table: string;
+  readonly chain: string;
+  readonly handle?: number;
+  readonly network?: string;
+  readonly transport?: string;
+}
+interface AgentAnswer {
+  readonly outcome: string;
+  readonly answer: string;
+  readonly server?: { readonly netns: number; readonly name: string; readonly peer: Endpoint };
+  readonly icmp?: { readonly type: number; readonly code: number };
+  readonly connections: readonly { readonly netns: number; readonly original: Tuple; readonly reply: Tuple }[];
+  readonly trace: readonly TraceEvent[];
+  readonly frames: readonly {
+    readonly netns: number;
+    readonly device: string;
+    readonly mine: boolean;
+    readonly bytes: string;
+  }[];
+}
+
+/** Sends the probe with a real socket and reads the kernel's mind: trace, conntrack, and what arrived where. */
+export async function probeReal(lab: Lab, probe: Probe, timeout = PROBE_TIMEOUT): Promise<Observation> {
+  const { agent } = lab;
+  if (agent === null) throw new Error('a passive lab takes no probes');
+  const { from, protocol, destination, port, sourcePort, ttl, keepState } = probe;
+  const answer = await agent.ask<AgentAnswer>(
+    'probe',
+    lab.indexOf(from),
+    protocol,
+    destination,
+    port,
+    sourcePort,
+    timeout,
+    ttl ?? 0,
+    keepState === true ? 1 : 0,
+  );
+  const facts = planFacts(lab.plan);
+  const ports = facts.ports(probe);
+  const { server, icmp } = answer;
+  return {
+    outcome: answer.outcome,
+    answer: answer.answer,
+    ...(icmp === undefined ? {} : { icmp: `${icmp.type}/${icmp.code}` }),
+    ...(server === undefined
+      ? {}
+      : {
+          server: {
+            netns: lab.nameOf(server.netns),
+            program: server.name,
+            peer: `${server.peer.ip} ${ports.show(server.peer.port)}`,
+          },
+        }),
+    passages: readTrace(lab, answer.trace, facts, ports),
+    arrivals: readFrames(lab, answer, facts, ports),
+    connections: answer.connections.flatMap((connection) => readConnection(lab, connection, ports)),
+  };
+}
+
+/** A packet's events share an id and start with the rule of our own table, which turned its trace on. */
+function readTrace(lab: Lab, events: readonly TraceEvent[], facts: PlanFacts, ports: KnownPorts): Passage[] {
+  const passages: { netns: string; packet: string | undefined; rules: MatchedRule[] }[] = [];
+  const open = new Map<string, (typeof passages)[number]>();
+  for (const event of events) {
+    const netns = lab.nameOf(event.netns);
+    const key = `${event.netns} ${event.id}`;
+    if (event.table === TRACE_TABLE) {
+      if (event.type !== 'rule') continue;
+      const bytes = Buffer.from((event.network ?? '') + (event.transport ?? ''), 'hex');
+      const packet = decodeIp(bytes, facts.vxlanPorts);
+      const passage: (typeof passages)[number] = { netns, packet: packet && headerKey(packet, ports), rules: [] };
+      passages.push(passage);
+      open.set(key, passage);
+    } else if (event.type === 'rule' && event.handle !== undefined) {
+      const rule = lab.ruleOf(netns, event.family, event.table, event.handle);
+      if (rule !== undefined) open.get(key)?.rules.push(rule);
+    }
+  }
+  return passages.flatMap(({ netns, packet, rules }) => (packet === undefined ? [] : [{ netns, packet, rules }]));
+}
+
+function readFrames(lab: Lab, answer: AgentAnswer, facts: PlanFacts, ports: KnownPorts): Arrival[] {
+  return answer.frames.flatMap((frame) => {
+    const netns = lab.nameOf(frame.netns);
+    if (!frame.mine || !facts.ends.has(`${netns} ${frame.device}`)) return [];
+    const packet = decodeFrame(Buffer.from(frame.bytes, 'hex'), facts.vxlanPorts);
+    const key = packet && packetKey(packet, ports);
+    return key === undefined ? [] : [{ netns, device: frame.device, packet: key, ttl: packet!.ttl }];
+  });
+}
+
+function readConnection(
+  lab: Lab,
+  connection: { readonly netns: number; readonly original: Tuple; readonly reply: Tuple },
+  ports: KnownPorts,
+): Connection[] {
+  const { netns, original, reply } = connection;
+  const tuple = (t: Tuple): string => tupleText(t, ports);
+  return [{ netns: lab.nameOf(netns), original: tuple(original), reply: tuple(reply) }];
+}
+
+/** A conntrack tuple as the comparison names it. */
+export function tupleText(tuple: Tuple, ports: KnownPorts): string {
+  const { src, dst, protocol, sport, dport } = tuple;
+  return `${protocol} ${src} ${ports.show(sport)} > ${dst} ${ports.show(dport)}`;
+}
