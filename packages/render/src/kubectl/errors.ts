@@ -1,8 +1,8 @@
-import { resourceOfKind } from './resource.ts';
+import { infoOfKind } from './resource.ts';
 
 /** What kubectl says when an object is not there. */
 export function notFoundMessage(kind: string, name: string): string {
-  const { plural, group } = resourceOfKind(kind);
+  const { plural, group } = infoOfKind(kind);
   const resource = group === '' ? plural : `${plural}.${group}`;
   return `Error from server (NotFound): ${resource} "${name}" not found`;
 }

@@ -1,6 +1,6 @@
-import type { KubeObject, ObjectStore } from '@netsim/manifest';
+import { type KindInfo, type KubeObject, kindInfo, type ObjectStore } from '@netsim/manifest';
 import { notFoundMessage, nothingFoundMessage, unknownResourceMessage } from './errors.ts';
-import { findResource, type Resource, resources } from './resource.ts';
+import { ALL_KINDS, infoOfKind, warningOf } from './resource.ts';
 import { renderJson, renderYaml } from './serialize.ts';
 import { renderNames, renderTable } from './table.ts';
 
@@ -31,21 +31,22 @@ export interface Printed {
 
 /** `kubectl get`, on the objects of a store: output, messages and exit status are kubectl's. */
 export function getObjects(store: ObjectStore, request: GetRequest): Printed {
-  const wanted: Resource[] = [];
+  const wanted: KindInfo[] = [];
   for (const word of request.kinds.split(',').filter((part) => part !== '')) {
     if (word.toLowerCase() === 'all') {
-      wanted.push(...resources.filter(({ all }) => all !== undefined).sort((a, b) => a.all! - b.all!));
+      wanted.push(...ALL_KINDS.map(infoOfKind));
       continue;
     }
-    const resource = findResource(word);
+    const resource = kindInfo(word);
     if (resource === undefined) return { stdout: '', stderr: `${unknownResourceMessage(word)}\n`, code: 1 };
     wanted.push(resource);
   }
 
   const messages: string[] = [];
-  const groups: { resource: Resource; objects: KubeObject[] }[] = [];
+  const groups: { resource: KindInfo; objects: KubeObject[] }[] = [];
   for (const resource of new Set(wanted)) {
-    if (resource.warning !== undefined) messages.push(`Warning: ${resource.warning}`);
+    const warning = warningOf(resource.kind);
+    if (warning !== undefined) messages.push(`Warning: ${warning}`);
     groups.push({ resource, objects: find(store, resource, request, messages) });
   }
   const failed = messages.some((line) => line.startsWith('Error'));
@@ -60,7 +61,7 @@ export function getObjects(store: ObjectStore, request: GetRequest): Printed {
   return { stdout, stderr: messages.map((line) => `${line}\n`).join(''), code: failed ? 1 : 0 };
 }
 
-function find(store: ObjectStore, resource: Resource, request: GetRequest, messages: string[]): KubeObject[] {
+function find(store: ObjectStore, resource: KindInfo, request: GetRequest, messages: string[]): KubeObject[] {
   const { names = [], selects = () => true } = request;
   const namespace = resource.namespaced ? request.namespace : undefined;
   if (names.length === 0) {
@@ -76,7 +77,7 @@ function find(store: ObjectStore, resource: Resource, request: GetRequest, messa
 }
 
 function print(
-  groups: readonly { resource: Resource; objects: readonly KubeObject[] }[],
+  groups: readonly { resource: KindInfo; objects: readonly KubeObject[] }[],
   objects: readonly KubeObject[],
   request: GetRequest,
   showKind: boolean,

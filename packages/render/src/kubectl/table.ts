@@ -1,7 +1,7 @@
 import type { KubeObject } from '@netsim/manifest';
 import { columnsOf, nameOf } from './columns.ts';
 import { formatLabels } from './format.ts';
-import { qualifiedName, resourceOfKind } from './resource.ts';
+import { infoOfKind, qualifiedName } from './resource.ts';
 import { alignTabs, TABLE_TABS } from './tabwriter.ts';
 
 export interface TableOptions {
@@ -29,9 +29,8 @@ export function inOrder<T extends KubeObject>(objects: readonly T[]): T[] {
 /** Objects of one kind as `kubectl get` prints them: header and one line each, ending in a newline. */
 export function renderTable(kind: string, objects: readonly KubeObject[], options: TableOptions): string {
   const { wide = false, labels = false, labelColumns = [], noHeaders = false, allNamespaces = false, now } = options;
-  const resource = resourceOfKind(kind);
-  const withNamespace = allNamespaces && resource.namespaced;
-  const prefix = options.showKind === true ? `${qualifiedName(resource)}/` : '';
+  const withNamespace = allNamespaces && infoOfKind(kind).namespaced;
+  const prefix = options.showKind === true ? `${qualifiedName(kind)}/` : '';
   const columns = columnsOf(kind).filter((column) => wide || column.wide !== true);
 
   const header = [
@@ -59,6 +58,6 @@ function labelTitle(key: string): string {
 /** Objects as `kubectl get -o name` prints them: `pod/x`, `deployment.apps/y`. */
 export function renderNames(objects: readonly KubeObject[]): string {
   return inOrder(objects)
-    .map((object) => `${qualifiedName(resourceOfKind(object.kind))}/${object.metadata.name}\n`)
+    .map((object) => `${qualifiedName(object.kind)}/${object.metadata.name}\n`)
     .join('');
 }
