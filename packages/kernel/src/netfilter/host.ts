@@ -9,6 +9,8 @@ import type { AddressType, RejectWith } from './iptables/rule.ts';
 /** What netfilter asks of the network namespace it belongs to. Implemented by Netns. */
 export interface NetfilterHost {
   readonly name: string;
+  readonly machine: string;
+  readonly label: string;
   /** Virtual time in milliseconds. */
   now(): number;
   readonly random: RandomSource;
