@@ -1,1 +1,5 @@
+export * from './data.ts';
+export * from './findings.ts';
 export * from './kubectl/index.ts';
+export * from './spread.ts';
+export { type Detail, type RenderTraceOptions, renderTrace } from './trace/render.ts';

@@ -95,8 +95,9 @@ function sameNetns(a: Hop, b: Hop): boolean {
   return a.node === b.node && a.netns === b.netns;
 }
 
+/** What an application says over the connection comes after the socket that took it. */
 function lastStep(leg: Leg): Step | undefined {
-  return leg.hops.at(-1)?.steps.at(-1);
+  return leg.hops.at(-1)?.steps.findLast((step) => step.kind !== 'http');
 }
 
 function hasStep(path: Path, test: (step: Step) => boolean): boolean {

@@ -133,6 +133,8 @@ export type Step =
       readonly origin?: string;
       /** For a rule with a random match: the probability that it is taken at this point. */
       readonly probability?: number;
+      /** For a rule that is one of several to choose from (the endpoints of a service): the how-manieth it is, of how many. */
+      readonly choice?: { readonly number: number; readonly of: number };
     } & RuleRef)
   | {
       readonly kind: 'policy';

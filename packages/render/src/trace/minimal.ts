@@ -1,0 +1,60 @@
+import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
+import { destinationText, netnsName, objectName, receiverName, share, stableName } from './names.ts';
+
+/**
+ * Two lines for a path: how it ended, and the places it came by with what changed it there. It holds nothing that differs
+ * from seed to seed (source ports, generated names, hashed chains), so that it can be kept in golden files.
+ */
+export function minimalLines(trace: Trace): string[] {
+  return trace.paths.flatMap((path) => [headline(trace, path), `  ${route(path.request, trace)}`.trimEnd()]);
+}
+
+function headline(trace: Trace, path: Path): string {
+  const { source, destination } = trace;
+  const chance = path.probability === 1 ? '' : ` p=${share(path.probability)}`;
+  const receiver = receiverName(path);
+  const at = receiver === undefined ? '' : ` ${stableName(receiver)}:${path.backend?.port}`;
+  const from = objectName({ ...source, name: stableName(source.name) });
+  const seen = path.sourceSeen === undefined || path.sourceSeen === source.ip ? '' : ` seen as ${path.sourceSeen}`;
+  const { file, line } = path.cause ?? {};
+  const because = file === undefined ? '' : ` (${file}${line === undefined ? '' : `:${line}`})`;
+  return `${from} -> ${destinationText(trace)} ${destination.protocol}${chance}: ${path.disposition}${at}${seen}${because}`;
+}
+
+function route(leg: Leg, trace: Trace): string {
+  return leg.hops
+    .map((hop) => [hopName(hop, trace), ...hop.steps.map(event).filter((text) => text !== undefined)].join(' '))
+    .join(' > ');
+}
+
+function hopName(hop: Hop, trace: Trace): string {
+  return hop.netns === 'host' ? hop.node : `${hop.node}/${stableName(netnsName(hop, trace))}`;
+}
+
+/** What a hop did that another cluster, with other addresses, would have done as well. */
+function event(step: Step): string | undefined {
+  switch (step.kind) {
+    case 'nat':
+      return `${step.reply === true ? 'un-' : ''}${step.direction}nat`
+        .replace('dstnat', 'dnat')
+        .replace('srcnat', 'snat');
+    case 'rule':
+      return step.action === 'DROP' || step.action.startsWith('REJECT') ? `${step.table}:${step.action}` : undefined;
+    case 'policy':
+      return step.action === 'DROP' ? `${step.table}:${step.chain}:DROP` : undefined;
+    case 'route':
+      return step.action === 'unreachable' ? 'no-route' : undefined;
+    case 'neighbor':
+      return step.action === 'failed' ? `no-neighbor(${step.ip})` : undefined;
+    case 'encap':
+      return step.type;
+    case 'socket':
+      return step.action;
+    case 'icmp':
+      return `icmp(${step.code === '' ? step.type : step.code})`;
+    case 'drop':
+      return `drop(${step.reason})`;
+    default:
+      return undefined;
+  }
+}
