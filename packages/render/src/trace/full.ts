@@ -2,19 +2,20 @@ import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import type { Paint, Tone } from '../style.ts';
 import { causeText, flow, share } from './names.ts';
 import { bridgeText, icmpText, natText, outer, routeText, socketText } from './rows.ts';
-import { title, verdict } from './summary.ts';
+import { pathTitle, title, titled } from './summary.ts';
 
 /** Every step of every hop, both ways; rules with their text as iptables-save prints it. Lines are as long as they must be. */
 export function fullLines(trace: Trace, paint: Paint): string[] {
-  const lines = [title(trace)];
+  const [only, ...others] = trace.paths;
+  const single = only !== undefined && others.length === 0;
+  const lines = [single ? titled(trace, only, paint) : title(trace)];
   if (trace.resolution !== undefined) {
     for (const { server, name, type, rcode, answers } of trace.resolution.queries) {
       lines.push(`  dns         ${name} ${type} from ${server}: ${rcode} ${answers.join(', ')}`.trimEnd());
     }
   }
   trace.paths.forEach((path, index) => {
-    const number = trace.paths.length === 1 ? 'path' : `path ${index + 1} of ${trace.paths.length}`;
-    lines.push('', `${paint('strong', number)}, p=${share(path.probability)}   ${verdict(path, paint)}`);
+    if (!single) lines.push('', pathTitle(path, index, trace, paint));
     lines.push(...legLines('request', path.request, paint));
     if (path.reply !== undefined) lines.push(...legLines('reply', path.reply, paint));
     lines.push(...endLines(path, paint));

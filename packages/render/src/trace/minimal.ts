@@ -1,12 +1,19 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import { destinationText, netnsName, objectName, receiverName, share, stableName } from './names.ts';
+import { endsBadly } from './summary.ts';
 
 /**
- * Two lines for a path: how it ended, and the places it came by with what changed it there. It holds nothing that differs
- * from seed to seed (source ports, generated names, hashed chains), so that it can be kept in golden files.
+ * Two lines for a path: how it ended, and the places it came by with what changed it there; a third for a way back that
+ * came to grief. Nothing in it differs from seed to seed (source ports, generated names, hashed chains), so that it can be
+ * kept in golden files.
  */
 export function minimalLines(trace: Trace): string[] {
-  return trace.paths.flatMap((path) => [headline(trace, path), `  ${route(path.request, trace)}`.trimEnd()]);
+  return trace.paths.flatMap((path) => {
+    const lines = [headline(trace, path)];
+    if (path.request.hops.length > 0) lines.push(`  ${route(path.request, trace)}`);
+    if (path.reply !== undefined && endsBadly(path.reply)) lines.push(`  reply: ${route(path.reply, trace)}`);
+    return lines;
+  });
 }
 
 function headline(trace: Trace, path: Path): string {

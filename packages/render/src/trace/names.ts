@@ -17,6 +17,12 @@ export function netnsName(hop: Hop, trace: Trace): string {
   return hop.netns.startsWith(home) ? hop.netns.slice(home.length) : hop.netns;
 }
 
+/** As {@link netnsName}, short enough for a column: `kubia-…-x2x4q` for a pod of a Deployment, unless `whole`. */
+export function placeName(hop: Hop, trace: Trace, whole: boolean): string {
+  const name = netnsName(hop, trace);
+  return whole ? name : name.replace(replicaSetHash, '-…-$1');
+}
+
 /** `ip:port` from text and number, with brackets around IPv6; the bare address where there is no port. */
 export function endpoint(ip: string, port: number | undefined): string {
   if (port === undefined) return ip;
@@ -56,12 +62,13 @@ export function causeText(cause: Cause): string {
   return `${at}${objectName(cause)}: ${cause.text}`;
 }
 
-/** 0.333, 1, 0.05: three digits are enough to see a share. */
-export function share(probability: number): string {
-  return String(Number(probability.toPrecision(3)));
+/** 0.333, 1, 0.05: a few digits are enough to see a share. */
+export function share(probability: number, digits = 3): string {
+  return String(Number(probability.toPrecision(digits)));
 }
 
 const GENERATED = '[bcdfghjklmnpqrstvwxz2456789]';
+const replicaSetHash = new RegExp(`-${GENERATED}{6,10}-(${GENERATED}{5})$`);
 const generatedSuffix = new RegExp(`(-${GENERATED}{6,10})?-${GENERATED}{5}$`);
 
 /** A pod name without what the control plane made up, which differs from run to run: `kubia-*`. */

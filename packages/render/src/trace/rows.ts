@@ -1,7 +1,7 @@
-import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
+import type { Hop, Leg, Step, Trace } from '@netsim/trace';
 import type { Tone } from '../style.ts';
 import { chainPath, type RuleStep, shortChain } from './chain-path.ts';
-import { flow, netnsName, share } from './names.ts';
+import { flow, placeName, share } from './names.ts';
 
 /** A line of the summary: at this place of this node, this happened. */
 export interface Row {
@@ -20,9 +20,9 @@ export interface RowOptions {
 }
 
 /** What happened on a leg, leaving out what changes nothing. */
-export function legRows(leg: Leg, path: Path, trace: Trace, options: RowOptions): Row[] {
+export function legRows(leg: Leg, trace: Trace, options: RowOptions): Row[] {
   return leg.hops.flatMap((hop, index) =>
-    new HopRows(hop, leg.hops[index - 1], netnsName(hop, trace), path, trace, options).rows(),
+    new HopRows(hop, leg.hops[index - 1], placeName(hop, trace, options.wide), trace, options).rows(),
   );
 }
 
@@ -30,7 +30,6 @@ class HopRows {
   readonly #hop: Hop;
   readonly #before: Hop | undefined;
   readonly #netns: string;
-  readonly #path: Path;
   readonly #trace: Trace;
   readonly #wide: boolean;
   readonly #rows: Row[] = [];
@@ -39,11 +38,10 @@ class HopRows {
   /** The rewriting by the rules last told stands under them. */
   #told: { row: Row; rules: readonly RuleStep[] } | undefined;
 
-  constructor(hop: Hop, before: Hop | undefined, netns: string, path: Path, trace: Trace, options: RowOptions) {
+  constructor(hop: Hop, before: Hop | undefined, netns: string, trace: Trace, options: RowOptions) {
     this.#hop = hop;
     this.#before = before;
     this.#netns = netns;
-    this.#path = path;
     this.#trace = trace;
     this.#wide = options.wide;
   }
@@ -179,7 +177,7 @@ class HopRows {
     this.#add(hook, table, [`${this.#chains(rules)} ${action}`.trimStart()], 'faint');
   }
 
-  /** `KUBE-SERVICES > KUBE-SVC-… > KUBE-SEP-…   (1 of 3, p=0.333)`. */
+  /** `KUBE-SERVICES > KUBE-SVC-… > KUBE-SEP-…   (1 of 3, p=0.33)`. */
   #chains(rules: readonly RuleStep[]): string {
     const chains = chainPath(rules).filter((chain) => chain !== rules[0].hook);
     const text = chains.map((chain) => (this.#wide ? chain : shortChain(chain))).join(' > ');
@@ -187,8 +185,8 @@ class HopRows {
     for (const rule of rules) {
       const choice = this.#choice(rule);
       if (choice !== undefined && choice.of > 1)
-        notes.push(`${choice.number} of ${choice.of}, p=${share(1 / choice.of)}`);
-      else if (choice === undefined && rule.probability !== undefined) notes.push(`p=${share(rule.probability)}`);
+        notes.push(`${choice.number} of ${choice.of}, p=${share(1 / choice.of, 2)}`);
+      else if (choice === undefined && rule.probability !== undefined) notes.push(`p=${share(rule.probability, 2)}`);
     }
     if (rules.some((rule) => rule.chain === 'KUBE-MARK-MASQ')) notes.push('marked for masquerade');
     return notes.length === 0 ? text : `${text}   (${notes.join('; ')})`;

@@ -20,7 +20,7 @@ export function summaryLines(trace: Trace, options: SummaryOptions, paint: Paint
   const told: Row[][] = [];
   trace.paths.forEach((path, index) => {
     if (trace.paths.length > 1) lines.push('', pathTitle(path, index, trace, paint));
-    const rows = legRows(path.request, path, trace, options);
+    const rows = legRows(path.request, trace, options);
     lines.push(...rowLines(rows, told, options, paint));
     told.push(rows);
     lines.push(...endLines(path, trace, options, paint));
@@ -33,11 +33,12 @@ export function title(trace: Trace): string {
   return `${objectName(trace.source)}  ->  ${destinationTitle(trace)}`;
 }
 
-function titled(trace: Trace, path: Path, paint: Paint): string {
+/** As {@link title}, with the verdict of the only path. */
+export function titled(trace: Trace, path: Path, paint: Paint): string {
   return `${title(trace).padEnd(VERDICT_COLUMN)}  ${verdict(path, paint)}`;
 }
 
-export function verdict(path: Path, paint: Paint): string {
+function verdict(path: Path, paint: Paint): string {
   const receiver = receiverName(path);
   const text = paint(dispositionTone(path.disposition), path.disposition);
   return receiver === undefined ? text : `${text}   ${receiver}`;
@@ -54,7 +55,7 @@ function overview(trace: Trace, paint: Paint): string[] {
   return [head, '', ...table(['PROBABILITY', 'RESULT', 'BACKEND', 'ADDRESS'], rows, paint)];
 }
 
-function pathTitle(path: Path, index: number, trace: Trace, paint: Paint): string {
+export function pathTitle(path: Path, index: number, trace: Trace, paint: Paint): string {
   const text = `path ${index + 1} of ${trace.paths.length}, p=${share(path.probability)}`;
   return `${paint('strong', text)}   ${verdict(path, paint)}`;
 }
@@ -100,9 +101,10 @@ function rowLines(
   return lines;
 }
 
-/** The three spaces before a note are wanted; only what is too long is broken. */
+/** What is too long is broken: first before its note, then at any space. */
 function wrapDetail(detail: string, width: number): string[] {
-  return detail.length <= width ? [detail] : wrap(detail.replaceAll('   ', ' '), width);
+  if (detail.length <= width) return [detail];
+  return detail.split('   ').flatMap((part) => wrap(part, width));
 }
 
 function longestPrefix(rows: readonly Row[], told: readonly (readonly Row[])[]): [length: number, index: number] {
@@ -127,7 +129,7 @@ function endLines(path: Path, trace: Trace, options: SummaryOptions, paint: Pain
   if (reply !== undefined && reply.hops.length > 0) {
     lines.push(...paragraph('reply:', replyText(path, reply, trace), width));
     if (path.disposition !== 'DELIVERED' && endsBadly(reply)) {
-      lines.push(...rowLines(legRows(reply, path, trace, options), [], options, paint));
+      lines.push(...rowLines(legRows(reply, trace, options), [], options, paint));
     }
   }
   if (path.disposition === 'DELIVERED') return lines;
@@ -163,6 +165,6 @@ function isUndone(step: Step): boolean {
   return step.kind === 'nat' && step.reply === true;
 }
 
-function endsBadly(leg: Leg): boolean {
+export function endsBadly(leg: Leg): boolean {
   return leg.hops.at(-1)?.steps.some((step) => step.kind === 'drop' || step.kind === 'icmp') ?? false;
 }
