@@ -6,3 +6,6 @@ export * from './objects.ts';
 export { formatPath } from './path.ts';
 export type { ManifestSource } from './read/documents.ts';
 export * from './store.ts';
+export * from './kinds/registry.ts';
+export * from './labels.ts';
+export * from './selector.ts';
