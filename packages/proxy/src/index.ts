@@ -1,1 +1,11 @@
-export {};
+export * from './config.ts';
+export * from './endpoints.ts';
+export * from './iptables/base-rules.ts';
+export * from './iptables/generator.ts';
+export * from './iptables/layered-map.ts';
+export * from './iptables/merge.ts';
+export * from './iptables/names.ts';
+export * from './iptables/port-rules.ts';
+export * from './proxy-state.ts';
+export * from './service-map.ts';
+export * from './topology.ts';

@@ -1,0 +1,288 @@
+import type { Chain, Match, Rule, Target } from '@netsim/kernel';
+import { familyOf, formatIp, parsePrefix, prefixContains } from '@netsim/wire';
+import type { NodeProxyConfig } from '../config.ts';
+import type { Endpoint } from '../endpoints.ts';
+import type { PortState } from '../proxy-state.ts';
+import type { ServicePort } from '../service-map.ts';
+import { externallyAccessible, usesClusterEndpoints, usesLocalEndpoints } from '../service-map.ts';
+import type { EndpointChoice } from '../topology.ts';
+import { BalancerChain, EndpointChain } from './endpoint-chains.ts';
+import type { PortChains } from './names.ts';
+import { endpointChain, portChains } from './names.ts';
+import { comment, dport, fromLocal, host, jump, MARK_MASQ_CHAIN, protocolNumber, toAddress } from './rule-parts.ts';
+
+/** Everything that one service port adds to a node's rules. */
+export interface PortRules {
+  readonly port: ServicePort;
+  readonly heads: HeadRules;
+  /** Its own chains in the nat table. */
+  readonly chains: readonly Chain[];
+}
+
+/** Rules in the chains that all services share. */
+export interface HeadRules {
+  readonly port: ServicePort;
+  readonly nat: { readonly services: readonly Rule[]; readonly nodePorts: readonly Rule[] };
+  readonly filter: {
+    readonly services: readonly Rule[];
+    readonly externalServices: readonly Rule[];
+    readonly nodePorts: readonly Rule[];
+    readonly firewall: readonly Rule[];
+  };
+}
+
+/** What of a node's configuration the rules of a service port depend on. */
+export type PortRulesConfig = Pick<
+  NodeProxyConfig,
+  'family' | 'nodeIP' | 'masqueradeAll' | 'detectLocal' | 'localhostNodePorts' | 'nfacctCounters'
+>;
+
+const LOOPBACK = parsePrefix('127.0.0.0/8');
+
+/** What is kept of a service port from one sync to the next, so that an unchanged endpoint keeps its chain. */
+export class PortRulesCache {
+  readonly port: ServicePort;
+  readonly names: PortChains;
+  readonly origin: string;
+  readonly #endpoints = new Map<string, EndpointChain>();
+  readonly #heads = new Map<string, HeadRules>();
+
+  constructor(port: ServicePort) {
+    this.port = port;
+    this.names = portChains(port);
+    this.origin = `Service/${port.service}`;
+  }
+
+  endpoint(endpoint: Endpoint, commented: boolean): EndpointChain {
+    const key = commented ? endpoint.text : `-${endpoint.text}`;
+    let chain = this.#endpoints.get(key);
+    if (chain === undefined) {
+      chain = new EndpointChain(this.port, endpoint, endpointChain(this.port, endpoint.text), commented, this.origin);
+      this.#endpoints.set(key, chain);
+    }
+    return chain;
+  }
+
+  /** Forgets the chains of endpoints that are gone. */
+  retain(endpoints: readonly Endpoint[]): void {
+    if (this.#endpoints.size <= 2 * endpoints.length + 16) return;
+    const live = new Set(endpoints.map((endpoint) => endpoint.text));
+    for (const key of this.#endpoints.keys()) {
+      if (!live.has(key.startsWith('-') ? key.slice(1) : key)) this.#endpoints.delete(key);
+    }
+  }
+
+  heads(key: string, make: () => HeadRules): HeadRules {
+    let heads = this.#heads.get(key);
+    if (heads === undefined) {
+      heads = make();
+      this.#heads.set(key, heads);
+    }
+    return heads;
+  }
+}
+
+/**
+ * Writes the rules of one service port for a node. Source: syncProxyRules of pkg/proxy/iptables/proxier.go, Kubernetes 1.36.
+ * `profile` names the configuration, for the cache.
+ */
+export function portRules(
+  state: PortState,
+  choice: EndpointChoice,
+  config: PortRulesConfig,
+  commented: boolean,
+  profile: string,
+  cache: PortRulesCache,
+): PortRules {
+  const { port } = state;
+  const traffic = trafficOf(port, choice);
+  const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
+  const key = `${profile}${hasEndpoints ? 'e' : '-'}${hasInternal ? 'i' : '-'}${hasExternal ? 'x' : '-'}${usesFirewall ? 'f' : '-'}`;
+  const heads = cache.heads(key, () => headRules(port, traffic, config, cache));
+  if (!hasEndpoints) return { port, heads, chains: [] };
+
+  const chains: Chain[] = [];
+  const { names, origin } = cache;
+  const sourceMark = hasInternal ? internalMasquerade(port, config, origin) : [];
+  const internalChain = port.internalPolicyLocal ? names.local : names.cluster;
+  if (choice.cluster.length > 0 && usesClusterEndpoints(port)) {
+    const endpoints = choice.cluster.map((endpoint) => cache.endpoint(endpoint, commented));
+    const before = internalChain === names.cluster ? sourceMark : [];
+    chains.push(new BalancerChain(names.cluster, port, before, endpoints, commented, origin));
+  }
+  if (choice.local.length > 0 && usesLocalEndpoints(port)) {
+    const endpoints = choice.local.map((endpoint) => cache.endpoint(endpoint, commented));
+    const before = internalChain === names.local ? sourceMark : [];
+    chains.push(new BalancerChain(names.local, port, before, endpoints, commented, origin));
+  }
+  if (externallyAccessible(port)) {
+    chains.push({ name: names.external, rules: externalRules(port, hasExternal, config, names, origin) });
+  }
+  if (usesFirewall) chains.push({ name: names.firewall, rules: firewallRules(port, config, names, origin) });
+  for (const endpoint of choice.reachable) chains.push(cache.endpoint(endpoint, commented));
+  return { port, heads, chains };
+}
+
+interface Traffic {
+  readonly hasEndpoints: boolean;
+  readonly hasInternal: boolean;
+  readonly hasExternal: boolean;
+  readonly usesFirewall: boolean;
+}
+
+function trafficOf(port: ServicePort, { hasEndpoints, local }: EndpointChoice): Traffic {
+  return {
+    hasEndpoints,
+    hasInternal: hasEndpoints && (!port.internalPolicyLocal || local.length > 0),
+    hasExternal: hasEndpoints && (!port.externalPolicyLocal || local.length > 0),
+    usesFirewall: hasEndpoints && port.loadBalancerVIPs.length > 0 && port.sourceRanges.length > 0,
+  };
+}
+
+function headRules(port: ServicePort, traffic: Traffic, config: PortRulesConfig, cache: PortRulesCache): HeadRules {
+  const { names, origin } = cache;
+  const { name } = port;
+  const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
+  const nat = { services: [] as Rule[], nodePorts: [] as Rule[] };
+  const filter = {
+    services: [] as Rule[],
+    externalServices: [] as Rule[],
+    nodePorts: [] as Rule[],
+    firewall: [] as Rule[],
+  };
+  const missing: Target = hasEndpoints
+    ? { kind: 'DROP' }
+    : { kind: 'REJECT', with: config.family === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable' };
+  const missingText = hasEndpoints ? `${name} has no local endpoints` : `${name} has no endpoints`;
+  const external = jump(names.external);
+
+  if (hasInternal) {
+    const target = jump(port.internalPolicyLocal ? names.local : names.cluster);
+    nat.services.push(toAddress(port, `${name} cluster IP`, host(port.clusterIP), target, origin));
+  } else {
+    filter.services.push(toAddress(port, missingText, host(port.clusterIP), missing, origin));
+  }
+  for (const ip of port.externalIPs) {
+    if (hasEndpoints) nat.services.push(toAddress(port, `${name} external IP`, host(ip), external, origin));
+    if (!hasExternal) filter.externalServices.push(toAddress(port, missingText, host(ip), missing, origin));
+  }
+  for (const ip of port.loadBalancerVIPs) {
+    const target = usesFirewall ? jump(names.firewall) : external;
+    if (hasEndpoints) nat.services.push(toAddress(port, `${name} loadbalancer IP`, host(ip), target, origin));
+    if (usesFirewall) {
+      const text = `${name} traffic not accepted by ${names.firewall}`;
+      filter.firewall.push(toAddress(port, text, host(ip), { kind: 'DROP' }, origin));
+    }
+    if (!hasExternal) filter.externalServices.push(toAddress(port, missingText, host(ip), missing, origin));
+  }
+  if (port.nodePort !== 0) {
+    const protocol = { value: protocolNumber(port.protocol) };
+    const toNodePort = dport(port.protocol, port.nodePort);
+    if (hasEndpoints) {
+      const matches = [comment(name), toNodePort];
+      const counter = 'localhost_nps_accepted_pkts';
+      if (config.family === 4 && config.localhostNodePorts && config.nfacctCounters.includes(counter)) {
+        const counting: Match[] = [...matches, { kind: 'nfacct', name: counter }];
+        nat.nodePorts.push({
+          destination: { value: LOOPBACK },
+          protocol,
+          matches: counting,
+          target: external,
+          origin,
+        });
+      }
+      nat.nodePorts.push({ protocol, matches, target: external, origin });
+    }
+    if (!hasExternal) {
+      const matches: Match[] = [comment(missingText), { kind: 'addrtype', dstType: { value: ['LOCAL'] } }, toNodePort];
+      filter.externalServices.push({ protocol, matches, target: missing, origin });
+    }
+  }
+  if (port.healthCheckNodePort !== 0) {
+    const matches = [comment(`${name} health check node port`), dport('tcp', port.healthCheckNodePort)];
+    filter.nodePorts.push({
+      protocol: { value: protocolNumber('tcp') },
+      matches,
+      target: { kind: 'ACCEPT' },
+      origin,
+    });
+  }
+  return { port, nat, filter };
+}
+
+/** Traffic to the cluster IP that does not come from a pod has to come back by this node. */
+function internalMasquerade(port: ServicePort, config: PortRulesConfig, origin: string): Rule[] {
+  if (!config.masqueradeAll && config.detectLocal.kind === 'none') return [];
+  const rule = toAddress(port, `${port.name} cluster IP`, host(port.clusterIP), jump(MARK_MASQ_CHAIN), origin);
+  return [config.masqueradeAll ? rule : { ...rule, ...fromLocal(config.detectLocal, true) }];
+}
+
+function externalRules(
+  port: ServicePort,
+  hasExternal: boolean,
+  config: PortRulesConfig,
+  names: PortChains,
+  origin: string,
+): Rule[] {
+  const rules: Rule[] = [];
+  const destinations = `${port.name} external destinations`;
+  if (!port.externalPolicyLocal) {
+    const matches = [comment(`masquerade traffic for ${destinations}`)];
+    rules.push({ matches, target: jump(MARK_MASQ_CHAIN), origin });
+  } else {
+    // Pods and the node itself are not subject to the policy: they go to any endpoint.
+    if (config.detectLocal.kind !== 'none') {
+      const matches = [comment(`pod traffic for ${destinations}`)];
+      rules.push({ ...fromLocal(config.detectLocal, false), matches, target: jump(names.cluster), origin });
+    }
+    const fromNode: Match = { kind: 'addrtype', srcType: { value: ['LOCAL'] } };
+    rules.push(
+      {
+        matches: [comment(`masquerade LOCAL traffic for ${destinations}`), fromNode],
+        target: jump(MARK_MASQ_CHAIN),
+        origin,
+      },
+      { matches: [comment(`route LOCAL traffic for ${destinations}`), fromNode], target: jump(names.cluster), origin },
+    );
+  }
+  if (hasExternal) {
+    rules.push({ matches: [], target: jump(port.externalPolicyLocal ? names.local : names.cluster), origin });
+  }
+  return rules;
+}
+
+function firewallRules(port: ServicePort, config: PortRulesConfig, names: PortChains, origin: string): Rule[] {
+  const matches = [comment(`${port.name} loadbalancer IP`)];
+  const target = jump(names.external);
+  const rules: Rule[] = port.sourceRanges.map((range) => ({ source: { value: range }, matches, target, origin }));
+  const { nodeIP } = config;
+  // A node that is let in reaches the address with that very address as its source.
+  if (nodeIP !== undefined && port.sourceRanges.some((range) => prefixContains(range, nodeIP))) {
+    for (const ip of port.loadBalancerVIPs) rules.push({ source: { value: host(ip) }, matches, target, origin });
+  }
+  const rest = `other traffic to ${port.name} will be dropped by KUBE-PROXY-FIREWALL`;
+  rules.push({ matches: [comment(rest)], origin });
+  return rules;
+}
+
+/** Text that tells two configurations apart as far as the rules of a service port go. */
+export function portRulesProfile(config: PortRulesConfig): string {
+  const { detectLocal: detector } = config;
+  const local =
+    detector.kind === 'cidr'
+      ? `${formatIp(detector.prefix.address)}/${detector.prefix.length}`
+      : detector.kind === 'interface'
+        ? detector.name
+        : '';
+  const nodePorts = config.localhostNodePorts ? config.nfacctCounters.join() : '';
+  return `${config.family}|${config.masqueradeAll}|${detector.kind}:${local}|${nodePorts}|`;
+}
+
+/** Do the rules of a port depend on the node's own address? */
+export function dependsOnNodeIP(port: ServicePort, config: PortRulesConfig): boolean {
+  return (
+    config.nodeIP !== undefined &&
+    port.loadBalancerVIPs.length > 0 &&
+    port.sourceRanges.some((range) => familyOf(range.address) === config.family)
+  );
+}
