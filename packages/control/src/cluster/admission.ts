@@ -1,0 +1,124 @@
+import type { AnyObject, KubeObject } from '@netsim/manifest';
+import type { Context } from '../core/context.ts';
+import { Controller } from '../core/controller.ts';
+import { objectKey } from '../core/keys.ts';
+import { timestamp } from '../core/timestamp.ts';
+
+/**
+ * The API server's part in storing an object: UID and creation time for a new one, and for one that replaces another
+ * (the same manifest applied again) everything that the control plane had decided: UID, status, addresses, node.
+ */
+export class Admission extends Controller {
+  /** What the object replaced, by `kind/key`, until it is admitted. */
+  readonly #replaced = new Map<string, KubeObject>();
+
+  constructor(context: Context) {
+    super(context);
+    this.watch('*', ({ type, object, old }) => {
+      if (object.metadata.uid !== undefined) return;
+      const key = `${object.kind} ${objectKey(object)}`;
+      if (type === 'DELETED') {
+        this.#replaced.delete(key);
+        return;
+      }
+      if (old?.metadata.uid !== undefined) this.#replaced.set(key, old);
+      this.queue.add(key);
+    });
+  }
+
+  protected override reconcile(key: string): void {
+    const { store, names, now } = this.context;
+    const space = key.indexOf(' ');
+    const kind = key.slice(0, space);
+    const slash = key.indexOf('/', space);
+    const namespace = slash < 0 ? undefined : key.slice(space + 1, slash);
+    const name = key.slice((slash < 0 ? space : slash) + 1);
+    const object = store.get(kind, namespace, name);
+    const replaced = this.#replaced.get(key);
+    this.#replaced.delete(key);
+    if (object === undefined || object.metadata.uid !== undefined) return;
+    if (replaced !== undefined) {
+      store.put(carryOver(replaced, object));
+      return;
+    }
+    const { creationTimestamp = timestamp(now()) } = object.metadata;
+    store.put({ ...object, metadata: { ...object.metadata, uid: names.uid(key), creationTimestamp } });
+  }
+}
+
+/** Fields of `spec` that the control plane allocates and a manifest leaves out. */
+const allocated: Readonly<Record<string, readonly string[]>> = {
+  Pod: ['nodeName'],
+  Node: ['podCIDR', 'podCIDRs'],
+  Service: ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'healthCheckNodePort'],
+};
+
+function carryOver(old: AnyObject | KubeObject, object: AnyObject | KubeObject): KubeObject {
+  const before = old as AnyObject;
+  const after: AnyObject = { ...(object as AnyObject) };
+  const { uid, creationTimestamp, generation } = before.metadata;
+  const annotations = {
+    ...Object.fromEntries(
+      Object.entries(before.metadata.annotations ?? {}).filter(([key]) => key.startsWith('deployment.kubernetes.io/')),
+    ),
+    ...after.metadata.annotations,
+  };
+  after.metadata = { ...after.metadata, ...definedOnly({ uid, creationTimestamp, generation }) };
+  if (Object.keys(annotations).length > 0) after.metadata = { ...after.metadata, annotations };
+  if (before.metadata.ownerReferences !== undefined && after.metadata.ownerReferences === undefined) {
+    after.metadata = { ...after.metadata, ownerReferences: before.metadata.ownerReferences };
+  }
+  after.status = after.status === undefined || isPending(after) ? before.status : after.status;
+  if (after.status === undefined) delete after.status;
+  if (isRecord(before.spec) && isRecord(after.spec)) {
+    const spec: Record<string, unknown> = { ...after.spec };
+    for (const field of allocatedFields(after.kind, before.spec, spec)) {
+      if (spec[field] === undefined && before.spec[field] !== undefined) spec[field] = before.spec[field];
+    }
+    if (after.kind === 'Service') spec.ports = carryNodePorts(before.spec, spec);
+    if (spec.ports === undefined) delete spec.ports;
+    after.spec = spec;
+  }
+  return after;
+}
+
+/** As the API server's patchAllocatedValues: addresses stay as long as the type of the service still has them. */
+function allocatedFields(
+  kind: string,
+  before: Record<string, unknown>,
+  after: Record<string, unknown>,
+): readonly string[] {
+  if (kind !== 'Service') return allocated[kind] ?? [];
+  if (before.type === 'ExternalName' || after.type === 'ExternalName') return [];
+  if (after.clusterIP !== undefined && after.clusterIP !== before.clusterIP) return [];
+  return allocated.Service!;
+}
+
+function carryNodePorts(before: Record<string, unknown>, after: Record<string, unknown>): unknown {
+  const takesNodePorts = after.type === 'NodePort' || after.type === 'LoadBalancer';
+  if (!takesNodePorts || !Array.isArray(after.ports) || !Array.isArray(before.ports)) return after.ports;
+  const old = new Map<string, unknown>();
+  for (const port of before.ports) if (isRecord(port)) old.set(portKey(port), port.nodePort);
+  return after.ports.map((port: unknown) => {
+    if (!isRecord(port) || port.nodePort !== undefined) return port;
+    const nodePort = old.get(portKey(port));
+    return nodePort === undefined ? port : { ...port, nodePort };
+  });
+}
+
+function portKey(port: Record<string, unknown>): string {
+  return `${port.protocol ?? 'TCP'}/${port.port}`;
+}
+
+/** The API server gives every new pod the phase Pending, and a manifest as it is stored says no more than that. */
+function isPending({ kind, status }: AnyObject): boolean {
+  return kind === 'Pod' && isRecord(status) && status.phase === 'Pending' && status.podIP === undefined;
+}
+
+function definedOnly<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,158 @@
+import type { Node } from '@netsim/manifest';
+import {
+  addressAt,
+  type Family,
+  familyBits,
+  familyOf,
+  formatIp,
+  formatPrefix,
+  type Prefix,
+  parseIp,
+  tryParsePrefix,
+} from '@netsim/wire';
+import type { Context } from '../core/context.ts';
+import { Controller } from '../core/controller.ts';
+import { timestamp } from '../core/timestamp.ts';
+import { defaultNodes, internalIPs } from './default-cluster.ts';
+
+/** The first address for nodes that give none: the ones of the default cluster come first on the same network. */
+const firstNodeAddress = { 4: parseIp('192.168.1.101'), 6: parseIp('fd00:192:168:1::101') } as const;
+
+/**
+ * Nodes: the default ones where none are given, and for each the pod CIDRs of node IPAM, an InternalIP of every family
+ * the cluster has, and the conditions of a healthy kubelet, wherever the input says nothing else.
+ */
+export class Nodes extends Controller {
+  /** Pod CIDRs in use, by text. */
+  readonly #blocks = new Map<string, string>();
+  readonly #addresses = new Map<string, string>();
+  #started = false;
+
+  constructor(context: Context) {
+    super(context);
+    this.watch('Node', ({ type, object, old }) => {
+      const node = object as Node;
+      if (old !== undefined) this.#release(old as Node);
+      if (type === 'DELETED') this.#release(node);
+      else {
+        this.#reserve(node);
+        this.queue.add(node.metadata.name);
+      }
+    });
+  }
+
+  override sync(): boolean {
+    if (!this.#started) {
+      this.#started = true;
+      const { store } = this.context;
+      if (store.list('Node').length === 0) for (const node of defaultNodes()) store.put(node);
+    }
+    return super.sync();
+  }
+
+  protected override reconcile(name: string): void {
+    const node = this.context.store.get<Node>('Node', undefined, name);
+    if (node === undefined) return;
+    const spec = this.#podCIDRs(node);
+    const status = this.#status(node);
+    if (spec === node.spec && status === node.status && node.metadata.labels?.['kubernetes.io/hostname']) return;
+    const labels = { 'kubernetes.io/hostname': name, ...node.metadata.labels };
+    this.context.store.put({ ...node, metadata: { ...node.metadata, labels }, spec, status } as Node);
+  }
+
+  #podCIDRs(node: Node): Node['spec'] {
+    const { config } = this.context;
+    const given = node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR]);
+    if (given.length > 0) {
+      if (node.spec?.podCIDR !== undefined && node.spec.podCIDRs !== undefined) return node.spec;
+      return { ...node.spec, podCIDR: given[0]!, podCIDRs: given };
+    }
+    const blocks: string[] = [];
+    for (const range of config.podCIDRs) {
+      const block = this.#freeBlock(range, config.nodeMaskSize[familyOf(range.address)]);
+      // Node IPAM gives a node either all of its blocks or none.
+      if (block === undefined) return node.spec;
+      blocks.push(block);
+    }
+    if (blocks.length === 0) return node.spec;
+    return { ...node.spec, podCIDR: blocks[0]!, podCIDRs: blocks };
+  }
+
+  #freeBlock(range: Prefix, length: number): string | undefined {
+    if (length < range.length) return undefined;
+    const count = 2 ** Math.min(length - range.length, 16);
+    for (let i = 0; i < count; i++) {
+      const text = formatPrefix({ address: nthBlock(range, length, i), length });
+      if (!this.#blocks.has(text)) {
+        this.#blocks.set(text, '');
+        return text;
+      }
+    }
+    return undefined;
+  }
+
+  #status(node: Node): Node['status'] {
+    const families = new Set<Family>(this.context.config.podCIDRs.map(({ address }) => familyOf(address)));
+    const given = internalIPs(node);
+    const have = new Set<Family>(given.map((text) => (text.includes(':') ? 6 : 4)));
+    let { addresses = [] } = node.status ?? {};
+    for (const family of families) {
+      // A node that reports one family alone is so; only one that reports nothing is given addresses.
+      if (have.has(family) || (given.length > 0 && families.size === 1)) continue;
+      addresses = [...addresses, { type: 'InternalIP', address: this.#freeAddress(family, node.metadata.name) }];
+    }
+    if (!addresses.some(({ type }) => type === 'Hostname')) {
+      addresses = [...addresses, { type: 'Hostname', address: node.metadata.name }];
+    }
+    const { conditions = healthy(timestamp(this.context.now())) } = node.status ?? {};
+    if (addresses === node.status?.addresses && conditions === node.status.conditions) return node.status;
+    return { ...node.status, addresses, conditions };
+  }
+
+  #freeAddress(family: Family, name: string): string {
+    for (let i = 0; ; i++) {
+      const text = formatIp(addressAt({ address: firstNodeAddress[family], length: familyBits(family) }, i));
+      if (!this.#addresses.has(text)) {
+        this.#addresses.set(text, name);
+        return text;
+      }
+    }
+  }
+
+  #reserve(node: Node): void {
+    const { name } = node.metadata;
+    for (const text of node.spec?.podCIDRs ?? [node.spec?.podCIDR ?? '']) {
+      const prefix = tryParsePrefix(text);
+      if (prefix !== undefined) this.#blocks.set(formatPrefix(prefix), name);
+    }
+    for (const address of internalIPs(node)) this.#addresses.set(address, name);
+  }
+
+  #release(node: Node): void {
+    for (const text of node.spec?.podCIDRs ?? [node.spec?.podCIDR ?? '']) this.#blocks.delete(text);
+    for (const address of internalIPs(node)) this.#addresses.delete(address);
+  }
+}
+
+/** The n-th block of a length inside a range. */
+function nthBlock(range: Prefix, length: number, n: number): Prefix['address'] {
+  return typeof range.address === 'number'
+    ? (range.address + n * 2 ** (32 - length)) | 0
+    : range.address + (BigInt(n) << BigInt(128 - length));
+}
+
+function healthy(lastTransitionTime: string): NonNullable<NonNullable<Node['status']>['conditions']> {
+  const ok = (type: string, status: string, reason: string, message: string) => ({
+    type,
+    status,
+    lastTransitionTime,
+    reason,
+    message,
+  });
+  return [
+    ok('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+    ok('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    ok('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    ok('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
+  ];
+}

@@ -1,0 +1,122 @@
+import type { ObjectMeta, ObjectStore, Pod } from '@netsim/manifest';
+import { Admission } from './cluster/admission.ts';
+import { GarbageCollector } from './cluster/garbage-collector.ts';
+import { Namespaces } from './cluster/namespaces.ts';
+import { Nodes } from './cluster/nodes.ts';
+import type { ClusterConfig } from './config.ts';
+import type { Context, ControlOptions } from './core/context.ts';
+import type { Controller } from './core/controller.ts';
+import { Names } from './core/names.ts';
+import { PodIndex } from './core/pod-index.ts';
+import { Timers } from './core/timers.ts';
+import { EndpointSlices } from './endpoints/endpoint-slices.ts';
+import { EndpointsController } from './endpoints/endpoints.ts';
+import { EndpointSliceMirroring } from './endpoints/mirroring.ts';
+import { Kubelet } from './kubelet/kubelet.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
+import { KubernetesService } from './services/kubernetes-service.ts';
+import { Services } from './services/services.ts';
+import { Deployments } from './workloads/deployment.ts';
+import { ReplicaSets } from './workloads/replica-set.ts';
+
+export interface ControlPlaneInput extends Partial<ControlOptions> {
+  readonly store: ObjectStore;
+  readonly config: ClusterConfig;
+  /** Virtual milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Instead of the seed of `config`. */
+  readonly seed?: number;
+}
+
+/** Name and namespace of a pod; its metadata will do. */
+export type PodReference = Pick<ObjectMeta, 'name' | 'namespace'>;
+
+/** Thrown where the control loops go on changing objects without end: a mistake in one of them, never of the input. */
+export class UnsettledError extends Error {
+  override readonly name = 'UnsettledError';
+}
+
+/** More rounds than any rollout of a cluster that fits in memory takes. */
+const maxRounds = 100_000;
+
+/**
+ * The control plane of a cluster: watches the object store and brings it, with each {@link settle}, to the state in
+ * which the real control loops would come to rest. Nothing happens between calls.
+ */
+export class ControlPlane {
+  readonly #context: Context;
+  readonly #controllers: readonly Controller[];
+  readonly #kubelet: Kubelet;
+  readonly #pods: PodIndex;
+
+  constructor(input: ControlPlaneInput) {
+    const { store, config, now, seed = config.seed, startsReady = () => true, terminationSeconds = 0 } = input;
+    this.#pods = new PodIndex(store);
+    const context: Context = {
+      store,
+      config,
+      now,
+      names: new Names(seed),
+      pods: this.#pods,
+      timers: new Timers(),
+      options: { startsReady, terminationSeconds },
+    };
+    this.#context = context;
+    const terminate = (pod: Pod) => this.#kubelet.terminate(pod, terminationSeconds);
+    // In the order of cause and effect, so that one round does most of the work.
+    const admission = new Admission(context);
+    const before = [new Nodes(context), new Namespaces(context), new KubernetesService(context), new Services(context)];
+    const workloads = [
+      new GarbageCollector(context, terminate),
+      new Deployments(context),
+      new ReplicaSets(context, terminate),
+      new Scheduler(context),
+    ];
+    this.#kubelet = new Kubelet(context);
+    const after = [new EndpointsController(context), new EndpointSlices(context), new EndpointSliceMirroring(context)];
+    this.#controllers = [...before, admission, ...workloads, this.#kubelet, ...after];
+  }
+
+  /** Runs the control loops until none has anything to do. Throws {@link UnsettledError} where that never comes. */
+  settle(): void {
+    this.#context.timers.fire(this.#context.now());
+    for (let round = 0; round < maxRounds; round++) if (!this.#round()) return;
+    throw new UnsettledError(`the control loops have not come to rest after ${maxRounds} rounds`);
+  }
+
+  /** The virtual time at which a control loop has something to do by itself; nothing where it only waits for changes. */
+  nextDeadline(): number | undefined {
+    return this.#context.timers.next();
+  }
+
+  /** Makes a running pod ready or not, as its readiness probe would. Call {@link settle} then. */
+  setReady(pod: PodReference, ready: boolean): void {
+    const found = this.#pod(pod);
+    if (found !== undefined) this.#kubelet.setReady(found, ready);
+  }
+
+  /**
+   * Deletes a pod. With a grace period it is terminating (its deletionTimestamp set) until the clock has moved that
+   * far and {@link settle} is called; with none it is gone at once.
+   */
+  deletePod(pod: PodReference, graceSeconds = 0): void {
+    const found = this.#pod(pod);
+    if (found !== undefined) this.#kubelet.terminate(found, graceSeconds);
+  }
+
+  /** Ends watching the store. */
+  stop(): void {
+    for (const controller of this.#controllers) controller.stop();
+    this.#pods.stop();
+  }
+
+  #round(): boolean {
+    let any = false;
+    for (const controller of this.#controllers) any = controller.sync() || any;
+    return any;
+  }
+
+  #pod({ namespace = 'default', name }: PodReference): Pod | undefined {
+    return this.#context.store.get<Pod>('Pod', namespace, name);
+  }
+}

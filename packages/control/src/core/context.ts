@@ -1,0 +1,24 @@
+import type { ObjectStore } from '@netsim/manifest';
+import type { ClusterConfig } from '../config.ts';
+import type { Names } from './names.ts';
+import type { PodIndex } from './pod-index.ts';
+import type { Timers } from './timers.ts';
+
+/** What every controller is given. */
+export interface Context {
+  readonly store: ObjectStore;
+  readonly config: ClusterConfig;
+  /** Virtual milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly names: Names;
+  readonly pods: PodIndex;
+  readonly timers: Timers;
+  readonly options: ControlOptions;
+}
+
+export interface ControlOptions {
+  /** Whether a container that starts becomes ready by itself. Default: always. */
+  readonly startsReady: (pod: { readonly namespace: string; readonly name: string }) => boolean;
+  /** Seconds from a controller's deletion of a running pod to its end; 0 ends it at once. Default 0. */
+  readonly terminationSeconds: number;
+}

@@ -1,0 +1,242 @@
+import type { Endpoint, EndpointSlice, Node, Pod, Service } from '@netsim/manifest';
+import type { Context } from '../core/context.ts';
+import { splitKey } from '../core/keys.ts';
+import { controllerReference } from '../core/owners.ts';
+import { timestamp } from '../core/timestamp.ts';
+import { isReady, podIPs } from '../kubelet/pod-status.ts';
+import { clusterIPs, type IpFamily } from '../services/service-families.ts';
+import { distributionHints, sameHints } from './hints.ts';
+import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
+import { sameLabels, sliceLabels, triggerTime } from './service-labels.ts';
+import { podSelector, ServiceQueue } from './service-queue.ts';
+import { SliceIndex } from './slice-index.ts';
+import { pack, portsKey, type SlicePorts } from './slice-packing.ts';
+
+export const sliceManager = 'endpointslice-controller.k8s.io';
+
+interface Group {
+  readonly ports: SlicePorts;
+  readonly endpoints: Endpoint[];
+}
+
+/**
+ * The EndpointSlice controller (staging/src/k8s.io/endpointslice/reconciler.go): slices for each service with a
+ * selector, per address family and per set of ports.
+ */
+export class EndpointSlices extends ServiceQueue {
+  readonly #slices: SliceIndex;
+  /** Services that pods have been seen for; the slices of others may come from a dump without its pods. */
+  readonly #live = new Set<string>();
+
+  constructor(context: Context) {
+    super(context);
+    this.#slices = new SliceIndex(context.store, sliceManager);
+    this.watch('Node', ({ type, object, old }) => {
+      const zone = (node: Node | undefined) => node?.metadata.labels?.['topology.kubernetes.io/zone'];
+      if (type === 'MODIFIED' && zone(old as Node) === zone(object as Node)) return;
+      this.enqueueNode(object as Node);
+    });
+  }
+
+  override stop(): void {
+    super.stop();
+    this.#slices.stop();
+  }
+
+  protected override podDeleted(pod: Pod): void {
+    for (const key of this.servicesOf(pod)) this.#live.add(key);
+  }
+
+  protected override reconcile(key: string): void {
+    const { store, pods } = this.context;
+    const { namespace = 'default', name } = splitKey(key);
+    const service = store.get<Service>('Service', namespace, name);
+    const existing = this.#slices.of(namespace, name);
+    const selector = service === undefined ? undefined : podSelector(service);
+    if (service === undefined) {
+      this.#live.delete(key);
+      for (const slice of existing) this.#delete(slice);
+      return;
+    }
+    if (selector === undefined) return;
+    const selected = pods.select(namespace, { matchLabels: selector });
+    if (selected.length > 0) this.#live.add(key);
+    else if (!this.#live.has(key) && existing.some(({ endpoints }) => (endpoints ?? []).length > 0)) return;
+    const families = addressTypes(service);
+    for (const slice of existing) if (!families.some((each) => each === slice.addressType)) this.#delete(slice);
+    for (const family of families) {
+      this.#reconcileFamily(
+        service,
+        family,
+        selected,
+        existing.filter((slice) => slice.addressType === family),
+      );
+    }
+  }
+
+  #reconcileFamily(service: Service, family: IpFamily, pods: readonly Pod[], existing: readonly EndpointSlice[]): void {
+    const groups = this.#desired(service, family, pods);
+    const labels = sliceLabels(service, sliceManager);
+    const mustUpdate = (slice: EndpointSlice) => !sameLabels(slice.metadata.labels, labels);
+    const byPorts = new Map<string, EndpointSlice[]>();
+    for (const slice of existing) {
+      const key = portsKey(slice.ports);
+      const same = byPorts.get(key);
+      if (same === undefined) byPorts.set(key, [slice]);
+      else same.push(slice);
+    }
+    const remove: EndpointSlice[] = [];
+    let kept = 0;
+    for (const [key, slices] of byPorts) if (!groups.has(key)) remove.push(...slices);
+    for (const [key, { ports, endpoints }] of groups) {
+      const packing = pack(byPorts.get(key) ?? [], endpoints, mustUpdate);
+      remove.push(...packing.remove);
+      for (const slice of packing.unchanged) {
+        kept++;
+        const hinted = withHints(service, slice.endpoints ?? []);
+        if (hinted !== slice.endpoints) this.#update(slice, hinted, labels);
+      }
+      for (const [slice, next] of packing.update) {
+        kept++;
+        this.#update(slice, withHints(service, next), labels);
+      }
+      for (const next of packing.create) {
+        kept++;
+        this.#create(service, family, ports, withHints(service, next), labels);
+      }
+    }
+    // A service without endpoints has one empty slice of each family.
+    if (kept === 0) {
+      const empty = remove.findIndex((slice) => !slice.endpoints?.length && !slice.ports?.length && !mustUpdate(slice));
+      if (empty >= 0) remove.splice(empty, 1);
+      else this.#create(service, family, [], [], labels);
+    }
+    for (const slice of remove) this.#delete(slice);
+  }
+
+  /** The endpoints that should be there, by their ports. */
+  #desired(service: Service, family: IpFamily, pods: readonly Pod[]): Map<string, Group> {
+    const { store } = this.context;
+    const groups = new Map<string, Group>();
+    for (const pod of pods) {
+      if (!belongsInEndpoints(pod, true)) continue;
+      const node = store.get<Node>('Node', undefined, pod.spec.nodeName ?? '');
+      // A pod whose node is gone is about to be collected; who publishes pods that are not ready takes it still.
+      if (node === undefined && service.spec.publishNotReadyAddresses !== true) continue;
+      const endpoint = endpointOf(pod, node, service, family);
+      if (endpoint.addresses.length === 0) continue;
+      const ports = endpointPorts(service, pod);
+      const key = portsKey(ports);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, { ports, endpoints: [endpoint] });
+      else group.endpoints.push(endpoint);
+    }
+    return groups;
+  }
+
+  #create(
+    service: Service,
+    addressType: IpFamily,
+    ports: SlicePorts,
+    endpoints: readonly Endpoint[],
+    labels: Record<string, string>,
+  ): void {
+    const { store, names, now } = this.context;
+    const { namespace = 'default' } = service.metadata;
+    const generateName = `${service.metadata.name}-`;
+    const name = names.generate(
+      `EndpointSlice ${namespace}`,
+      generateName,
+      (each) => store.get('EndpointSlice', namespace, each) !== undefined,
+    );
+    store.put({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        name,
+        generateName,
+        namespace,
+        uid: names.uid(`EndpointSlice ${namespace}/${name}`),
+        creationTimestamp: timestamp(now()),
+        generation: 1,
+        labels,
+        annotations: { [triggerTime]: timestamp(now()) },
+        ownerReferences: [controllerReference(service)],
+      },
+      addressType,
+      endpoints: endpoints.length === 0 ? null : [...endpoints],
+      ports: ports.length === 0 ? null : ports,
+    } satisfies EndpointSlice as EndpointSlice);
+  }
+
+  #update(slice: EndpointSlice, endpoints: readonly Endpoint[], labels: Record<string, string>): void {
+    const { store, now } = this.context;
+    const { metadata } = slice;
+    const annotations = { ...metadata.annotations, [triggerTime]: timestamp(now()) };
+    const generation = (metadata.generation ?? 1) + 1;
+    store.put({
+      ...slice,
+      metadata: {
+        ...metadata,
+        generation,
+        labels: sameLabels(metadata.labels, labels) ? metadata.labels! : labels,
+        annotations,
+      },
+      endpoints: [...endpoints],
+    } as EndpointSlice);
+  }
+
+  #delete(slice: EndpointSlice): void {
+    this.context.store.delete('EndpointSlice', slice.metadata.namespace, slice.metadata.name);
+  }
+}
+
+/** The families for which a service has slices. */
+function addressTypes(service: Service): IpFamily[] {
+  const { ipFamilies = [] } = service.spec;
+  if (ipFamilies.length > 0) return [...ipFamilies];
+  const ip = clusterIPs(service)[0];
+  if (ip !== undefined && ip !== 'None') return [ip.includes(':') ? 'IPv6' : 'IPv4'];
+  return ['IPv4', 'IPv6'];
+}
+
+function endpointPorts(service: Service, pod: Pod): SlicePorts {
+  const ports: SlicePorts = [];
+  for (const each of service.spec.ports ?? []) {
+    const port = findPort(pod, each);
+    if (port === undefined) continue;
+    const { name = '', protocol = 'TCP', appProtocol } = each;
+    ports.push({ name, protocol, port, ...(appProtocol === undefined ? {} : { appProtocol }) });
+  }
+  return ports;
+}
+
+function endpointOf(pod: Pod, node: Node | undefined, service: Service, family: IpFamily): Endpoint {
+  const serving = isReady(pod);
+  const terminating = pod.metadata.deletionTimestamp !== undefined;
+  const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
+  const zone = node?.metadata.labels?.['topology.kubernetes.io/zone'];
+  const hostname = endpointHostname(pod, service);
+  const { nodeName } = pod.spec;
+  return {
+    addresses: podIPs(pod).filter((ip) => ip.includes(':') === (family === 'IPv6')),
+    conditions: { ready, serving, terminating },
+    ...(hostname === undefined ? {} : { hostname }),
+    targetRef: targetRefOf(pod),
+    ...(nodeName ? { nodeName } : {}),
+    ...(zone ? { zone } : {}),
+  };
+}
+
+/** The endpoints with the hints that they should have; the very same list where they have them. */
+function withHints(service: Service, endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  let changed = false;
+  const next = endpoints.map((endpoint) => {
+    const hints = distributionHints(service, endpoint);
+    if (sameHints(endpoint.hints, hints)) return endpoint;
+    changed = true;
+    const { hints: _, ...bare } = endpoint;
+    return hints === undefined ? bare : { ...bare, hints };
+  });
+  return changed ? next : endpoints;
+}

@@ -1,0 +1,149 @@
+import type { EndpointAddress, Endpoints, Pod, Service } from '@netsim/manifest';
+import type { Context } from '../core/context.ts';
+import { splitKey } from '../core/keys.ts';
+import { timestamp } from '../core/timestamp.ts';
+import { isReady, podIPs } from '../kubelet/pod-status.ts';
+import { clusterIPs } from '../services/service-families.ts';
+import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
+import { type Offer, repack, type Subset } from './repack.ts';
+import { endpointsLabels, sameLabels, triggerTime } from './service-labels.ts';
+import { podSelector, ServiceQueue } from './service-queue.ts';
+
+const maxAddresses = 1000;
+const overCapacity = 'endpoints.kubernetes.io/over-capacity';
+
+/** The Endpoints controller (pkg/controller/endpoint/endpoints_controller.go): one Endpoints object per service with a selector. */
+export class EndpointsController extends ServiceQueue {
+  /** Services that pods have been seen for; the endpoints of others may come from a dump without its pods. */
+  readonly #live = new Set<string>();
+
+  constructor(context: Context) {
+    super(context);
+    this.watch('Endpoints', ({ type, object }) => {
+      // Endpoints that somebody puts or removes by hand under a service with a selector are put right.
+      if (object.metadata.uid === undefined || type === 'DELETED') {
+        const { namespace = 'default', name } = object.metadata;
+        const service = context.store.get<Service>('Service', namespace, name);
+        if (service !== undefined) this.queue.add(`${namespace}/${name}`);
+      }
+    });
+  }
+
+  protected override podDeleted(pod: Pod): void {
+    for (const key of this.servicesOf(pod)) this.#live.add(key);
+  }
+
+  protected override reconcile(key: string): void {
+    const { store, pods, now } = this.context;
+    const { namespace = 'default', name } = splitKey(key);
+    const service = store.get<Service>('Service', namespace, name);
+    const old = store.get<Endpoints>('Endpoints', namespace, name);
+    if (service === undefined) {
+      this.#live.delete(key);
+      if (old !== undefined) store.delete('Endpoints', namespace, name);
+      return;
+    }
+    const selector = podSelector(service);
+    if (selector === undefined) return;
+    const selected = pods.select(namespace, { matchLabels: selector });
+    if (selected.length > 0) this.#live.add(key);
+    else if (!this.#live.has(key) && old?.subsets !== undefined) return;
+    const { subsets, truncated } = truncate(repack(offersOf(service, selected)));
+    const labels = endpointsLabels(service);
+    if (
+      old !== undefined &&
+      sameLabels(old.metadata.labels, labels) &&
+      sameSubsets(old.subsets, subsets) &&
+      (old.metadata.annotations?.[overCapacity] !== undefined) === truncated
+    ) {
+      return;
+    }
+    const annotations: Record<string, string> = { ...old?.metadata.annotations, [triggerTime]: timestamp(now()) };
+    delete annotations[overCapacity];
+    if (truncated) annotations[overCapacity] = 'truncated';
+    const { subsets: _, ...rest } = old ?? {
+      apiVersion: 'v1',
+      kind: 'Endpoints' as const,
+      metadata: { name, namespace },
+    };
+    store.put({
+      ...rest,
+      metadata: { ...rest.metadata, labels, annotations },
+      ...(subsets.length === 0 ? {} : { subsets }),
+    } as Endpoints);
+  }
+}
+
+function offersOf(service: Service, pods: readonly Pod[]): Offer[] {
+  const offers: Offer[] = [];
+  const publish = service.spec.publishNotReadyAddresses === true;
+  const ports = service.spec.ports ?? [];
+  for (const pod of pods) {
+    if (!belongsInEndpoints(pod, publish)) continue;
+    const address = addressOf(pod, service);
+    if (address === undefined) continue;
+    const ready = publish || isReady(pod);
+    if (ports.length === 0 && clusterIPs(service)[0] === 'None') offers.push({ address, ready, port: undefined });
+    for (const each of ports) {
+      const port = findPort(pod, each);
+      if (port === undefined) continue;
+      const { name, protocol = 'TCP', appProtocol } = each;
+      offers.push({
+        address,
+        ready,
+        port: { ...(name ? { name } : {}), port, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) },
+      });
+    }
+  }
+  return offers;
+}
+
+/** The pod's address of the service's first family. */
+function addressOf(pod: Pod, service: Service): EndpointAddress | undefined {
+  const ips = podIPs(pod);
+  const first = service.spec.ipFamilies?.[0];
+  const clusterIP = clusterIPs(service)[0];
+  const reference = clusterIP === undefined || clusterIP === 'None' ? (ips[0] ?? '') : clusterIP;
+  const ipv6 = first === undefined ? reference.includes(':') : first === 'IPv6';
+  const ip = ips.find((each) => each.includes(':') === ipv6);
+  if (ip === undefined) return undefined;
+  const hostname = endpointHostname(pod, service);
+  const { nodeName } = pod.spec;
+  return {
+    ip,
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(nodeName ? { nodeName } : {}),
+    targetRef: targetRefOf(pod),
+  };
+}
+
+/** At most 1000 addresses, ready ones first, in proportion over the subsets (truncateEndpoints). */
+function truncate(subsets: Subset[]): { subsets: Subset[]; truncated: boolean } {
+  const count = (of: (subset: Subset) => unknown[] | undefined) =>
+    subsets.reduce((sum, subset) => sum + (of(subset)?.length ?? 0), 0);
+  const ready = count(({ addresses }) => addresses);
+  const total = ready + count(({ notReadyAddresses }) => notReadyAddresses);
+  if (total <= maxAddresses) return { subsets, truncated: false };
+  const onlyReady = ready >= maxAddresses;
+  const room = onlyReady ? maxAddresses : maxAddresses - ready;
+  const from = onlyReady ? ready : total - ready;
+  let added = 0;
+  const cut = subsets.map((subset, i): Subset => {
+    const list = (onlyReady ? subset.addresses : subset.notReadyAddresses) ?? [];
+    const share = i === subsets.length - 1 ? room - added : Math.floor((list.length / from) * room);
+    const kept = list.slice(0, share);
+    added += kept.length;
+    const { addresses, notReadyAddresses, ...rest } = subset;
+    if (onlyReady) return kept.length === 0 ? rest : { addresses: kept, ...rest };
+    return {
+      ...(addresses === undefined ? {} : { addresses }),
+      ...(kept.length === 0 ? {} : { notReadyAddresses: kept }),
+      ...rest,
+    };
+  });
+  return { subsets: cut.filter(({ addresses, notReadyAddresses }) => addresses ?? notReadyAddresses), truncated: true };
+}
+
+function sameSubsets(a: readonly Subset[] | undefined, b: readonly Subset[]): boolean {
+  return JSON.stringify(a ?? []) === JSON.stringify(b);
+}

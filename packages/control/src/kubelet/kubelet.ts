@@ -1,0 +1,235 @@
+import type { Condition, Container, Node, Pod, PodStatus } from '@netsim/manifest';
+import { internalIPs } from '../cluster/default-cluster.ts';
+import type { Context } from '../core/context.ts';
+import { Controller } from '../core/controller.ts';
+import { keyOf, objectKey, splitKey } from '../core/keys.ts';
+import { timestamp } from '../core/timestamp.ts';
+import { PodIpam } from './pod-ipam.ts';
+import { conditionOf, podIPs, withCondition } from './pod-status.ts';
+
+/**
+ * The kubelets of all nodes: a pod bound to a node gets its addresses, runs and becomes ready; one that is deleted
+ * terminates and is gone. A pod whose status says that it runs already (a dump of a live cluster) is left as it is.
+ */
+export class Kubelet extends Controller {
+  readonly #ipam = new PodIpam();
+  /** Pods that wait for an address or for their node, by node name. */
+  readonly #waiting = new Map<string, Set<string>>();
+
+  constructor(context: Context) {
+    super(context);
+    this.watch('Node', ({ type, object, old }) => {
+      const node = object as Node;
+      this.#wake(node.metadata.name);
+      if (type !== 'DELETED' && node.spec?.podCIDRs !== (old as Node | undefined)?.spec?.podCIDRs)
+        this.#reserveAll(node);
+    });
+    this.watch('Pod', ({ type, object, old }) => {
+      const pod = object as Pod;
+      const before = type === 'DELETED' ? pod : (old as Pod | undefined);
+      const after = type === 'DELETED' ? undefined : pod;
+      if (before?.status !== after?.status || before?.spec.nodeName !== after?.spec.nodeName) {
+        this.#account(before, after);
+      }
+      if (after !== undefined && mustStart(after)) this.queue.add(objectKey(after));
+    });
+  }
+
+  /** Ends a pod: at once, or with the time to terminate in which it has a deletionTimestamp. */
+  terminate(pod: Pod, graceSeconds: number): void {
+    const { store, now, timers } = this.context;
+    const { namespace, name, uid } = pod.metadata;
+    if (graceSeconds <= 0 || !pod.spec.nodeName) {
+      store.delete('Pod', namespace, name);
+      return;
+    }
+    if (pod.metadata.deletionTimestamp !== undefined) return;
+    const end = now() + graceSeconds * 1000;
+    const metadata = {
+      ...pod.metadata,
+      deletionTimestamp: timestamp(end),
+      deletionGracePeriodSeconds: graceSeconds,
+    };
+    store.put({ ...pod, metadata } as Pod);
+    timers.set(`terminate ${keyOf(namespace, name)}`, end, () => {
+      if (store.get<Pod>('Pod', namespace, name)?.metadata.uid === uid) store.delete('Pod', namespace, name);
+    });
+  }
+
+  /** Sets the condition Ready of a running pod, as its readiness probe would. */
+  setReady(pod: Pod, ready: boolean): void {
+    const { store, now } = this.context;
+    const time = timestamp(now());
+    const status = ready ? 'True' : 'False';
+    const names = pod.spec.containers.map(({ name }) => name);
+    const why = ready
+      ? {}
+      : { reason: 'ContainersNotReady', message: `containers with unready status: [${names.join(' ')}]` };
+    let next: PodStatus = pod.status ?? {};
+    for (const type of ['Ready', 'ContainersReady']) {
+      next = withCondition(next, { type, status, lastProbeTime: null, lastTransitionTime: time, ...why });
+    }
+    if (next === pod.status) return;
+    if (next.containerStatuses !== undefined) {
+      next = { ...next, containerStatuses: next.containerStatuses.map((each) => ({ ...each, ready })) };
+    }
+    store.put({ ...pod, status: next } as Pod);
+  }
+
+  protected override reconcile(key: string): void {
+    const { store, options } = this.context;
+    const { namespace = 'default', name } = splitKey(key);
+    const pod = store.get<Pod>('Pod', namespace, name);
+    if (pod === undefined || !mustStart(pod)) return;
+    const node = store.get<Node>('Node', undefined, pod.spec.nodeName!);
+    if (node === undefined) {
+      this.#wait(pod.spec.nodeName!, key);
+      return;
+    }
+    const given = podIPs(pod);
+    const hostIPs = internalIPs(node);
+    let ips = given.length > 0 ? given : hostIPs;
+    if (given.length === 0 && pod.spec.hostNetwork !== true) {
+      const answer = this.#ipam.allocate(node);
+      if ('full' in answer || answer.ips.length === 0) {
+        this.#wait(node.metadata.name, key);
+        this.#put(pod, this.#notStarted(pod, hostIPs, 'full' in answer ? answer.full : undefined));
+        return;
+      }
+      ips = answer.ips;
+    }
+    this.#put(pod, this.#running(pod, hostIPs, ips, options.startsReady({ namespace, name })));
+  }
+
+  #put(pod: Pod, status: PodStatus): void {
+    this.context.store.put({ ...pod, status } as Pod);
+  }
+
+  #running(pod: Pod, hostIPs: readonly string[], ips: readonly string[], ready: boolean): PodStatus {
+    const time = timestamp(this.context.now());
+    const given = conditionOf(pod, 'Ready');
+    const isReady = given === undefined ? ready : given.status === 'True';
+    return {
+      ...pod.status,
+      phase: 'Running',
+      conditions: conditionsOf(pod, isReady, time),
+      hostIP: pod.status?.hostIP ?? hostIPs[0]!,
+      hostIPs: pod.status?.hostIPs ?? hostIPs.map((ip) => ({ ip })),
+      podIP: ips[0]!,
+      podIPs: ips.map((ip) => ({ ip })),
+      startTime: pod.status?.startTime ?? time,
+      containerStatuses: pod.status?.containerStatuses ?? containerStatuses(pod.spec.containers, isReady, time),
+    };
+  }
+
+  /** A pod whose sandbox cannot be made: no address is left, or the node has no pod CIDR at all. */
+  #notStarted(pod: Pod, hostIPs: readonly string[], full: string | undefined): PodStatus {
+    const reason = full === undefined ? 'node has no pod CIDR' : `no IP addresses available in range set: ${full}`;
+    const status: PodStatus = {
+      ...pod.status,
+      phase: 'Pending',
+      hostIP: hostIPs[0]!,
+      hostIPs: hostIPs.map((ip) => ({ ip })),
+    };
+    return withCondition(status, {
+      type: 'PodReadyToStartContainers',
+      status: 'False',
+      reason: 'FailedCreatePodSandBox',
+      message: reason,
+      lastProbeTime: null,
+      lastTransitionTime: timestamp(this.context.now()),
+    });
+  }
+
+  #account(before: Pod | undefined, after: Pod | undefined): void {
+    const from = holdsAddress(before) ? podIPs(before) : [];
+    const to = holdsAddress(after) ? podIPs(after) : [];
+    if (from.length === to.length && from.every((ip, i) => ip === to[i])) return;
+    const { store } = this.context;
+    for (const [pod, ips, act] of [
+      [before, from, 'release'],
+      [after, to, 'reserve'],
+    ] as const) {
+      if (pod === undefined || ips.length === 0) continue;
+      const node = store.get<Node>('Node', undefined, pod.spec.nodeName!);
+      if (node === undefined) continue;
+      for (const ip of ips) this.#ipam[act](node, ip);
+      if (act === 'release') this.#wake(node.metadata.name);
+    }
+  }
+
+  /** The addresses of a dump's pods, once their node has the block that they are in. */
+  #reserveAll(node: Node): void {
+    const { pods, store } = this.context;
+    for (const key of pods.onNode(node.metadata.name)) {
+      const { namespace, name } = splitKey(key);
+      const pod = store.get<Pod>('Pod', namespace, name);
+      if (holdsAddress(pod)) for (const ip of podIPs(pod)) this.#ipam.reserve(node, ip);
+    }
+  }
+
+  #wait(node: string, key: string): void {
+    const waiting = this.#waiting.get(node);
+    if (waiting === undefined) this.#waiting.set(node, new Set([key]));
+    else waiting.add(key);
+  }
+
+  #wake(node: string): void {
+    for (const key of this.#waiting.get(node) ?? []) this.queue.add(key);
+    this.#waiting.delete(node);
+  }
+}
+
+/** A pod on a node that has not been started: no phase yet, or Pending and nothing of it made. */
+function mustStart(pod: Pod): boolean {
+  const { status } = pod;
+  if (!pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined) return false;
+  if (status?.phase === undefined) return true;
+  return status.phase === 'Pending' && status.podIP === undefined && status.containerStatuses === undefined;
+}
+
+/** A finished pod gives its address back; a host-network pod never had one. */
+function holdsAddress(pod: Pod | undefined): pod is Pod {
+  if (pod === undefined || !pod.spec.nodeName || pod.spec.hostNetwork === true) return false;
+  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
+}
+
+function conditionsOf(pod: Pod, ready: boolean, time: string): Condition[] {
+  const names = pod.spec.containers.map(({ name }) => name);
+  const notReady = {
+    reason: 'ContainersNotReady',
+    message: `containers with unready status: [${names.join(' ')}]`,
+  };
+  const made = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map((type) => {
+    const ok = ready || (type !== 'Ready' && type !== 'ContainersReady');
+    return {
+      type,
+      status: ok ? 'True' : 'False',
+      lastProbeTime: null,
+      lastTransitionTime: time,
+      ...(ok ? {} : notReady),
+    };
+  });
+  const given = (pod.status?.conditions ?? []).filter(({ reason }) => reason !== 'FailedCreatePodSandBox');
+  const types = new Set(given.map(({ type }) => type));
+  const others = given.filter(({ type }) => !made.some((each) => each.type === type));
+  return [
+    ...made.map((each) => (types.has(each.type) ? given.find(({ type }) => type === each.type)! : each)),
+    ...others,
+  ];
+}
+
+function containerStatuses(
+  containers: readonly Container[],
+  ready: boolean,
+  time: string,
+): PodStatus['containerStatuses'] {
+  return containers.map(({ name, image }) => ({
+    name,
+    ...(image === undefined ? {} : { image }),
+    ready,
+    restartCount: 0,
+    started: true,
+    state: { running: { startedAt: time } },
+  }));
+}

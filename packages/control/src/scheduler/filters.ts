@@ -1,0 +1,128 @@
+import type { Node, Pod } from '@netsim/manifest';
+import { matchesLabels } from '../core/selector.ts';
+
+/**
+ * Why a node cannot take a pod, in the words of kube-scheduler's filter plugins, in their order. `resolvable` where
+ * evicting other pods could help.
+ */
+export interface Refusal {
+  readonly reason: string;
+  readonly resolvable: boolean;
+}
+
+const unschedulable: Refusal = { reason: 'node(s) were unschedulable', resolvable: false };
+const untolerated: Refusal = { reason: 'node(s) had untolerated taint(s)', resolvable: false };
+const affinity: Refusal = { reason: "node(s) didn't match Pod's node affinity/selector", resolvable: false };
+const ports: Refusal = { reason: "node(s) didn't have free ports for the requested pod ports", resolvable: true };
+
+type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number];
+type Toleration = NonNullable<Pod['spec']['tolerations']>[number];
+
+/** Checks NodeUnschedulable, TaintToleration, NodeAffinity and NodePorts. `undefined` where the node can take the pod. */
+export function refusalOf(pod: Pod, node: Node, hostPortsTaken: (pod: Pod) => boolean): Refusal | undefined {
+  if (node.spec?.unschedulable === true && !tolerates(pod, unschedulableTaint)) return unschedulable;
+  if (!toleratesTaints(pod, node)) return untolerated;
+  if (pod.spec.nodeSelector !== undefined && !matchesLabels(pod.spec.nodeSelector, node.metadata.labels)) {
+    return affinity;
+  }
+  if (!matchesRequiredAffinity(pod, node)) return affinity;
+  if (hostPortsTaken(pod)) return ports;
+  return undefined;
+}
+
+const unschedulableTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+/** Whether a pod tolerates all taints of a node that keep pods away (NoSchedule and NoExecute). */
+export function toleratesTaints(pod: Pod, node: Node): boolean {
+  return (node.spec?.taints ?? []).every((taint) => taint.effect === 'PreferNoSchedule' || tolerates(pod, taint));
+}
+
+function tolerates(pod: Pod, taint: Taint): boolean {
+  return (pod.spec.tolerations ?? []).some((toleration) => toleratesTaint(toleration, taint));
+}
+
+/** As v1.Toleration.ToleratesTaint: no effect means every effect, no key with Exists means every taint. */
+export function toleratesTaint(toleration: Toleration, taint: Taint): boolean {
+  if (toleration.effect && toleration.effect !== taint.effect) return false;
+  if (toleration.key && toleration.key !== taint.key) return false;
+  if (toleration.operator === 'Exists') return true;
+  return (toleration.value ?? '') === (taint.value ?? '') && (toleration.key ?? '') !== '';
+}
+
+interface NodeSelectorTerm {
+  matchExpressions?: Requirement[];
+  matchFields?: Requirement[];
+}
+interface Requirement {
+  key: string;
+  operator: string;
+  values?: string[];
+}
+interface WithAffinity {
+  affinity?: {
+    nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeSelectorTerm[] } };
+  };
+}
+
+function matchesRequiredAffinity(pod: Pod, node: Node): boolean {
+  const spec: Pod['spec'] & WithAffinity = pod.spec;
+  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  if (terms === undefined) return true;
+  return terms.some(({ matchExpressions = [], matchFields = [] }) => {
+    if (matchExpressions.length + matchFields.length === 0) return false;
+    const fields: Record<string, string> = { 'metadata.name': node.metadata.name };
+    const labels = node.metadata.labels ?? {};
+    return (
+      matchExpressions.every((requirement) => satisfies(requirement, labels)) &&
+      matchFields.every((requirement) => satisfies(requirement, fields))
+    );
+  });
+}
+
+function satisfies({ key, operator, values = [] }: Requirement, labels: Record<string, string>): boolean {
+  const value = labels[key];
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    case 'Gt':
+      return value !== undefined && Number(value) > Number(values[0]);
+    case 'Lt':
+      return value !== undefined && Number(value) < Number(values[0]);
+    default:
+      return false;
+  }
+}
+
+/**
+ * The `Unschedulable` message of kube-scheduler: how many nodes refused for which reason (sorted), and what preemption
+ * would have done.
+ */
+export function unschedulableMessage(refusals: readonly Refusal[]): string {
+  if (refusals.length === 0) return 'no nodes available to schedule pods';
+  const total = refusals.length;
+  const resolvable = refusals.filter((refusal) => refusal.resolvable).length;
+  const helpless = total - resolvable;
+  const preemption: string[] = [];
+  if (resolvable > 0) preemption.push(`${resolvable} No preemption victims found for incoming pod`);
+  if (helpless > 0) preemption.push(`${helpless} Preemption is not helpful for scheduling`);
+  const reasons = count(refusals.map(({ reason }) => reason));
+  return (
+    `0/${total} nodes are available: ${reasons}. no new claims to deallocate, ` +
+    `preemption: 0/${total} nodes are available: ${preemption.sort().join(', ')}.`
+  );
+}
+
+function count(reasons: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return [...counts]
+    .map(([reason, times]) => `${times} ${reason}`)
+    .sort()
+    .join(', ');
+}
