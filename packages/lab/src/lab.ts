@@ -101,7 +101,8 @@ class LabBuilder implements Lab {
       this.#names.push(name);
     }
     for (const link of plan.netns.flatMap((netns) => netns.links)) {
-      if (link.kind === 'veth') this.#peers.set(link.peer.netns, [...(this.#peers.get(link.peer.netns) ?? []), link.peer]);
+      if (link.kind === 'veth')
+        this.#peers.set(link.peer.netns, [...(this.#peers.get(link.peer.netns) ?? []), link.peer]);
     }
     const segments = plan.netns.flatMap((netns) =>
       netns.links.flatMap((link) => (link.kind === 'physical' ? [link.segment] : [])),
@@ -300,9 +301,9 @@ function isPerDevice(name: string): boolean {
 function traceTables(): string {
   const chains = ['prerouting', 'output'].map(
     (hook) =>
-      `chain ${hook} { type filter hook ${hook} priority -450; meta l4proto { tcp, udp, icmp, icmpv6 } meta nftrace set 1; }`,
+      `chain ${hook} { type filter hook ${hook} priority -450; meta l4proto { tcp, udp, icmp, icmpv6 } meta nftrace set 1; };`,
   );
-  return ['ip', 'ip6'].map((family) => `table ${family} ${TRACE_TABLE} { ${chains.join(' ')} }\n`).join('');
+  return ['ip', 'ip6'].map((family) => `table ${family} ${TRACE_TABLE} { ${chains.join(' ')} };\n`).join('');
 }
 
 /** Rules where two texts of iptables-save differ, without comments and counters. */

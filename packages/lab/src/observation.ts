@@ -64,7 +64,12 @@ export interface Observation {
 
 export function describeProbe(probe: Probe): string {
   const { from, protocol, destination, port, sourcePort, ttl, keepState } = probe;
-  const target = protocol === 'icmp' ? destination : destination.includes(':') ? `[${destination}]:${port}` : `${destination}:${port}`;
+  const target =
+    protocol === 'icmp'
+      ? destination
+      : destination.includes(':')
+        ? `[${destination}]:${port}`
+        : `${destination}:${port}`;
   const extras = [`from port ${sourcePort}`];
   if (ttl !== undefined) extras.push(`ttl ${ttl}`);
   if (keepState === true) extras.push('right after the one before');

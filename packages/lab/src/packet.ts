@@ -117,7 +117,8 @@ export function packetKey(packet: Packet, ports: KnownPorts): string | undefined
     case IpProto.ICMP:
     case IpProto.ICMPV6: {
       if (isEcho(protocol, Number(info.split('/')[0]))) return `icmp ${src} > ${dst} ${info} id ${sport}`;
-      if (inner === undefined) return isIcmpError(protocol, Number(info.split('/')[0])) ? `icmp ${src} > ${dst} ${info}` : undefined;
+      if (inner === undefined)
+        return isIcmpError(protocol, Number(info.split('/')[0])) ? `icmp ${src} > ${dst} ${info}` : undefined;
       return `icmp ${src} > ${dst} ${info} [${packetKey(inner, ports) ?? ''}]`;
     }
     default:

@@ -1,6 +1,6 @@
 import type { WorldPlan } from '@netsim/kernel';
-import { KnownPorts } from './packet.ts';
 import type { Probe } from './observation.ts';
+import { KnownPorts } from './packet.ts';
 
 /** What the comparison needs to know of a plan: both sides read it from here, so that they cannot disagree about it. */
 export interface PlanFacts {

@@ -82,26 +82,47 @@ export async function probeReal(lab: Lab, probe: Probe, timeout = PROBE_TIMEOUT)
   };
 }
 
-/** A packet's events share an id and start with the rule of our own table, which turned its trace on. */
+interface OpenPassage extends Passage {
+  readonly rules: MatchedRule[];
+  /** What stays the same on a packet's way through a netns, whatever NAT does to it. */
+  readonly identity: string;
+}
+
+/**
+ * A packet's walk starts with the rule of our own table, which turned its trace on. Its later events carry the same id,
+ * until a hook where the kernel gives it another (the id is a hash that the device goes into): then the header tells.
+ */
 function readTrace(lab: Lab, events: readonly TraceEvent[], facts: PlanFacts, ports: KnownPorts): Passage[] {
-  const passages: { netns: string; packet: string | undefined; rules: MatchedRule[] }[] = [];
-  const open = new Map<string, (typeof passages)[number]>();
+  const passages: (OpenPassage & { readonly key: string | undefined })[] = [];
+  const byId = new Map<string, OpenPassage>();
   for (const event of events) {
     const netns = lab.nameOf(event.netns);
-    const key = `${event.netns} ${event.id}`;
+    const id = `${event.netns} ${event.id}`;
+    const header = event.network === undefined ? undefined : Buffer.from(event.network, 'hex');
     if (event.table === TRACE_TABLE) {
-      if (event.type !== 'rule') continue;
-      const bytes = Buffer.from((event.network ?? '') + (event.transport ?? ''), 'hex');
-      const packet = decodeIp(bytes, facts.vxlanPorts);
-      const passage: (typeof passages)[number] = { netns, packet: packet && headerKey(packet, ports), rules: [] };
+      if (event.type !== 'rule' || event.handle === undefined || header === undefined) continue;
+      const packet = decodeIp(Buffer.concat([header, Buffer.from(event.transport ?? '', 'hex')]), facts.vxlanPorts);
+      const key = packet && headerKey(packet, ports);
+      const passage = { netns, packet: key ?? '', key, rules: [], identity: identityOf(header) };
       passages.push(passage);
-      open.set(key, passage);
-    } else if (event.type === 'rule' && event.handle !== undefined) {
-      const rule = lab.ruleOf(netns, event.family, event.table, event.handle);
-      if (rule !== undefined) open.get(key)?.rules.push(rule);
+      byId.set(id, passage);
+      continue;
     }
+    if (header !== undefined) {
+      const identity = identityOf(header);
+      const mine = passages.findLast((passage) => passage.netns === netns && passage.identity === identity);
+      if (mine !== undefined) byId.set(id, mine);
+    }
+    if (event.type !== 'rule' || event.handle === undefined) continue;
+    const rule = lab.ruleOf(netns, event.family, event.table, event.handle);
+    if (rule !== undefined) byId.get(id)?.rules.push(rule);
   }
-  return passages.flatMap(({ netns, packet, rules }) => (packet === undefined ? [] : [{ netns, packet, rules }]));
+  return passages.flatMap(({ netns, packet, key, rules }) => (key === undefined ? [] : [{ netns, packet, rules }]));
+}
+
+/** Family, protocol, and for IPv4 the identification, which no NAT touches. */
+function identityOf(header: Uint8Array): string {
+  return header[0]! >> 4 === 4 ? `4 ${header[9]} ${header[4]} ${header[5]}` : `6 ${header[6]}`;
 }
 
 function readFrames(lab: Lab, answer: AgentAnswer, facts: PlanFacts, ports: KnownPorts): Arrival[] {

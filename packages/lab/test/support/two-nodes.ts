@@ -47,7 +47,9 @@ function node(number: number, other: number, pods: readonly string[]): NetnsConf
         onlink: true,
       },
     ],
-    neighbours: [{ dev: 'flannel.1', ip: ip(`10.244.${other}.0`), mac: `02:00:00:00:ff:0${other}`, state: 'permanent' }],
+    neighbours: [
+      { dev: 'flannel.1', ip: ip(`10.244.${other}.0`), mac: `02:00:00:00:ff:0${other}`, state: 'permanent' },
+    ],
     fdb: [{ dev: 'flannel.1', mac: `02:00:00:00:ff:0${other}`, dst: ip(`192.168.1.10${other}`) }],
   };
   return [

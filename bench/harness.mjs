@@ -1,0 +1,55 @@
+// One way to measure: a batch of at least 1,000 operations is one call, its result is consumed, `benchmark` takes the
+// figure and `tinybench` measures the same again, so that a mistake of one library does not become ours.
+import Benchmark from 'benchmark';
+import { Bench } from 'tinybench';
+
+export const MIN_BATCH = 1_000;
+
+/** Kept where the optimiser cannot see that nobody reads it. */
+const sink = { value: 0 };
+
+/**
+ * @typedef {object} Rate
+ * @property {number} perSecond operations a second, by `benchmark`
+ * @property {number} margin relative margin of error, percent
+ * @property {number} crossCheck the figure of `tinybench` divided by that of `benchmark`
+ */
+
+/**
+ * @param {string} name
+ * @param {number} batch operations done by one call of `run`
+ * @param {() => number} run does the batch and returns a number that depends on every operation
+ * @param {{ seconds: number, crossCheck?: boolean }} options
+ * @returns {Promise<Rate>}
+ */
+export async function measure(name, batch, run, { seconds, crossCheck = true }) {
+  if (batch < MIN_BATCH) throw new Error(`${name}: a batch of ${batch} is too small to measure`);
+  const once = () => {
+    sink.value = (sink.value + run()) | 0;
+  };
+  for (let i = 0; i < 3; i++) once();
+  const first = new Benchmark(name, once, { maxTime: seconds, minSamples: 5, initCount: 1 });
+  first.run();
+  if (first.error) throw first.error;
+  const perSecond = first.hz * batch;
+  if (!crossCheck) return { perSecond, margin: first.stats.rme, crossCheck: Number.NaN };
+  const second = new Bench({ time: (seconds * 1000) / 2, warmup: false, iterations: 5 });
+  second.add(name, once);
+  await second.run();
+  const result = second.tasks[0].result;
+  if (result.error) throw result.error;
+  return { perSecond, margin: first.stats.rme, crossCheck: (result.throughput.mean * batch) / perSecond };
+}
+
+/** Median of the times, in milliseconds, of `runs` calls that are too long to repeat in a loop. */
+export async function time(runs, work) {
+  const times = [];
+  for (let i = 0; i < runs; i++) {
+    const start = process.hrtime.bigint();
+    const result = await work();
+    times.push(Number(process.hrtime.bigint() - start) / 1e6);
+    if (result === undefined) throw new Error('the work must return something');
+  }
+  times.sort((a, b) => a - b);
+  return times[times.length >> 1];
+}

@@ -1,0 +1,88 @@
+import type { Chain, NetnsConfig, Rule, Ruleset, Table, WorldPlan } from '@netsim/kernel';
+import { IpProto, prefixOf } from '@netsim/wire';
+import type { Dice } from './dice.ts';
+
+/** A plan with something spoilt in it, and what. */
+export interface SpoiltPlan {
+  readonly plan: WorldPlan;
+  readonly fault?: string;
+}
+
+/** Now and then a rule that drops or rejects, or a route that is gone: a cluster as it is after somebody "fixed" it. */
+export function randomFault(plan: WorldPlan, dice: Dice): SpoiltPlan {
+  switch (dice.weighted({ none: 45, rule: 45, route: 10 })) {
+    case 'none':
+      return { plan };
+    case 'route':
+      return dropRoute(plan, dice);
+    case 'rule':
+      return plan.rulesets.length === 0 ? { plan } : badRule(plan, dice);
+  }
+}
+
+function dropRoute(plan: WorldPlan, dice: Dice): SpoiltPlan {
+  const nodes = plan.netns.filter((netns) => netns.routes.some((route) => route.destination !== undefined));
+  if (nodes.length === 0) return { plan };
+  const node = dice.pick(nodes);
+  const gone = dice.pick(node.routes.filter((route) => route.destination !== undefined));
+  const changed: NetnsConfig = { ...node, routes: node.routes.filter((route) => route !== gone) };
+  return {
+    plan: { ...plan, netns: plan.netns.map((netns) => (netns === node ? changed : netns)) },
+    fault: `a route of ${node.name} is gone`,
+  };
+}
+
+function badRule(plan: WorldPlan, dice: Dice): SpoiltPlan {
+  const entry = dice.pick(plan.rulesets.filter(({ ruleset }) => ruleset.family === 4 && ruleset.tables.has('filter')));
+  const chain = dice.pick(['INPUT', 'FORWARD', 'OUTPUT']);
+  const pods = plan.netns.filter((netns) => netns.label !== 'host').flatMap((netns) => netns.addresses);
+  const some = pods.length > 0 ? dice.pick(pods).address : 0;
+  const protocol = dice.pick([IpProto.TCP, IpProto.UDP]);
+  const port = dice.pick([80, 53, 8080, 9000]);
+  const ports = protocol === IpProto.TCP ? ('tcp' as const) : ('udp' as const);
+  const match: Omit<Rule, 'matches'> & Partial<Pick<Rule, 'matches'>> = dice.pick([
+    { destination: { value: prefixOf(some, 32) } },
+    { source: { value: prefixOf(some, 32), ...(dice.percent(30) ? { not: true } : {}) } },
+    { protocol: { value: protocol }, matches: [{ kind: ports, dport: { value: { from: port, to: port } } }] },
+    { inInterface: { value: dice.pick(['cni0', 'eth0', 'flannel.1', 'veth+']) } },
+  ]);
+  const target: Rule['target'] = dice.pick([
+    { kind: 'DROP' as const },
+    { kind: 'REJECT' as const, with: 'icmp-port-unreachable' as const },
+    { kind: 'REJECT' as const, with: 'icmp-admin-prohibited' as const },
+    { kind: 'REJECT' as const, with: 'icmp-host-unreachable' as const },
+  ]);
+  // OUTPUT has no incoming device: iptables refuses to load such a rule.
+  const usable = chain === 'OUTPUT' && 'inInterface' in match ? { destination: { value: prefixOf(some, 32) } } : match;
+  const rule: Rule = { ...usable, matches: usable.matches ?? [], target };
+  return {
+    plan: withRule(plan, entry.netns, entry.ruleset, 'filter', chain, rule, dice.percent(50)),
+    fault: `${entry.netns} has another rule in filter ${chain}`,
+  };
+}
+
+/** The plan with one more rule, at the start or the end of a chain of one netns. */
+export function withRule(
+  plan: WorldPlan,
+  netns: string,
+  ruleset: Ruleset,
+  tableName: 'filter' | 'nat' | 'mangle' | 'raw',
+  chainName: string,
+  rule: Rule,
+  first: boolean,
+): WorldPlan {
+  const table: Table = ruleset.tables.get(tableName) ?? { name: tableName, chains: new Map() };
+  const chain: Chain = table.chains.get(chainName) ?? { name: chainName, policy: 'ACCEPT', rules: [] };
+  const changed: Chain = { ...chain, rules: first ? [rule, ...chain.rules] : [...chain.rules, rule] };
+  const tables = new Map(ruleset.tables).set(tableName, {
+    ...table,
+    chains: new Map(table.chains).set(chainName, changed),
+  });
+  const spoilt: Ruleset = { ...ruleset, tables };
+  return {
+    ...plan,
+    rulesets: plan.rulesets.map((entry) =>
+      entry.netns === netns && entry.ruleset === ruleset ? { netns, ruleset: spoilt } : entry,
+    ),
+  };
+}

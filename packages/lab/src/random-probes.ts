@@ -1,0 +1,117 @@
+import type { NetnsConfig, WorldPlan } from '@netsim/kernel';
+import { formatIp } from '@netsim/wire';
+import type { Dice } from './dice.ts';
+import type { Probe } from './observation.ts';
+
+/** First source port of a run; each probe has the next one. Above Linux's own range for clients, so that none is taken. */
+const FIRST_SOURCE_PORT = 61_000;
+const SOURCE_PORTS = 4_000;
+
+/** Destinations that a plan offers. */
+interface Targets {
+  /** Virtual addresses with a port, from the rules themselves. */
+  readonly services: readonly { readonly ip: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly pods: readonly string[];
+  readonly hosts: readonly string[];
+}
+
+/** Random questions to a world: from everywhere to everything, on ports open and closed, to addresses taken and free. */
+export function randomProbes(plan: WorldPlan, count: number, dice: Dice): Probe[] {
+  const targets = findTargets(plan);
+  const pods = plan.netns.filter((netns) => netns.label !== 'host');
+  const hosts = plan.netns.filter((netns) => netns.label === 'host' && netns.links.length > 0);
+  const probes: Probe[] = [];
+  for (let i = 0; probes.length < count; i++) {
+    const from = pods.length > 0 && dice.percent(70) ? dice.pick(pods) : dice.pick(hosts);
+    const probe = randomProbe(from, targets, plan, dice, sourcePort(i));
+    probes.push(probe);
+    // The same again, with what the first one left behind: session affinity and conntrack have a memory.
+    if (probe.protocol !== 'icmp' && probe.ttl === undefined && probes.length < count && dice.percent(15)) {
+      i++;
+      probes.push({ ...probe, sourcePort: sourcePort(i), keepState: true });
+    }
+  }
+  return probes;
+}
+
+function sourcePort(i: number): number {
+  return FIRST_SOURCE_PORT + (i % SOURCE_PORTS);
+}
+
+function randomProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: Dice, sourcePort: number): Probe {
+  const protocol = dice.weighted({ tcp: 55, udp: 30, icmp: 15 });
+  const base = { from: from.name, sourcePort, ...(dice.percent(5) ? { ttl: dice.between(1, 4) } : {}) };
+  const port = protocol === 'icmp' ? 0 : dice.pick([80, 53, 8080, 8081, 9000, 7000, 6443, 81]);
+  const kind = dice.weighted({
+    service: 45,
+    pod: 25,
+    host: 8,
+    freePod: 6,
+    freeService: 5,
+    freeHost: 3,
+    faraway: 4,
+    loopback: 4,
+  });
+  switch (kind) {
+    case 'service': {
+      if (targets.services.length === 0) break;
+      const service = dice.pick(targets.services);
+      if (protocol === 'icmp') return { ...base, protocol, destination: service.ip, port };
+      if (dice.percent(15)) return { ...base, protocol, destination: service.ip, port };
+      return { ...base, protocol: service.protocol, destination: service.ip, port: service.port };
+    }
+    case 'host':
+      if (targets.hosts.length === 0) break;
+      return { ...base, protocol, destination: dice.pick(targets.hosts), port };
+    case 'freePod':
+      return { ...base, protocol, destination: `10.244.${dice.between(1, 4)}.${dice.between(100, 250)}`, port };
+    case 'freeService':
+      return { ...base, protocol, destination: `10.96.240.${dice.between(1, 250)}`, port };
+    case 'freeHost':
+      return { ...base, protocol, destination: `192.168.1.${dice.between(50, 90)}`, port };
+    case 'faraway':
+      return { ...base, protocol, destination: '11.11.11.11', port };
+    case 'loopback':
+      return { ...base, protocol, destination: '127.0.0.1', port };
+    case 'pod':
+      break;
+  }
+  // A pod's own listeners half of the time, so that not all ports are closed ones.
+  const open = plan.listeners.filter((listener) => listener.protocol === protocol);
+  if (open.length > 0 && dice.percent(50)) {
+    const listener = dice.pick(open);
+    const address = addressesOf(plan.netns.find((netns) => netns.name === listener.netns))[0];
+    if (address !== undefined) return { ...base, protocol, destination: address, port: listener.port };
+  }
+  return { ...base, protocol, destination: dice.pick(targets.pods.length > 0 ? targets.pods : targets.hosts), port };
+}
+
+function findTargets(plan: WorldPlan): Targets {
+  const services = new Map<string, Targets['services'][number]>();
+  for (const { ruleset } of plan.rulesets) {
+    for (const table of ruleset.tables.values()) {
+      for (const rule of table.chains.get('KUBE-SERVICES')?.rules ?? []) {
+        const ports = rule.matches.find((match) => match.kind === 'tcp' || match.kind === 'udp');
+        if (rule.destination === undefined || ports?.dport === undefined || ports.kind === 'sctp') continue;
+        const service = {
+          ip: formatIp(rule.destination.value.address),
+          port: ports.dport.value.from,
+          protocol: ports.kind,
+        };
+        services.set(`${service.ip} ${service.port} ${service.protocol}`, service);
+      }
+    }
+  }
+  const of = (wanted: (netns: NetnsConfig) => boolean): string[] => plan.netns.filter(wanted).flatMap(addressesOf);
+  return {
+    services: [...services.values()],
+    pods: of((netns) => netns.label !== 'host'),
+    hosts: of((netns) => netns.label === 'host'),
+  };
+}
+
+function addressesOf(netns: NetnsConfig | undefined): string[] {
+  return (netns?.addresses ?? [])
+    .map(({ address }) => formatIp(address))
+    .filter((ip) => !ip.includes(':') && ip !== '127.0.0.1');
+}
