@@ -125,8 +125,9 @@ export class Icmpv6View extends View {
   set sequence(value: number) {
     this.data.setUint16(6, value);
   }
-  /** Of neighbour discovery. */
+  /** Of neighbour discovery. Throws WireError where the bytes end before it. */
   get target(): Ipv6 {
+    if (this.bytes.length < ND_OPTIONS) throw new WireError('ICMPv6', 'truncated', 'no target address');
     return readIp(this.data, ND_TARGET, 6);
   }
   set target(ip: Ipv6) {
