@@ -48,7 +48,10 @@ export class EndpointsController extends ServiceQueue {
     const selected = pods.select(namespace, { matchLabels: selector });
     if (selected.length > 0) this.#live.add(key);
     else if (!this.#live.has(key) && old?.subsets !== undefined) return;
-    const { subsets, truncated } = truncate(repack(offersOf(service, selected)));
+    // The controller writes an empty nodeName for a pod without node, and the API server refuses the whole object.
+    const offers = offersOf(service, selected);
+    if (offers.some(({ address }) => address.nodeName === undefined)) return;
+    const { subsets, truncated } = truncate(repack(offers));
     const labels = endpointsLabels(service);
     if (
       old !== undefined &&

@@ -11,6 +11,8 @@ export function wantsTopologyHints({ metadata }: Service): boolean {
   return value === 'Auto' || value === 'auto';
 }
 
+const distributions: ReadonlySet<string> = new Set(['PreferClose', 'PreferSameZone', 'PreferSameNode']);
+
 /**
  * The hint that `spec.trafficDistribution` gives a ready endpoint (KEP-4444, KEP-3015): its own zone, and with
  * PreferSameNode its own node too.
@@ -18,17 +20,14 @@ export function wantsTopologyHints({ metadata }: Service): boolean {
 export function distributionHints(service: Service, endpoint: Endpoint): Hints {
   const { trafficDistribution } = service.spec;
   if (trafficDistribution === undefined || wantsTopologyHints(service)) return undefined;
-  if (endpoint.conditions?.ready !== true || endpoint.zone === undefined) return undefined;
-  const forZones = [{ name: endpoint.zone }];
-  switch (trafficDistribution) {
-    case 'PreferClose':
-    case 'PreferSameZone':
-      return { forZones };
-    case 'PreferSameNode':
-      return endpoint.nodeName === undefined ? { forZones } : { forZones, forNodes: [{ name: endpoint.nodeName }] };
-    default:
-      return undefined;
-  }
+  if (!distributions.has(trafficDistribution) || endpoint.conditions?.ready !== true) return undefined;
+  const { zone } = endpoint;
+  const node = trafficDistribution === 'PreferSameNode' ? endpoint.nodeName : undefined;
+  if (zone === undefined && node === undefined) return undefined;
+  return {
+    ...(zone === undefined ? {} : { forZones: [{ name: zone }] }),
+    ...(node === undefined ? {} : { forNodes: [{ name: node }] }),
+  };
 }
 
 export function sameHints(a: Hints, b: Hints): boolean {

@@ -180,12 +180,13 @@ export class Kubelet extends Controller {
   }
 }
 
-/** A pod on a node that has not been started: no phase yet, or Pending and nothing of it made. */
+/** A pod on a node of which no kubelet has reported anything: no phase yet, or Pending without address and readiness. */
 function mustStart(pod: Pod): boolean {
   const { status } = pod;
   if (!pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined) return false;
   if (status?.phase === undefined) return true;
-  return status.phase === 'Pending' && status.podIP === undefined && status.containerStatuses === undefined;
+  if (status.phase !== 'Pending' || podIPs(pod).length > 0 || status.containerStatuses !== undefined) return false;
+  return conditionOf(pod, 'Ready') === undefined;
 }
 
 /** A finished pod gives its address back; a host-network pod never had one. */
