@@ -1,11 +1,14 @@
+export * from './admit.ts';
 export * from './files.ts';
 export * from './finding.ts';
+export * from './kinds/registry.ts';
+export { completeServiceFamilies, isExternallyAccessible } from './kinds/service.ts';
+export * from './labels.ts';
 export * from './load.ts';
 export * from './nearest.ts';
 export * from './objects.ts';
 export { formatPath } from './path.ts';
 export type { ManifestSource } from './read/documents.ts';
-export * from './store.ts';
-export * from './kinds/registry.ts';
-export * from './labels.ts';
 export * from './selector.ts';
+export * from './store.ts';
+export { type Cause, Causes } from './validate/cause.ts';

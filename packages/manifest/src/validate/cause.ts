@@ -1,0 +1,107 @@
+import type { Path } from '../objects.ts';
+
+/** Why the API server refuses an object, one field at a time. */
+export interface Cause {
+  readonly type: 'required' | 'invalid' | 'unsupported' | 'forbidden' | 'duplicate' | 'too-long' | 'too-many';
+  /** The field as the server names it. */
+  readonly field: string;
+  /** The same, to be found in the manifest. */
+  readonly path: Path;
+  /** The server's words: `Invalid value: 70000: must be between 1 and 65535, inclusive`. */
+  readonly message: string;
+}
+
+/** A field of an object. Children are made as a validator goes down; text only where it is needed. */
+export class FieldPath {
+  readonly #parent: FieldPath | undefined;
+  readonly #part: string | number;
+  /** A key of a map, written in brackets. */
+  readonly #key: boolean;
+
+  constructor(parent: FieldPath | undefined, part: string | number, key = false) {
+    this.#parent = parent;
+    this.#part = part;
+    this.#key = key;
+  }
+
+  child(name: string): FieldPath {
+    return new FieldPath(this, name);
+  }
+
+  index(i: number): FieldPath {
+    return new FieldPath(this, i);
+  }
+
+  key(key: string): FieldPath {
+    return new FieldPath(this, key, true);
+  }
+
+  path(): Path {
+    const parts: (string | number)[] = [];
+    for (let at: FieldPath | undefined = this; at !== undefined; at = at.#parent) parts.push(at.#part);
+    return parts.reverse();
+  }
+
+  toString(): string {
+    const parent = this.#parent === undefined ? '' : this.#parent.toString();
+    if (this.#key || typeof this.#part === 'number') return `${parent}[${this.#part}]`;
+    return parent === '' ? this.#part : `${parent}.${this.#part}`;
+  }
+}
+
+export const METADATA: FieldPath = new FieldPath(undefined, 'metadata');
+export const SPEC: FieldPath = new FieldPath(undefined, 'spec');
+
+/** Collects causes, in the words of apimachinery's field package. */
+export class Causes {
+  readonly list: Cause[] = [];
+
+  required(at: FieldPath, detail = ''): void {
+    this.#add('required', at, `Required value${detail === '' ? '' : `: ${detail}`}`);
+  }
+
+  invalid(at: FieldPath, value: unknown, detail: string): void {
+    this.#add('invalid', at, `Invalid value: ${show(value)}: ${detail}`);
+  }
+
+  /** One cause for each problem. */
+  invalidEach(at: FieldPath, value: unknown, problems: readonly string[]): void {
+    for (const problem of problems) this.invalid(at, value, problem);
+  }
+
+  unsupported(at: FieldPath, value: unknown, supported: readonly string[]): void {
+    const names = supported.map((name) => JSON.stringify(name)).join(', ');
+    this.#add('unsupported', at, `Unsupported value: ${show(value)}${names === '' ? '' : `: supported values: ${names}`}`);
+  }
+
+  forbidden(at: FieldPath, detail: string): void {
+    this.#add('forbidden', at, `Forbidden: ${detail}`);
+  }
+
+  duplicate(at: FieldPath, value: unknown): void {
+    this.#add('duplicate', at, `Duplicate value: ${show(value)}`);
+  }
+
+  tooLong(at: FieldPath, limit: number): void {
+    this.#add('too-long', at, `Too long: may not be more than ${limit} bytes`);
+  }
+
+  tooMany(at: FieldPath, count: number, limit: number): void {
+    this.#add('too-many', at, `Too many: ${count}: must have at most ${limit} items`);
+  }
+
+  /** Required where it is empty, unsupported where it is not one of the supported values. */
+  oneOf(at: FieldPath, value: string | undefined, supported: readonly string[]): void {
+    if (value === undefined || value === '') this.required(at);
+    else if (!supported.includes(value)) this.unsupported(at, value, supported);
+  }
+
+  #add(type: Cause['type'], at: FieldPath, message: string): void {
+    this.list.push({ type, field: at.toString(), path: at.path(), message });
+  }
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'null';
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}
