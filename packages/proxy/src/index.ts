@@ -6,6 +6,7 @@ export * from './iptables/layered-map.ts';
 export * from './iptables/merge.ts';
 export * from './iptables/names.ts';
 export * from './iptables/port-rules.ts';
+export * from './iptables/restore-text.ts';
 export * from './proxy-state.ts';
 export * from './service-map.ts';
 export * from './topology.ts';

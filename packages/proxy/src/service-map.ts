@@ -76,16 +76,33 @@ function onePort(
   return { ...common, name, portName, protocol, port: port.port, nodePort: port.nodePort ?? 0 };
 }
 
+/** Order of rules in shared chains: by service, then by name of the port. */
+export function comparePorts(a: ServicePort, b: ServicePort): number {
+  return compareText(a.service, b.service) || compareText(a.portName, b.portName);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /** NodePort, load-balancer address or external IP: something outside the cluster can reach it by. */
-export function externallyAccessible(port: ServicePort): boolean {
+export function externallyAccessible(
+  port: Pick<ServicePort, 'nodePort' | 'loadBalancerVIPs' | 'externalIPs'>,
+): boolean {
   return port.nodePort !== 0 || port.loadBalancerVIPs.length > 0 || port.externalIPs.length > 0;
 }
 
-export function usesClusterEndpoints(port: ServicePort): boolean {
+/** What of a service port decides which endpoints it uses. */
+export type PortPolicy = Pick<
+  ServicePort,
+  'internalPolicyLocal' | 'externalPolicyLocal' | 'nodePort' | 'loadBalancerVIPs' | 'externalIPs'
+>;
+
+export function usesClusterEndpoints(port: PortPolicy): boolean {
   return !port.internalPolicyLocal || externallyAccessible(port);
 }
 
-export function usesLocalEndpoints(port: ServicePort): boolean {
+export function usesLocalEndpoints(port: PortPolicy): boolean {
   return port.internalPolicyLocal || (port.externalPolicyLocal && externallyAccessible(port));
 }
 

@@ -1,11 +1,13 @@
 import type { Endpoint } from './endpoints.ts';
-import type { ServicePort } from './service-map.ts';
+import type { PortPolicy } from './service-map.ts';
 import { usesClusterEndpoints, usesLocalEndpoints } from './service-map.ts';
 
 /** Where a decision is made: hints and locality are looked at from a node. */
 export interface Place {
   readonly nodeName: string;
   readonly zone?: string;
+  /** False: hints for nodes are not looked at, as before feature gate PreferSameTrafficDistribution (on since 1.34). */
+  readonly useNodeHints?: boolean;
 }
 
 /** Which endpoints a node uses for a service port, and for what. */
@@ -20,21 +22,12 @@ export interface EndpointChoice {
   readonly hasEndpoints: boolean;
 }
 
-type PortPolicy = Pick<
-  ServicePort,
-  'internalPolicyLocal' | 'externalPolicyLocal' | 'nodePort' | 'loadBalancerVIPs' | 'externalIPs'
->;
-
 /**
  * Sorts the endpoints of a service port into those of policy Cluster and those of policy Local, as seen from a node.
  * Ready endpoints come first; where there is none, those that are terminating but still serving are used, separately for
  * each list. Hints narrow the Cluster list only. Source: pkg/proxy/topology.go of Kubernetes 1.36.
  */
-export function chooseEndpoints(
-  endpoints: readonly Endpoint[],
-  port: PortPolicy & ServicePort,
-  place: Place,
-): EndpointChoice {
+export function chooseEndpoints(endpoints: readonly Endpoint[], port: PortPolicy, place: Place): EndpointChoice {
   let cluster: readonly Endpoint[] = [];
   let hasEndpoints = false;
   let fallback = false;
@@ -64,7 +57,7 @@ export function chooseEndpoints(
 }
 
 /** Does the answer depend on the node? Not for plain services, whose rules are then the same on all nodes. */
-export function dependsOnNode(endpoints: readonly Endpoint[], port: ServicePort): boolean {
+export function dependsOnNode(endpoints: readonly Endpoint[], port: PortPolicy): boolean {
   return (
     usesLocalEndpoints(port) ||
     endpoints.some((endpoint) => endpoint.nodeHints !== undefined || endpoint.zoneHints !== undefined)
@@ -74,7 +67,7 @@ export function dependsOnNode(endpoints: readonly Endpoint[], port: ServicePort)
 type Topology = 'none' | 'node' | 'zone';
 
 /** Hints count only if every ready endpoint has them and one of them names this node or zone. */
-function topologyOf(endpoints: readonly Endpoint[], { nodeName, zone }: Place): Topology {
+function topologyOf(endpoints: readonly Endpoint[], { nodeName, zone, useNodeHints }: Place): Topology {
   let allNode = true;
   let allZone = true;
   let thisNode = false;
@@ -86,7 +79,7 @@ function topologyOf(endpoints: readonly Endpoint[], { nodeName, zone }: Place): 
     if (zoneHints === undefined) allZone = false;
     else if (zone !== undefined && zoneHints.includes(zone)) thisZone = true;
   }
-  if (allNode && thisNode) return 'node';
+  if (allNode && thisNode && useNodeHints !== false) return 'node';
   return allZone && thisZone ? 'zone' : 'none';
 }
 

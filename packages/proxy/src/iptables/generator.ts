@@ -2,6 +2,7 @@ import type { Chain, Rule, Ruleset, Table, TableName } from '@netsim/kernel';
 import { formatIp, formatPrefix } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
 import type { ProxyState } from '../proxy-state.ts';
+import { comparePorts } from '../service-map.ts';
 import {
   filterBuiltins,
   forwardRules,
@@ -115,7 +116,8 @@ class NodeRules {
       sync: {
         full: shared.full || own.full,
         written: [...shared.written, ...own.written],
-        deleted: [...shared.deleted, ...own.deleted],
+        // A service may have moved from one section to the other.
+        deleted: [...shared.deleted, ...own.deleted].filter((name) => !ruleset.tables.get('nat')!.chains.has(name)),
       },
     };
     this.#last = { shared, own, fixed, rules };
@@ -146,7 +148,7 @@ class NodeRules {
   }
 
   #ruleset(fixed: FixedChains, shared: SectionSync, own: SectionSync): Ruleset {
-    const nat = new LayeredMap<Chain>([fixed.nat, ...shared.chains, ...own.chains]);
+    const nat = new LayeredMap<Chain>([fixed.nat, shared.chains, own.chains]);
     const tables = new Map<TableName, Table>();
     tables.set('filter', { name: 'filter', chains: fixed.filter });
     tables.set('nat', { name: 'nat', chains: nat });
@@ -164,7 +166,7 @@ function joinHeads(
   const mine = own.heads;
   let next = 0;
   for (const heads of shared.heads) {
-    while (next < mine.length && mine[next]!.port.name < heads.port.name) rules.push(...pick(mine[next++]!));
+    while (next < mine.length && comparePorts(mine[next]!.port, heads.port) < 0) rules.push(...pick(mine[next++]!));
     for (const rule of pick(heads)) rules.push(rule);
   }
   while (next < mine.length) rules.push(...pick(mine[next++]!));

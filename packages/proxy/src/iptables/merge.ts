@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Chain, Rule, Ruleset, Table, TableName } from '@netsim/kernel';
+import { canaryRuleset, kubeletRuleset } from './base-rules.ts';
 import { LayeredMap } from './layered-map.ts';
 
 /** Where a program puts its jumps in a built-in chain that has rules already: `iptables -I` or `-A`. */
@@ -33,13 +34,15 @@ function mergeTables(present: Table, added: Table, placement: Placement): Table 
     else joined.set(chain.name, joinBuiltin(present.chains.get(chain.name)!, added.chains.get(chain.name)!, placement));
   }
   for (const chain of small.chains.values()) {
-    if (chain.policy !== undefined && !joined.has(chain.name)) joined.set(chain.name, chain);
+    if (chain.policy !== undefined) {
+      if (!joined.has(chain.name)) joined.set(chain.name, chain);
+      continue;
+    }
+    // A chain that is only made sure to exist (`iptables -N`) keeps the rules it has.
+    const old = present.chains.get(chain.name);
+    if (old !== undefined && added.chains.get(chain.name)?.rules.length === 0) joined.set(chain.name, old);
   }
-  return { name: present.name, chains: new LayeredMap([joined, ...layersOf(added), ...layersOf(present)]) };
-}
-
-function layersOf({ chains }: Table): readonly ReadonlyMap<string, Chain | null>[] {
-  return chains instanceof LayeredMap ? chains.layers : [chains];
+  return { name: present.name, chains: new LayeredMap<Chain>([joined, added.chains, present.chains]) };
 }
 
 function joinBuiltin(present: Chain, added: Chain, placement: Placement): Chain {
@@ -51,4 +54,27 @@ function joinBuiltin(present: Chain, added: Chain, placement: Placement): Chain 
 
 function sameRule(a: Rule, b: Rule): boolean {
   return a === b || isDeepStrictEqual({ ...a, origin: '' }, { ...b, origin: '' });
+}
+
+/** iptables-nft prints the tables in this order. */
+const tableOrder: readonly TableName[] = ['mangle', 'security', 'raw', 'filter', 'nat'];
+
+/**
+ * Everything in a node's netns: kubelet's chains, then kube-proxy's with its jumps first, then those of the network plugin
+ * behind them, which is how they end up whatever the order of start: kube-proxy looks for its jumps at every full sync and
+ * puts missing ones first, flannel appends its own again when they are not the last.
+ */
+export function nodeRuleset(proxy: Ruleset, plugins: readonly Ruleset[] = []): Ruleset {
+  const { family } = proxy;
+  let ruleset = mergeRulesets(kubeletRuleset(family), canaryRuleset(family, 'KUBE-PROXY-CANARY'), 'last');
+  ruleset = mergeRulesets(ruleset, proxy, 'first');
+  for (const plugin of plugins) {
+    if (plugin.family === family) ruleset = mergeRulesets(ruleset, plugin, 'last');
+  }
+  const tables = new Map<TableName, Table>();
+  for (const name of tableOrder) {
+    const table = ruleset.tables.get(name);
+    if (table !== undefined) tables.set(name, table);
+  }
+  return { family, tables };
 }

@@ -14,8 +14,18 @@ export function protocolNumber(protocol: ServicePort['protocol']): number {
   return protocolNumbers[protocol];
 }
 
+/** A single address, where kube-proxy writes no length behind it. */
+export class HostPrefix implements Prefix {
+  readonly address: Ip;
+  readonly length: number;
+  constructor(ip: Ip) {
+    this.address = ip;
+    this.length = typeof ip === 'number' ? 32 : 128;
+  }
+}
+
 export function host(ip: Ip): Prefix {
-  return { address: ip, length: typeof ip === 'number' ? 32 : 128 };
+  return new HostPrefix(ip);
 }
 
 export function comment(text: string): Match {

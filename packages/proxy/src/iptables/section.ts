@@ -2,8 +2,10 @@ import type { Chain } from '@netsim/kernel';
 import { formatIp } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
 import type { PortState, ProxyState } from '../proxy-state.ts';
+import { comparePorts } from '../service-map.ts';
 import type { EndpointChoice } from '../topology.ts';
 import { chooseEndpoints, dependsOnNode } from '../topology.ts';
+import { LayeredMap } from './layered-map.ts';
 import type { HeadRules, PortRules } from './port-rules.ts';
 import { dependsOnNodeIP } from './port-rules.ts';
 import type { RuleBook } from './rule-book.ts';
@@ -16,7 +18,7 @@ export interface SectionSync {
   /** What its service ports have in common chains, in the order of their names. */
   readonly heads: readonly HeadRules[];
   /** Its nat chains: what changed lately over what was there before. */
-  readonly chains: readonly ReadonlyMap<string, Chain | null>[];
+  readonly chains: ReadonlyMap<string, Chain>;
   readonly full: boolean;
   readonly written: readonly PortRules[];
   readonly deleted: readonly string[];
@@ -78,7 +80,7 @@ export class RuleSection {
       services.set(id, rules);
       for (const one of rules) written.push(one);
     }
-    written.sort(byName);
+    written.sort((a, b) => comparePorts(a.port, b.port));
     const base = new Map<string, Chain>();
     for (const { chains } of written) {
       for (const chain of chains) base.set(chain.name, chain);
@@ -95,7 +97,7 @@ export class RuleSection {
     this.#services = services;
     this.#base = base;
     this.#overlay = new Map();
-    this.#last = { heads: written.map(headsOf), chains: [base], full: true, written, deleted };
+    this.#last = { heads: written.map(headsOf), chains: base, full: true, written, deleted };
     return this.#last;
   }
 
@@ -120,14 +122,14 @@ export class RuleSection {
     for (const name of put.keys()) this.#stale.delete(name);
     const deleted = cleanup ? [...this.#stale] : [];
     if (cleanup) this.#stale.clear();
-    written.sort(byName);
+    written.sort((a, b) => comparePorts(a.port, b.port));
     const chains = this.#apply(put, deleted);
     const heads = headsChanged ? this.#replaceHeads(changes, written) : this.#last!.heads;
     this.#last = { heads, chains, full: false, written, deleted };
     return this.#last;
   }
 
-  #apply(put: ReadonlyMap<string, Chain>, deleted: readonly string[]): readonly ReadonlyMap<string, Chain | null>[] {
+  #apply(put: ReadonlyMap<string, Chain>, deleted: readonly string[]): ReadonlyMap<string, Chain> {
     const changed = [...put.values()].filter((chain) => this.#chain(chain.name) !== chain);
     if (changed.length === 0 && deleted.length === 0) return this.#last!.chains;
     const overlay = new Map(this.#overlay);
@@ -135,7 +137,7 @@ export class RuleSection {
     for (const name of deleted) overlay.set(name, null);
     if (overlay.size <= MAX_OVERLAY) {
       this.#overlay = overlay;
-      return [overlay, this.#base];
+      return new LayeredMap<Chain>([overlay, this.#base]);
     }
     const base = new Map(this.#base);
     for (const [name, chain] of overlay) {
@@ -144,7 +146,7 @@ export class RuleSection {
     }
     this.#base = base;
     this.#overlay = new Map();
-    return [base];
+    return base;
   }
 
   /** The sorted list with the ports of some services taken out and others put in their places. */
@@ -152,7 +154,8 @@ export class RuleSection {
     const heads: HeadRules[] = [];
     let next = 0;
     for (const old of this.#last!.heads) {
-      while (next < written.length && written[next]!.port.name <= old.port.name) heads.push(written[next++]!.heads);
+      while (next < written.length && comparePorts(written[next]!.port, old.port) <= 0)
+        heads.push(written[next++]!.heads);
       if (!changes.has(old.port.service)) heads.push(old);
     }
     while (next < written.length) heads.push(written[next++]!.heads);
@@ -194,8 +197,4 @@ export class RuleSection {
 
 function headsOf({ heads }: PortRules): HeadRules {
   return heads;
-}
-
-function byName(a: PortRules, b: PortRules): number {
-  return a.port.name < b.port.name ? -1 : a.port.name > b.port.name ? 1 : 0;
 }
