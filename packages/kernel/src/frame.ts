@@ -18,11 +18,9 @@ import {
   IPV4_HEADER,
   IPV6_HEADER,
   IpProto,
-  isGroupMac,
   SCTP_CHUNK_HEADER,
   SCTP_HEADER,
   SctpChunkType,
-  solicitedNode,
   TCP_HEADER,
   UDP_HEADER,
   VXLAN_HEADER,
@@ -34,14 +32,16 @@ const ICMP_ERROR_MAX = 576;
 /** Largest ICMPv6 error, with its IPv6 header: the minimum MTU (RFC 4443, 2.4 (c)). */
 const ICMPV6_ERROR_MAX = 1280;
 const ARP_BYTES = 28;
-/** Neighbour discovery with one link-layer address option. */
-const ND_BYTES = 32;
-const ND_REQUEST = 1;
+/** Neighbour discovery up to its options, and with one link-layer address option. */
+const ND_BYTES = 24;
+const ND_OPTION_BYTES = 8;
+const MSS_OPTION = 2;
+const MSS_OPTION_BYTES = 4;
 
 /**
  * Length in bytes of the packet without its Ethernet header: what an MTU is compared with. No bytes are made.
  *
- * TCP segments are counted without options, and a handshake or reset of SCTP as one INIT chunk.
+ * The only TCP option there is, is the maximum segment size of a SYN. SCTP is one chunk a packet.
  */
 export function l3Length(skb: Skb): number {
   if (skb.etherType === EtherType.ARP) return ARP_BYTES;
@@ -52,7 +52,7 @@ function l4Length(skb: Skb): number {
   const data = skb.payload === null ? skb.payloadLength : skb.payload.length;
   switch (skb.protocol) {
     case IpProto.TCP:
-      return TCP_HEADER + data;
+      return TCP_HEADER + (skb.mss > 0 ? MSS_OPTION_BYTES : 0) + data;
     case IpProto.UDP:
       if (isVxlan(skb)) return UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER + l3Length(skb.inner!);
       return UDP_HEADER + data;
@@ -60,7 +60,7 @@ function l4Length(skb: Skb): number {
       if (skb.inner !== null) return ICMP_HEADER + Math.min(l3Length(skb.inner), quoteRoom(skb));
       return ICMP_HEADER + data;
     case IpProto.ICMPV6:
-      if (isNeighborDiscovery(skb)) return ND_BYTES;
+      if (isNeighborDiscovery(skb)) return ND_BYTES + (skb.arpSenderMac === '' ? 0 : ND_OPTION_BYTES);
       if (skb.inner !== null) return ICMP_HEADER + Math.min(l3Length(skb.inner), quoteRoom(skb));
       return ICMP_HEADER + data;
     case IpProto.SCTP:
@@ -84,11 +84,7 @@ function isVxlan(skb: Skb): boolean {
 }
 
 function isNeighborDiscovery(skb: Skb): boolean {
-  return (
-    skb.arpOp !== 0 ||
-    skb.icmpType === Icmpv6Type.NEIGHBOR_SOLICITATION ||
-    skb.icmpType === Icmpv6Type.NEIGHBOR_ADVERTISEMENT
-  );
+  return skb.icmpType === Icmpv6Type.NEIGHBOR_SOLICITATION || skb.icmpType === Icmpv6Type.NEIGHBOR_ADVERTISEMENT;
 }
 
 function quoteRoom(skb: Skb): number {
@@ -117,7 +113,7 @@ function l3Bytes(skb: Skb): Uint8Array {
     });
   }
   if (skb.etherType === EtherType.IPV6) {
-    const ends = { src: v6(src), dst: ipv6Destination(skb) };
+    const ends = { src: v6(src), dst: v6(dst) };
     return encodeIpv6({
       trafficClass: skb.tos,
       flowLabel: 0,
@@ -152,17 +148,6 @@ function v6(ip: number | bigint): bigint {
   return typeof ip === 'bigint' ? ip : 0n;
 }
 
-/** A solicitation that is not unicast goes to the solicited-node group; `skb.dst` holds its target. */
-function ipv6Destination(skb: Skb): bigint {
-  const dst = v6(skb.dst);
-  const solicits = skb.protocol === IpProto.ICMPV6 && isNeighborDiscovery(skb) && isSolicitation(skb);
-  return solicits && dst >> 120n !== 0xffn && isGroupMac(skb.dstMac) ? solicitedNode(dst) : dst;
-}
-
-function isSolicitation(skb: Skb): boolean {
-  return skb.arpOp === 0 ? skb.icmpType === Icmpv6Type.NEIGHBOR_SOLICITATION : skb.arpOp === ND_REQUEST;
-}
-
 function l4Bytes(skb: Skb, ends: Ends): Uint8Array {
   switch (skb.protocol) {
     case IpProto.TCP:
@@ -175,7 +160,7 @@ function l4Bytes(skb: Skb, ends: Ends): Uint8Array {
           flags: skb.flags,
           window: Math.min(skb.window, 0xffff),
           urgent: 0,
-          options: NO_BYTES,
+          options: tcpOptions(skb),
           payload: dataOf(skb),
         },
         ends,
@@ -193,6 +178,10 @@ function l4Bytes(skb: Skb, ends: Ends): Uint8Array {
     default:
       return dataOf(skb);
   }
+}
+
+function tcpOptions(skb: Skb): Uint8Array {
+  return skb.mss > 0 ? Uint8Array.of(MSS_OPTION, MSS_OPTION_BYTES, skb.mss >> 8, skb.mss & 255) : NO_BYTES;
 }
 
 function dataOf(skb: Skb): Uint8Array {
@@ -217,22 +206,7 @@ function icmpBytes(skb: Skb): Uint8Array {
 }
 
 function icmpv6Bytes(skb: Skb, ends: Ends): Uint8Array {
-  if (isNeighborDiscovery(skb)) {
-    if (isSolicitation(skb)) {
-      return encodeIcmpv6({ kind: 'neighbor-solicitation', target: v6(skb.dst), mac: skb.arpSenderMac }, ends);
-    }
-    return encodeIcmpv6(
-      {
-        kind: 'neighbor-advertisement',
-        target: v6(skb.src),
-        router: false,
-        solicited: true,
-        override: true,
-        mac: skb.arpSenderMac,
-      },
-      ends,
-    );
-  }
+  if (isNeighborDiscovery(skb)) return neighborBytes(skb, ends);
   if (skb.icmpType === Icmpv6Type.ECHO_REQUEST || skb.icmpType === Icmpv6Type.ECHO_REPLY) {
     const kind = skb.icmpType === Icmpv6Type.ECHO_REQUEST ? 'echo-request' : 'echo-reply';
     return encodeIcmpv6({ kind, identifier: skb.sport, sequence: skb.icmpData & 0xffff, payload: dataOf(skb) }, ends);
@@ -240,6 +214,20 @@ function icmpv6Bytes(skb: Skb, ends: Ends): Uint8Array {
   const rest = skb.icmpData >>> 0;
   const payload = skb.inner === null ? dataOf(skb) : quoteOf(skb);
   return encodeIcmpv6({ kind: 'other', type: skb.icmpType, code: skb.icmpCode, rest, payload }, ends);
+}
+
+function neighborBytes(skb: Skb, ends: Ends): Uint8Array {
+  const target = v6(skb.ndTarget);
+  const mac = skb.arpSenderMac === '' ? {} : { mac: skb.arpSenderMac };
+  if (skb.icmpType === Icmpv6Type.NEIGHBOR_SOLICITATION) {
+    return encodeIcmpv6({ kind: 'neighbor-solicitation', target, ...mac }, ends);
+  }
+  // An answer to nobody in particular goes to a multicast address (RFC 4861, 7.2.6).
+  const solicited = v6(skb.dst) >> 120n !== 0xffn;
+  return encodeIcmpv6(
+    { kind: 'neighbor-advertisement', target, router: false, solicited, override: true, ...mac },
+    ends,
+  );
 }
 
 /** One DATA chunk where there is a payload; else the chunk whose type stands in `flags`, or INIT. */
