@@ -1,8 +1,8 @@
 import { assertTraceInvariants } from '@netsim/trace';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import * as fixtures from '../../../trace/test/fixtures.ts';
 import { type Detail, renderTrace, renderTraceJson, renderTraceYaml } from '../../src/index.ts';
-import * as fixtures from './fixtures.ts';
 
 const cases = Object.entries(fixtures);
 

@@ -1,4 +1,4 @@
-import type { Hop, Leg, PacketSummary, Path, Step, Trace } from '@netsim/trace';
+import type { Hop, Leg, PacketSummary, Path, Step, Trace } from '../src/index.ts';
 
 /** Hand-made traces of the kubia cluster: pod-a on w1-k8s asks for svc/kubia, whose pods are elsewhere. */
 
