@@ -1,0 +1,22 @@
+/** Errors that a socket call or a pending socket error gives, by Linux's names. */
+export type Errno =
+  | 'EADDRINUSE'
+  | 'EADDRNOTAVAIL'
+  | 'EACCES'
+  | 'EPERM'
+  | 'EINVAL'
+  | 'EAGAIN'
+  | 'EMSGSIZE'
+  | 'ECONNREFUSED'
+  | 'ECONNRESET'
+  | 'EHOSTUNREACH'
+  | 'ENETUNREACH'
+  | 'ENETDOWN'
+  | 'EHOSTDOWN'
+  | 'ENOPROTOOPT'
+  | 'EPROTO'
+  | 'ENONET'
+  | 'EOPNOTSUPP'
+  | 'ENOTCONN'
+  | 'EPIPE'
+  | 'ETIMEDOUT';
