@@ -9,12 +9,12 @@ export interface Endpoint {
   readonly port: number;
   /** `ip:port`, `[ip]:port` for IPv6. */
   readonly text: string;
-  readonly nodeName?: string;
+  readonly nodeName: string | undefined;
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
-  readonly zoneHints?: readonly string[];
-  readonly nodeHints?: readonly string[];
+  readonly zoneHints: readonly string[] | undefined;
+  readonly nodeHints: readonly string[] | undefined;
 }
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
@@ -42,49 +42,58 @@ export function portKey(portName: string, protocol: string): string {
  * address and port (a pod moving between slices), one that is not terminating wins.
  */
 export function endpointsByPort(slices: Iterable<EndpointSlice>, family: Family): Map<string, Endpoint[]> {
-  const found = new Map<string, Map<string, Endpoint>>();
+  const found = new Map<string, Endpoint[]>();
   for (const slice of slices) {
     for (const port of slice.ports ?? []) {
       if (port.name === undefined || port.name === null || !port.port) continue;
       const key = portKey(port.name, (port.protocol ?? 'TCP').toLowerCase());
-      let set = found.get(key);
-      if (set === undefined) {
-        set = new Map();
-        found.set(key, set);
+      let list = found.get(key);
+      if (list === undefined) {
+        list = [];
+        found.set(key, list);
       }
-      addEndpoints(set, slice, port.port, family);
+      addEndpoints(list, slice, port.port, family);
     }
   }
-  const sorted = new Map<string, Endpoint[]>();
-  for (const [key, set] of found) sorted.set(key, [...set.values()].sort(byText));
-  return sorted;
+  for (const [key, list] of found) {
+    list.sort(byText);
+    if (list.some((endpoint, i) => i > 0 && endpoint.text === list[i - 1]!.text)) found.set(key, withoutTwins(list));
+  }
+  return found;
 }
 
-function addEndpoints(set: Map<string, Endpoint>, slice: EndpointSlice, port: number, family: Family): void {
-  for (const endpoint of slice.endpoints ?? []) {
-    const address = endpoint.addresses[0];
+/** Of equal neighbours the last that is not terminating stays, else the first. The sort was stable. */
+function withoutTwins(sorted: readonly Endpoint[]): Endpoint[] {
+  const kept: Endpoint[] = [];
+  for (const endpoint of sorted) {
+    if (kept.at(-1)?.text !== endpoint.text) kept.push(endpoint);
+    else if (!endpoint.terminating) kept[kept.length - 1] = endpoint;
+  }
+  return kept;
+}
+
+function addEndpoints(list: Endpoint[], slice: EndpointSlice, port: number, family: Family): void {
+  for (const { addresses, conditions, nodeName, hints } of slice.endpoints ?? []) {
+    const address = addresses[0];
     const ip = address === undefined ? undefined : parseIpSloppy(address);
     if (ip === undefined || familyOf(ip) !== family) continue;
-    const text = formatEndpoint(ip, port);
-    const { conditions, nodeName, hints } = endpoint;
-    const terminating = conditions?.terminating ?? false;
-    if (terminating && set.has(text)) continue;
-    set.set(text, {
+    list.push({
       ip,
       port,
-      text,
+      text: formatEndpoint(ip, port),
+      nodeName: nodeName ?? undefined,
       ready: conditions?.ready ?? true,
       serving: conditions?.serving ?? true,
-      terminating,
-      ...(nodeName !== undefined && nodeName !== null && { nodeName }),
-      ...(hints?.forZones !== undefined && hints.forZones.length > 0 && { zoneHints: hints.forZones.map(nameOf) }),
-      ...(hints?.forNodes !== undefined && hints.forNodes.length > 0 && { nodeHints: hints.forNodes.map(nameOf) }),
+      terminating: conditions?.terminating ?? false,
+      zoneHints: hintNames(hints?.forZones),
+      nodeHints: hintNames(hints?.forNodes),
     });
   }
 }
 
-function nameOf(hint: { name: string }): string {
-  return hint.name;
+/** An empty list is no hint. */
+function hintNames(hints: readonly { name: string }[] | undefined): string[] | undefined {
+  return hints === undefined || hints.length === 0 ? undefined : hints.map((hint) => hint.name);
 }
 
 function byText(a: Endpoint, b: Endpoint): number {

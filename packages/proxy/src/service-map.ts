@@ -48,32 +48,33 @@ export function servicePorts(service: Service, family: Family): ServicePort[] {
     spec.type === 'NodePort' ||
     ((spec.type === 'ClusterIP' || spec.type === undefined) && (spec.externalIPs?.length ?? 0) > 0);
   const externalPolicyLocal = accessible && spec.externalTrafficPolicy === 'Local';
-  const common = {
+  const lbVIPs = loadBalancerVIPs(service, family);
+  const ranges = sourceRanges(spec.loadBalancerSourceRanges ?? [], family);
+  const affinitySeconds =
+    spec.sessionAffinity === 'ClientIP'
+      ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
+      : 0;
+  const checked = spec.type === 'LoadBalancer' && externalPolicyLocal;
+  return (spec.ports ?? []).map((port) => ({
     service: id,
+    name: port.name === undefined || port.name === '' ? id : `${id}:${port.name}`,
+    portName: port.name ?? '',
+    protocol: protocolOf(port.protocol),
     clusterIP,
+    port: port.port,
+    nodePort: port.nodePort ?? 0,
     externalIPs,
-    loadBalancerVIPs: loadBalancerVIPs(service, family),
-    sourceRanges: sourceRanges(spec.loadBalancerSourceRanges ?? [], family),
-    affinitySeconds:
-      spec.sessionAffinity === 'ClientIP'
-        ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
-        : 0,
+    loadBalancerVIPs: lbVIPs,
+    sourceRanges: ranges,
+    affinitySeconds,
     internalPolicyLocal: spec.internalTrafficPolicy === 'Local',
     externalPolicyLocal,
-    healthCheckNodePort: spec.type === 'LoadBalancer' && externalPolicyLocal ? (spec.healthCheckNodePort ?? 0) : 0,
-  };
-  return (spec.ports ?? []).map((port) => onePort(id, port, common));
+    healthCheckNodePort: checked ? (spec.healthCheckNodePort ?? 0) : 0,
+  }));
 }
 
-function onePort(
-  id: string,
-  port: ApiServicePort,
-  common: Omit<ServicePort, 'name' | 'portName' | 'protocol' | 'port' | 'nodePort'>,
-): ServicePort {
-  const portName = port.name ?? '';
-  const name = portName === '' ? id : `${id}:${portName}`;
-  const protocol = (port.protocol ?? 'TCP').toLowerCase() as ServicePort['protocol'];
-  return { ...common, name, portName, protocol, port: port.port, nodePort: port.nodePort ?? 0 };
+function protocolOf(protocol: ApiServicePort['protocol']): ServicePort['protocol'] {
+  return protocol === 'UDP' ? 'udp' : protocol === 'SCTP' ? 'sctp' : 'tcp';
 }
 
 /** Order of rules in shared chains: by service, then by name of the port. */

@@ -52,9 +52,9 @@ function agrees(one: TopologyCase): boolean {
       ready: entry.ready,
       serving: entry.serving,
       terminating: entry.terminating,
-      ...(entry.isLocal && { nodeName }),
-      ...(entry.zoneHints !== null && { zoneHints: entry.zoneHints }),
-      ...(entry.nodeHints !== null && { nodeHints: entry.nodeHints }),
+      nodeName: entry.isLocal ? nodeName : undefined,
+      zoneHints: entry.zoneHints ?? undefined,
+      nodeHints: entry.nodeHints ?? undefined,
     };
   });
   const port: PortPolicy = {

@@ -18,6 +18,13 @@ export class LayeredMap<V> implements ReadonlyMap<string, V> {
     return this.#size;
   }
 
+  /** Entries of all layers, hidden ones too; costs nothing. */
+  get roughSize(): number {
+    let size = 0;
+    for (const layer of this.layers) size += layer instanceof LayeredMap ? layer.roughSize : layer.size;
+    return size;
+  }
+
   get(key: string): V | undefined {
     for (const layer of this.layers) {
       const value = layer.get(key);

@@ -25,7 +25,7 @@ export function mergeRulesets(present: Ruleset, added: Ruleset, placement: Place
 
 function mergeTables(present: Table, added: Table, placement: Placement): Table {
   const joined = new Map<string, Chain>();
-  const [small, large] = present.chains.size < added.chains.size ? [present, added] : [added, present];
+  const [small, large] = roughSize(present) < roughSize(added) ? [present, added] : [added, present];
   // Only built-in chains are joined; they are few, and stand first in every table.
   for (const chain of large.chains.values()) {
     if (chain.policy === undefined) break;
@@ -43,6 +43,11 @@ function mergeTables(present: Table, added: Table, placement: Placement): Table 
     if (old !== undefined && added.chains.get(chain.name)?.rules.length === 0) joined.set(chain.name, old);
   }
   return { name: present.name, chains: new LayeredMap<Chain>([joined, added.chains, present.chains]) };
+}
+
+/** An upper bound: to count what layers really hold would mean to look at all of it. */
+function roughSize({ chains }: Table): number {
+  return chains instanceof LayeredMap ? chains.roughSize : chains.size;
 }
 
 function joinBuiltin(present: Chain, added: Chain, placement: Placement): Chain {
