@@ -1,5 +1,5 @@
 import { type Finding, formatFinding } from '@netsim/manifest';
-import { painter } from './style.ts';
+import { painter, printable } from './style.ts';
 
 export interface RenderFindingsOptions {
   readonly color?: boolean;
@@ -21,7 +21,7 @@ export function renderFindings(findings: readonly Finding[], options: RenderFind
   for (const finding of findings) {
     const { severity, file, line, column = 1 } = finding;
     const tone = severity === 'error' ? 'bad' : 'unsure';
-    const message = formatFinding(finding);
+    const message = printable(formatFinding(finding));
     lines.push(paint(tone, `${severity}:`) + message.slice(severity.length + 1));
     const text = file === undefined || line === undefined ? undefined : linesOf(file)?.[line - 1];
     if (text === undefined) continue;

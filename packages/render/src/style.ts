@@ -26,3 +26,8 @@ export function dispositionTone(disposition: Disposition): Tone {
       return 'bad';
   }
 }
+
+/** Text from manifests, fit for a terminal: a control character could move the cursor or change colours. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '\ufffd');
+}

@@ -44,10 +44,10 @@ export function destinationText(trace: Trace): string {
 
 /** `svc/kubia:80 (10.106.139.160, tcp)`. */
 export function destinationTitle(trace: Trace): string {
-  const { ip, protocol } = trace.destination;
+  const { ip, port, protocol } = trace.destination;
   const text = destinationText(trace);
-  const facts = ip === undefined || text.includes(ip) ? [protocol] : [ip, protocol];
-  return `${text} (${facts.join(', ')})`;
+  if (ip === undefined || text.includes(ip)) return `${text} (${protocol})`;
+  return `${text} (${text.endsWith(`:${port}`) ? ip : endpoint(ip, port)}, ${protocol})`;
 }
 
 /** `pod-a`, or what stands at the far end where no object does. */

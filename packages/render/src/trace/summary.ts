@@ -1,5 +1,5 @@
 import type { Leg, Path, Step, Trace } from '@netsim/trace';
-import { paragraph, table, wrap } from '../layout.ts';
+import { DEFAULT_WIDTH, paragraph, table, wrap } from '../layout.ts';
 import { dispositionTone, type Paint } from '../style.ts';
 import { causeText, destinationTitle, endpoint, netnsName, objectName, receiverName, share } from './names.ts';
 import { legRows, type Row } from './rows.ts';
@@ -11,6 +11,7 @@ export interface SummaryOptions {
 
 /** Where the verdict of a path stands, if what is before leaves room. */
 const VERDICT_COLUMN = 58;
+const TITLE_WIDTH = DEFAULT_WIDTH - 2;
 
 /** A dozen lines for a path: who to whom, what changed the packet or its way, how it ended, why, and what to do. */
 export function summaryLines(trace: Trace, options: SummaryOptions, paint: Paint): string[] {
@@ -35,13 +36,23 @@ export function title(trace: Trace): string {
 
 /** As {@link title}, with the verdict of the only path. */
 export function titled(trace: Trace, path: Path, paint: Paint): string {
-  return `${title(trace).padEnd(VERDICT_COLUMN)}  ${verdict(path, paint)}`;
+  return lineUp(title(trace), verdictText(path).length) + verdict(path, paint);
+}
+
+/** The title and blanks, up to where something of that length is put: in its column where the line has room for it. */
+function lineUp(text: string, length: number): string {
+  return `${text.padEnd(Math.min(VERDICT_COLUMN, TITLE_WIDTH - length))}  `;
 }
 
 function verdict(path: Path, paint: Paint): string {
+  const text = verdictText(path);
+  const { disposition } = path;
+  return paint(dispositionTone(disposition), disposition) + text.slice(disposition.length);
+}
+
+function verdictText(path: Path): string {
   const receiver = receiverName(path);
-  const text = paint(dispositionTone(path.disposition), path.disposition);
-  return receiver === undefined ? text : `${text}   ${receiver}`;
+  return receiver === undefined ? path.disposition : `${path.disposition}   ${receiver}`;
 }
 
 function overview(trace: Trace, paint: Paint): string[] {
@@ -51,7 +62,7 @@ function overview(trace: Trace, paint: Paint): string[] {
     receiverName(path) ?? '<none>',
     path.backend === undefined ? '' : endpoint(path.backend.ip, path.backend.port),
   ]);
-  const head = `${title(trace).padEnd(VERDICT_COLUMN)}  ${trace.paths.length} paths`;
+  const head = `${lineUp(title(trace), 0)}${trace.paths.length} paths`;
   return [head, '', ...table(['PROBABILITY', 'RESULT', 'BACKEND', 'ADDRESS'], rows, paint)];
 }
 
@@ -165,6 +176,8 @@ function isUndone(step: Step): boolean {
   return step.kind === 'nat' && step.reply === true;
 }
 
+/** Did the packet of this leg not arrive? An ICMP error at its start is the answer itself, at its end it is an answer to it. */
 export function endsBadly(leg: Leg): boolean {
-  return leg.hops.at(-1)?.steps.some((step) => step.kind === 'drop' || step.kind === 'icmp') ?? false;
+  const last = leg.hops.at(-1);
+  return last !== undefined && (last.steps.some((step) => step.kind === 'drop') || last.steps.at(-1)?.kind === 'icmp');
 }

@@ -79,3 +79,54 @@ test('the wide form shows chains by their whole name', () => {
   expect(renderTrace(fixtures.delivered)).not.toContain('KUBE-SVC-L5EAUEZ74VZL5GSC');
   expect(renderTrace(fixtures.delivered, { wide: true })).toContain('KUBE-SVC-L5EAUEZ74VZL5GSC');
 });
+
+test('what a manifest says cannot steer the terminal', () => {
+  const [path] = fixtures.noEndpoints.paths;
+  const cause = { kind: 'Service', name: 'x', text: 'selector \x1b[2Japp=\x9bevil\nadvice: run this' };
+  const text = renderTrace({ ...fixtures.noEndpoints, paths: [{ ...path, cause }] });
+  expect(text).toContain('because: service/x: selector \ufffd[2Japp=\ufffdevil\ufffdadvice: run this\n');
+});
+
+test('a port given by name is shown with its number', () => {
+  const named = { ...fixtures.delivered, destination: { ...fixtures.delivered.destination, text: 'svc/kubia:http' } };
+  expect(renderTrace(named)).toMatch(/^pod\/pod-a {2}-> {2}svc\/kubia:http \(10\.106\.139\.160:80, tcp\) +DELIVERED/);
+});
+
+test('an IPv6 destination keeps its brackets', () => {
+  const destination = { text: '[fd00::1]:80', kind: 'IP', ip: 'fd00::1', port: 80, protocol: 'tcp' };
+  expect(renderTrace({ ...fixtures.exitsCluster, destination })).toMatch(
+    /^pod\/pod-a {2}-> {2}\[fd00::1\]:80 \(tcp\) /,
+  );
+});
+
+test('queries for the name come before the packet', () => {
+  const queries = [
+    {
+      server: '10.96.0.10',
+      name: 'kubia.default.svc.cluster.local.',
+      type: 'A',
+      rcode: 'NOERROR',
+      answers: ['10.106.139.160'],
+    },
+  ];
+  const lines = renderTrace({ ...fixtures.delivered, resolution: { name: 'kubia', queries } }).split('\n');
+  expect(lines[1]).toBe('dns: kubia.default.svc.cluster.local. A from 10.96.0.10: NOERROR 10.106.139.160');
+});
+
+test('where another path began the same way, the beginning is told once', () => {
+  const [path] = fixtures.noListener.paths;
+  const [other] = fixtures.delivered.paths;
+  const text = renderTrace({
+    ...fixtures.delivered,
+    paths: [
+      { ...other, probability: 0.5 },
+      { ...path, probability: 0.5 },
+    ],
+  });
+  expect(text).toContain('1-8 as in path 1\n 9 w2-k8s ');
+});
+
+test('without a hint by whoever made the trace, the share of an endpoint is seen from the other paths', () => {
+  const bare = JSON.parse(JSON.stringify(fixtures.allPaths), (key, value) => (key === 'choice' ? undefined : value));
+  expect(renderTrace(bare)).toBe(renderTrace(fixtures.allPaths));
+});
