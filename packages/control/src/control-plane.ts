@@ -68,8 +68,8 @@ export class ControlPlane {
     const before = [new Nodes(context), new Namespaces(context), new KubernetesService(context), new Services(context)];
     const workloads = [
       new GarbageCollector(context, terminate),
-      new Deployments(context),
       new ReplicaSets(context, terminate),
+      new Deployments(context),
       new Scheduler(context),
     ];
     this.#kubelet = new Kubelet(context);
@@ -80,8 +80,18 @@ export class ControlPlane {
   /** Runs the control loops until none has anything to do. Throws {@link UnsettledError} where that never comes. */
   settle(): void {
     this.#context.timers.fire(this.#context.now());
-    for (let round = 0; round < maxRounds; round++) if (!this.#round()) return;
+    for (let round = 0; round < maxRounds; round++) if (!this.step()) return;
     throw new UnsettledError(`the control loops have not come to rest after ${maxRounds} rounds`);
+  }
+
+  /**
+   * Lets each control loop do what it can with what it knows now; true where any did something. For those who look at
+   * the states in between, or change objects in the middle of a rollout; {@link settle} is this until it says false.
+   */
+  step(): boolean {
+    let any = false;
+    for (const controller of this.#controllers) any = controller.sync() || any;
+    return any;
   }
 
   /** The virtual time at which a control loop has something to do by itself; nothing where it only waits for changes. */
@@ -108,12 +118,6 @@ export class ControlPlane {
   stop(): void {
     for (const controller of this.#controllers) controller.stop();
     this.#pods.stop();
-  }
-
-  #round(): boolean {
-    let any = false;
-    for (const controller of this.#controllers) any = controller.sync() || any;
-    return any;
   }
 
   #pod({ namespace = 'default', name }: PodReference): Pod | undefined {

@@ -64,16 +64,19 @@ export class EndpointsController extends ServiceQueue {
     const annotations: Record<string, string> = { ...old?.metadata.annotations, [triggerTime]: timestamp(now()) };
     delete annotations[overCapacity];
     if (truncated) annotations[overCapacity] = 'truncated';
-    const { subsets: _, ...rest } = old ?? {
-      apiVersion: 'v1',
-      kind: 'Endpoints' as const,
-      metadata: { name, namespace },
-    };
+    const { subsets: _, ...rest } = old ?? this.#newEndpoints(namespace, name);
     store.put({
       ...rest,
       metadata: { ...rest.metadata, labels, annotations },
       ...(subsets.length === 0 ? {} : { subsets }),
     } as Endpoints);
+  }
+
+  #newEndpoints(namespace: string, name: string): Endpoints {
+    const { names, now } = this.context;
+    const uid = names.uid(`Endpoints ${namespace}/${name}`);
+    const metadata = { name, namespace, uid, creationTimestamp: timestamp(now()) };
+    return { apiVersion: 'v1', kind: 'Endpoints', metadata };
   }
 }
 

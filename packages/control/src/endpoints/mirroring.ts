@@ -55,10 +55,6 @@ export class EndpointSliceMirroring extends Controller {
       for (const slice of existing) this.#delete(slice);
       return;
     }
-    if (endpoints.metadata.uid === undefined) {
-      this.queue.add(key);
-      return;
-    }
     this.#reconcile(endpoints, existing);
   }
 

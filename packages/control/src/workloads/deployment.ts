@@ -69,10 +69,6 @@ export class Deployments extends Controller {
     const { namespace = 'default', name } = splitKey(key);
     const deployment = this.context.store.get<Deployment>('Deployment', namespace, name);
     if (deployment === undefined) return;
-    if (deployment.metadata.uid === undefined) {
-      this.queue.add(key);
-      return;
-    }
     const sets = this.#claim(deployment);
     if (deployment.metadata.deletionTimestamp === undefined) {
       this.#syncRevisions(deployment, sets);
@@ -126,7 +122,11 @@ export class Deployments extends Controller {
   }
 
   #rollingUpdate(deployment: Deployment, sets: Sets): void {
-    const newest = sets.newest ?? this.#create(deployment, sets);
+    if (sets.newest === undefined) {
+      this.#create(deployment, sets);
+      return;
+    }
+    const { newest } = sets;
     const size =
       replicasOf(newest) > replicasOf(deployment)
         ? replicasOf(deployment)

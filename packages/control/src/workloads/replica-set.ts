@@ -18,6 +18,7 @@ export class ReplicaSets extends Controller {
   /** Replica sets that must look for orphans, because one appeared or their selector did. */
   readonly #claiming = new Set<string>();
   readonly #terminate: (pod: Pod) => void;
+  #busy = false;
 
   constructor(context: Context, terminate: (pod: Pod) => void) {
     super(context);
@@ -44,15 +45,27 @@ export class ReplicaSets extends Controller {
     });
   }
 
+  /**
+   * Works off the queue up to the first set that has pods to make or to delete: that takes the real controller long
+   * enough for the deployment controller to go on with what it has heard so far.
+   */
+  override sync(): boolean {
+    let any = false;
+    for (const key of this.queue) {
+      any = true;
+      this.queue.delete(key);
+      this.#busy = false;
+      this.reconcile(key);
+      if (this.#busy) break;
+    }
+    return any;
+  }
+
   protected override reconcile(key: string): void {
     const { namespace = 'default', name } = splitKey(key);
     const set = this.context.store.get<ReplicaSet>('ReplicaSet', namespace, name);
     if (set === undefined) {
       this.#claiming.delete(key);
-      return;
-    }
-    if (set.metadata.uid === undefined) {
-      this.queue.add(key);
       return;
     }
     const pods = this.#claim(key, set).filter(isActive);
@@ -82,6 +95,7 @@ export class ReplicaSets extends Controller {
   #manage(set: ReplicaSet, pods: readonly Pod[]): void {
     const { store, now } = this.context;
     const surplus = pods.length - (set.spec.replicas ?? 1);
+    if (surplus !== 0) this.#busy = true;
     for (let i = surplus; i < 0; i++) store.put(podFromTemplate(this.context, set, set.spec.template));
     if (surplus > 0) {
       for (const pod of podsToDelete(pods, this.#siblings(set, pods), surplus, now())) this.#terminate(pod);
