@@ -1,6 +1,14 @@
+export { Conn, CtInfo, CtStatus, ctDirection, Tuple } from './conntrack.ts';
+export { type ConnFilter, printConn, printConntrack, shownText, tupleText } from './conntrack-print.ts';
+export { TcpState } from './conntrack-tcp.ts';
 export * from './host.ts';
+export { IpSet, IpSets, type IpsetType, ipsetTypes } from './ipset.ts';
 export { IptablesError, type IptablesProblem } from './iptables/error.ts';
+export { builtinChains, tableNames } from './iptables/names.ts';
 export { type Counter, type PrintOptions, printIptablesSave, printRule } from './iptables/print.ts';
 export { applyRestore, parseIptablesSave } from './iptables/restore.ts';
 export * from './iptables/rule.ts';
+export { actionText } from './iptables/traverse.ts';
 export { verifyRuleset } from './iptables/verify.ts';
+export { Netfilter, type NetfilterOptions } from './netfilter.ts';
+export { needsConntrack } from './plan.ts';

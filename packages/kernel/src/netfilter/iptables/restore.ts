@@ -149,7 +149,7 @@ class Restore {
     const table: Table = { name, chains };
     // A jump to a chain whose rules could not be read would only be said twice.
     if (this.#problems.length === 0) {
-      for (const fault of checkTable(table, this.#family)) {
+      for (const fault of checkTable(table)) {
         const line = lines.get(fault.chain)?.[fault.index] ?? 0;
         const suggestion = fault.token === undefined ? undefined : nearest(fault.token, fault.candidates ?? []);
         this.#report(fault.message, fault.token, suggestion, line === 0 ? this.#line : line);

@@ -1,4 +1,3 @@
-import type { Family } from '@netsim/wire';
 import { IptablesError } from './error.ts';
 import { builtinChains, MAX_CHAIN_NAME } from './names.ts';
 import type { Rule, Ruleset, Table, TableName } from './rule.ts';
@@ -39,7 +38,7 @@ const verified = new WeakMap<Table, true>();
  * What iptables-restore and the kernel check when a table is committed: jumps lead to chains that exist, no chain leads back
  * to itself, chains are not nested too deep, and targets and matches stand where they may.
  */
-export function checkTable(table: Table, family: Family): TableFault[] {
+export function checkTable(table: Table): TableFault[] {
   if (verified.has(table)) return [];
   const faults: TableFault[] = [];
   for (const chain of table.chains.values()) {
@@ -64,7 +63,7 @@ export function checkTable(table: Table, family: Family): TableFault[] {
 /** @throws IptablesError if the kernel would refuse the ruleset */
 export function verifyRuleset(ruleset: Ruleset): void {
   const problems = [...ruleset.tables.values()].flatMap((table) =>
-    checkTable(table, ruleset.family).map((fault) => ({
+    checkTable(table).map((fault) => ({
       line: 0,
       message: `table ${table.name}, chain ${fault.chain}, rule ${fault.index + 1}: ${fault.message}`,
       ...(fault.token === undefined ? {} : { token: fault.token }),

@@ -1,0 +1,247 @@
+import type { Prefix } from '@netsim/wire';
+import { prefixMask } from '@netsim/wire';
+import type { Skb } from '../../skb.ts';
+import { ChainIndex } from './chain-index.ts';
+import type { HookContext } from './context.ts';
+import { compileMatch, interfaceMatches, type Predicate } from './predicate.ts';
+import { printRule } from './print.ts';
+import type { Chain, Negatable, Rule, Table, Target } from './rule.ts';
+
+const HAS_SOURCE = 1;
+const NOT_SOURCE = 2;
+const HAS_DESTINATION = 4;
+const NOT_DESTINATION = 8;
+const HAS_PROTOCOL = 16;
+const NOT_PROTOCOL = 32;
+const HAS_INTERFACE = 64;
+const FRAGMENT = 128;
+
+/** What a rule does when it matches, as a number to switch on. */
+export const Action = {
+  CONTINUE: 0,
+  ACCEPT: 1,
+  DROP: 2,
+  RETURN: 3,
+  JUMP: 4,
+  GOTO: 5,
+  REJECT: 6,
+  MARK: 7,
+  CONNMARK: 8,
+  NAT: 9,
+  NOTRACK: 10,
+  LOG: 11,
+  TRACE: 12,
+} as const;
+export type Action = (typeof Action)[keyof typeof Action];
+
+const actions: Readonly<Record<Target['kind'], Action>> = {
+  ACCEPT: Action.ACCEPT,
+  DROP: Action.DROP,
+  RETURN: Action.RETURN,
+  jump: Action.JUMP,
+  goto: Action.GOTO,
+  REJECT: Action.REJECT,
+  MARK: Action.MARK,
+  CONNMARK: Action.CONNMARK,
+  DNAT: Action.NAT,
+  SNAT: Action.NAT,
+  MASQUERADE: Action.NAT,
+  REDIRECT: Action.NAT,
+  CT: Action.NOTRACK,
+  LOG: Action.LOG,
+  TRACE: Action.TRACE,
+};
+
+/** A rule made ready to be asked. */
+export class CompiledRule {
+  readonly rule: Rule;
+  /** From 1. */
+  readonly index: number;
+  readonly action: Action;
+  readonly target: Target | undefined;
+  readonly #flags: number;
+  readonly #src: number;
+  readonly #srcMask: number;
+  readonly #dst: number;
+  readonly #dstMask: number;
+  readonly #protocol: number;
+  readonly #predicates: readonly Predicate[];
+
+  constructor(rule: Rule, index: number) {
+    this.rule = rule;
+    this.index = index;
+    this.target = rule.target;
+    this.action = rule.target === undefined ? Action.CONTINUE : actions[rule.target.kind];
+    const { source, destination, protocol, inInterface, outInterface } = rule;
+    let flags = 0;
+    if (source !== undefined) flags |= HAS_SOURCE | (source.not ? NOT_SOURCE : 0);
+    if (destination !== undefined) flags |= HAS_DESTINATION | (destination.not ? NOT_DESTINATION : 0);
+    if (protocol !== undefined) flags |= HAS_PROTOCOL | (protocol.not ? NOT_PROTOCOL : 0);
+    if (inInterface !== undefined || outInterface !== undefined) flags |= HAS_INTERFACE;
+    // Packets are never fragmented here: `-f` never matches, `! -f` always does.
+    if (rule.fragment !== undefined && rule.fragment.not !== true) flags |= FRAGMENT;
+    this.#flags = flags;
+    this.#src = prefixWord(source);
+    this.#srcMask = maskWord(source);
+    this.#dst = prefixWord(destination);
+    this.#dstMask = maskWord(destination);
+    this.#protocol = protocol?.value ?? 0;
+    this.#predicates = rule.matches.map(compileMatch).filter((predicate) => predicate !== undefined);
+  }
+
+  /** Does the packet match all of it? */
+  matches(skb: Skb, at: HookContext): boolean {
+    const flags = this.#flags;
+    if ((flags & HAS_PROTOCOL) !== 0 && (skb.protocol === this.#protocol) === ((flags & NOT_PROTOCOL) !== 0))
+      return false;
+    if ((flags & (HAS_SOURCE | HAS_DESTINATION)) !== 0) {
+      const src = skb.src;
+      const dst = skb.dst;
+      if (typeof src === 'number' && typeof dst === 'number') {
+        if ((flags & HAS_SOURCE) !== 0 && ((src & this.#srcMask) === this.#src) === ((flags & NOT_SOURCE) !== 0))
+          return false;
+        if (
+          (flags & HAS_DESTINATION) !== 0 &&
+          ((dst & this.#dstMask) === this.#dst) === ((flags & NOT_DESTINATION) !== 0)
+        ) {
+          return false;
+        }
+      } else if (!this.#matchesWide(src, dst)) return false;
+    }
+    if ((flags & (HAS_INTERFACE | FRAGMENT)) !== 0 && !this.#matchesRare(at)) return false;
+    const predicates = this.#predicates;
+    for (let i = 0; i < predicates.length; i++) if (!predicates[i]!(skb, at)) return false;
+    return true;
+  }
+
+  #matchesWide(src: number | bigint, dst: number | bigint): boolean {
+    const { source, destination } = this.rule;
+    if (source !== undefined && holds(source.value, src) === (source.not === true)) return false;
+    return destination === undefined || holds(destination.value, dst) !== (destination.not === true);
+  }
+
+  #matchesRare(at: HookContext): boolean {
+    if ((this.#flags & FRAGMENT) !== 0) return false;
+    const { inInterface, outInterface } = this.rule;
+    if (
+      inInterface !== undefined &&
+      interfaceMatches(inInterface.value, at.inDev?.name ?? '') === (inInterface.not === true)
+    ) {
+      return false;
+    }
+    return (
+      outInterface === undefined ||
+      interfaceMatches(outInterface.value, at.outDev?.name ?? '') !== (outInterface.not === true)
+    );
+  }
+}
+
+function prefixWord(prefix: Negatable<Prefix> | undefined): number {
+  return prefix !== undefined && typeof prefix.value.address === 'number' ? prefix.value.address | 0 : 0;
+}
+function maskWord(prefix: Negatable<Prefix> | undefined): number {
+  if (prefix === undefined || typeof prefix.value.address !== 'number') return 0;
+  return Number(prefixMask(4, prefix.value.length)) | 0;
+}
+function holds(prefix: Prefix, ip: number | bigint): boolean {
+  const { address, length } = prefix;
+  if (typeof address !== 'bigint' || typeof ip !== 'bigint') return false;
+  return length === 128 ? address === ip : (address ^ ip) >> BigInt(128 - length) === 0n;
+}
+
+/** A chain made ready. It knows nothing of its table, so that unchanged chains outlive a change of others. */
+export class CompiledChain {
+  readonly name: string;
+  readonly rules: readonly CompiledRule[];
+  readonly policy: 'ACCEPT' | 'DROP' | undefined;
+  /** Null where a plain walk is as good. */
+  readonly index: ChainIndex | null;
+
+  constructor(chain: Chain) {
+    this.name = chain.name;
+    this.policy = chain.policy;
+    this.rules = chain.rules.map((rule, i) => new CompiledRule(rule, i + 1));
+    this.index = ChainIndex.of(chain.rules);
+  }
+}
+
+const compiledChains = new WeakMap<Chain, CompiledChain>();
+
+function compileChain(chain: Chain): CompiledChain {
+  let compiled = compiledChains.get(chain);
+  if (compiled === undefined) {
+    compiled = new CompiledChain(chain);
+    compiledChains.set(chain, compiled);
+  }
+  return compiled;
+}
+
+/** A chain in its table: jumps are resolved the first time they are taken. */
+export class LinkedChain {
+  readonly compiled: CompiledChain;
+  readonly #table: LinkedTable;
+  readonly #targets: (LinkedChain | undefined)[] = [];
+
+  constructor(table: LinkedTable, compiled: CompiledChain) {
+    this.#table = table;
+    this.compiled = compiled;
+  }
+
+  /** The chain that a jump or goto rule leads to. */
+  target(rule: CompiledRule): LinkedChain | undefined {
+    const known = this.#targets[rule.index - 1];
+    if (known !== undefined) return known;
+    if (this.#targets.length === 0) {
+      for (let i = 0; i < this.compiled.rules.length; i++) this.#targets.push(undefined);
+    }
+    const target = rule.target;
+    if (target?.kind !== 'jump' && target?.kind !== 'goto') return undefined;
+    const chain = this.#table.chain(target.chain);
+    this.#targets[rule.index - 1] = chain;
+    return chain;
+  }
+}
+
+/** A table made ready, chain by chain as they are reached. Shared by all netns that load the same table. */
+export class LinkedTable {
+  readonly table: Table;
+  readonly #chains = new Map<string, LinkedChain>();
+
+  constructor(table: Table) {
+    this.table = table;
+  }
+
+  chain(name: string): LinkedChain | undefined {
+    const known = this.#chains.get(name);
+    if (known !== undefined) return known;
+    const chain = this.table.chains.get(name);
+    if (chain === undefined) return undefined;
+    const linked = new LinkedChain(this, compileChain(chain));
+    this.#chains.set(name, linked);
+    return linked;
+  }
+}
+
+const linkedTables = new WeakMap<Table, LinkedTable>();
+
+/** The table made ready; the same for every netns that loads the same object. */
+export function linkTable(table: Table): LinkedTable {
+  let linked = linkedTables.get(table);
+  if (linked === undefined) {
+    linked = new LinkedTable(table);
+    linkedTables.set(table, linked);
+  }
+  return linked;
+}
+
+const texts = new WeakMap<Rule, string>();
+
+/** A rule's text for a trace, made once. */
+export function ruleText(rule: Rule, family: 4 | 6): string {
+  let text = texts.get(rule);
+  if (text === undefined) {
+    text = printRule(rule, { family });
+    texts.set(rule, text);
+  }
+  return text;
+}

@@ -1,0 +1,337 @@
+import type { Family, Ip } from '@netsim/wire';
+import { formatEndpoint, formatIp } from '@netsim/wire';
+import type { DropReason } from '../drop-reason.ts';
+import { Hook, Verdict } from '../hook.ts';
+import type { Device } from '../net/device.ts';
+import type { Skb } from '../skb.ts';
+import { type Conn, CtInfo, ctDirection } from './conntrack.ts';
+import { type ConnFilter, connMatches, tupleText } from './conntrack-print.ts';
+import type { NetfilterHost } from './host.ts';
+import { IpSets } from './ipset.ts';
+import { HookContext } from './iptables/context.ts';
+import { IptablesError } from './iptables/error.ts';
+import { applyRestore } from './iptables/restore.ts';
+import type { NatRange, RejectWith, Rule, Ruleset, Target } from './iptables/rule.ts';
+import { isFollowed, Outcome, RULE_BUDGET, type TargetActions, Traversal } from './iptables/traverse.ts';
+import { verifyRuleset } from './iptables/verify.ts';
+import { logLine } from './log.ts';
+import { Manip, manipOf, Nat } from './nat.ts';
+import { type HookPlan, planHooks, type Stage } from './plan.ts';
+import { ConntrackTracker } from './tracker.ts';
+import { isIcmpErrorType } from './tuple-of.ts';
+
+type NatTarget = Extract<Target, { kind: 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' }>;
+
+export interface NetfilterOptions {
+  /** Walk chains rule by rule, never by index. The outcome is the same; a test says so. */
+  readonly plainWalk?: boolean;
+}
+
+/**
+ * Packet filter, NAT and connection tracking of one netns. Rulesets are values: two netns that load the same object share
+ * what was compiled of it.
+ *
+ * At OUTPUT the packet's `dst` or `mark` may have changed: the caller compares, and routes again (Linux: ip_route_me_harder).
+ */
+export class Netfilter {
+  readonly sets = new IpSets();
+  readonly #host: NetfilterHost;
+  readonly #at: HookContext;
+  readonly #tracker: ConntrackTracker;
+  readonly #nat: Nat;
+  readonly #traversal: Traversal;
+  readonly #rulesets: { 4: Ruleset; 6: Ruleset } = {
+    4: { family: 4, tables: new Map() },
+    6: { family: 6, tables: new Map() },
+  };
+  #plan4: readonly HookPlan[] | null = null;
+  #plan6: readonly HookPlan[] | null = null;
+
+  constructor(host: NetfilterHost, options: NetfilterOptions = {}) {
+    this.#host = host;
+    this.#at = new HookContext(host, this.sets);
+    this.#tracker = new ConntrackTracker(host);
+    this.#nat = new Nat(host, this.#tracker);
+    const actions: TargetActions = {
+      nat: (skb, target, at) => this.#natTarget(skb, target, at),
+      log: (skb, target, at) => host.log(logLine(skb, target, at.hook, at.inDev, at.outDev)),
+      reject: (skb, how, at) => this.#reject(skb, how, at.hook),
+    };
+    this.#traversal = new Traversal(this.#at, actions, options.plainWalk === true);
+  }
+
+  /** The rules in force for a family; empty where none were loaded. */
+  ruleset(family: Family): Ruleset {
+    return this.#rulesets[family];
+  }
+
+  /**
+   * Replaces all rules of the ruleset's family. Connections stay.
+   *
+   * @throws IptablesError where the kernel would refuse them; the old rules then stay in force
+   */
+  loadRuleset(ruleset: Ruleset): void {
+    verifyRuleset(ruleset);
+    this.#checkSets(ruleset);
+    this.#rulesets[ruleset.family] = ruleset;
+    const plan = ruleset.tables.size === 0 ? null : planHooks(ruleset);
+    if (ruleset.family === 4) this.#plan4 = plan;
+    else this.#plan6 = plan;
+  }
+
+  /**
+   * Reads text as `iptables-restore` (or ip6tables-restore) does and loads the result.
+   *
+   * @throws IptablesError where it would refuse the text; the old rules then stay in force
+   */
+  restore(text: string, family: Family, options: { readonly noflush?: boolean } = {}): void {
+    this.loadRuleset(applyRestore(this.#rulesets[family], text, { ...options, family }));
+  }
+
+  /** Connections, oldest first. */
+  connections(): Conn[] {
+    return this.#tracker.table.list();
+  }
+
+  /** As `conntrack -F`. */
+  flushConnections(): void {
+    this.#tracker.table.clear();
+  }
+
+  /** As `conntrack -D`: forgets the connections that the filter describes; how many. */
+  deleteConnections(filter: ConnFilter): number {
+    let count = 0;
+    for (const conn of this.#tracker.table.list()) {
+      if (!connMatches(conn, filter)) continue;
+      this.#tracker.table.remove(conn);
+      count++;
+    }
+    return count;
+  }
+
+  /** An address went away: connections masqueraded to it end (Linux: nf_nat_masquerade's notifiers). */
+  addressRemoved(device: Device, address: Ip): void {
+    for (const conn of this.#tracker.table.list()) {
+      if (conn.masqueradeDevice === device && conn.reply.dst === address) this.#tracker.table.remove(conn);
+    }
+  }
+
+  /** A device went down or away: connections masqueraded through it end. */
+  deviceDown(device: Device): void {
+    for (const conn of this.#tracker.table.list()) {
+      if (conn.masqueradeDevice === device) this.#tracker.table.remove(conn);
+    }
+  }
+
+  /** Takes a packet through a hook. The packet may be changed; for DROP `skb.dropReason` says why. */
+  hook(hook: Hook, skb: Skb, inDev: Device | null, outDev: Device | null): Verdict {
+    const plan = typeof skb.dst === 'number' ? this.#plan4 : this.#plan6;
+    if (plan === null) return Verdict.ACCEPT;
+    const listening = this.#host.tracer !== null && isFollowed(skb);
+    const stages = listening ? plan[hook]!.stages : plan[hook]!.busy;
+    if (stages.length === 0) return Verdict.ACCEPT;
+    const at = this.#at;
+    // A target may send a packet of its own, which comes through here before this one is done.
+    const outerHook = at.hook;
+    const outerIn = at.inDev;
+    const outerOut = at.outDev;
+    const outerBudget = at.budget;
+    at.hook = hook;
+    at.inDev = inDev;
+    at.outDev = outDev;
+    at.budget = RULE_BUDGET;
+    let verdict: Verdict = Verdict.ACCEPT;
+    for (let i = 0; i < stages.length && verdict === Verdict.ACCEPT; i++)
+      verdict = this.#stage(stages[i]!, hook, skb, listening);
+    at.hook = outerHook;
+    at.inDev = outerIn;
+    at.outDev = outerOut;
+    at.budget = outerBudget;
+    return verdict;
+  }
+
+  #stage(stage: Stage, hook: Hook, skb: Skb, listening: boolean): Verdict {
+    switch (stage.kind) {
+      case 'track': {
+        const verdict = this.#tracker.track(skb);
+        if (listening) this.#showTracked(skb);
+        return verdict === Verdict.ACCEPT
+          ? verdict
+          : this.#drop(skb, 'CONNTRACK_TABLE_FULL', 'nf_conntrack: table full');
+      }
+      case 'table':
+        return this.#verdict(this.#traversal.run(stage.chain!, stage.table, skb), skb, stage);
+      case 'nat':
+        return this.#natStage(stage, hook, skb, listening);
+      case 'confirm': {
+        const conn = skb.ct;
+        if (conn === null || skb.ctInfo !== CtInfo.NEW) return Verdict.ACCEPT;
+        const known = (conn.status & 8) !== 0;
+        if (this.#tracker.confirm(skb) !== Verdict.ACCEPT) {
+          return this.#drop(skb, skb.dropReason as DropReason, 'another connection has the same tuple');
+        }
+        if (listening && !known) this.#showConn(skb, skb.ct ?? conn, 'confirmed', 'NEW');
+        return Verdict.ACCEPT;
+      }
+    }
+  }
+
+  #verdict(outcome: Outcome, skb: Skb, stage: Stage): Verdict {
+    switch (outcome) {
+      case Outcome.DROP:
+        return this.#drop(skb, 'NETFILTER_DROP', `table ${stage.table}, chain ${stage.chain!.compiled.name}`);
+      case Outcome.REJECT:
+        skb.dropReason = 'NETFILTER_DROP';
+        return Verdict.STOLEN;
+      case Outcome.EXHAUSTED:
+        return this.#drop(skb, 'NETSIM_RULE_BUDGET', `more than ${RULE_BUDGET} rules at one hook`);
+      default:
+        return Verdict.ACCEPT;
+    }
+  }
+
+  /** Linux: nf_nat_ipv4_fn and nf_nat_inet_fn. */
+  #natStage(stage: Stage, hook: Hook, skb: Skb, listening: boolean): Verdict {
+    const conn = skb.ct;
+    if (conn === null) return Verdict.ACCEPT;
+    const info = skb.ctInfo;
+    const nat = this.#nat;
+    const isError =
+      (info === CtInfo.RELATED || info === CtInfo.RELATED_REPLY) && isIcmpErrorType(skb.protocol, skb.icmpType);
+    if (!isError) {
+      const manip = manipOf(hook);
+      if (info === CtInfo.NEW && !nat.isDone(conn, manip)) {
+        const chain = stage.chain!;
+        if (listening || chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP') {
+          const verdict = this.#verdict(this.#traversal.run(chain, 'nat', skb), skb, stage);
+          if (verdict !== Verdict.ACCEPT) return verdict;
+        }
+        if (!nat.isDone(conn, manip)) nat.nullBinding(conn, manip);
+      } else if (conn.masqueradeDevice !== null && nat.outDeviceChanged(skb, conn, hook, this.#at.outDev)) {
+        this.#tracker.table.remove(conn);
+        return this.#drop(skb, 'NETFILTER_DROP', 'the masqueraded connection would leave by another device');
+      }
+    }
+    if (!listening) {
+      nat.translate(skb, conn, hook);
+      return Verdict.ACCEPT;
+    }
+    const before = { src: skb.src, dst: skb.dst, sport: skb.sport, dport: skb.dport };
+    if (nat.translate(skb, conn, hook)) this.#showNat(skb, before, hook);
+    return Verdict.ACCEPT;
+  }
+
+  #natTarget(skb: Skb, target: NatTarget, at: HookContext): boolean {
+    const conn = skb.ct;
+    // Linux's targets do nothing, and accept, for a packet without a connection.
+    if (conn === null) return true;
+    switch (target.kind) {
+      case 'DNAT':
+        this.#nat.setup(conn, Manip.DST, target.range);
+        return true;
+      case 'SNAT':
+        this.#nat.setup(conn, Manip.SRC, target.range);
+        return true;
+      case 'MASQUERADE': {
+        if (at.outDev === null || skb.src === 0) return true;
+        const address = this.#host.masqueradeAddress(at.outDev, skb.dst);
+        if (address === undefined) return false;
+        conn.masqueradeDevice = at.outDev;
+        this.#nat.setup(conn, Manip.SRC, withAddress(target.range, address));
+        return true;
+      }
+      case 'REDIRECT': {
+        const v4 = typeof skb.dst === 'number';
+        let address: Ip | undefined;
+        if (at.hook === Hook.OUTPUT) address = v4 ? 0x7f000001 : 1n;
+        else if (at.inDev !== null) address = this.#host.deviceAddress(at.inDev, v4 ? 4 : 6);
+        if (address === undefined) return false;
+        this.#nat.setup(conn, Manip.DST, withAddress(target.range, address));
+        return true;
+      }
+    }
+  }
+
+  #reject(skb: Skb, how: RejectWith, hook: Hook): void {
+    this.#host.reject(skb, how, hook);
+  }
+
+  #drop(skb: Skb, reason: DropReason, detail: string): Verdict {
+    skb.dropReason = reason;
+    const { tracer } = this.#host;
+    if (tracer !== null && isFollowed(skb)) {
+      tracer.step(this.#host, skb, { kind: 'drop', action: 'dropped', reason, detail });
+    }
+    return Verdict.DROP;
+  }
+
+  #checkSets(ruleset: Ruleset): void {
+    const problems = [];
+    for (const table of ruleset.tables.values()) {
+      for (const chain of table.chains.values()) {
+        for (const name of setNames(chain.rules)) {
+          if (this.sets.get(name) === undefined) {
+            problems.push({
+              line: 0,
+              message: `Set ${name} doesn't exist (table ${table.name}, chain ${chain.name})`,
+              token: name,
+            });
+          }
+        }
+      }
+    }
+    if (problems.length > 0) throw new IptablesError(problems);
+  }
+
+  #showTracked(skb: Skb): void {
+    const conn = skb.ct;
+    if (conn === null) {
+      const state = skb.ctInfo === CtInfo.UNTRACKED ? 'UNTRACKED' : 'INVALID';
+      this.#host.tracer!.step(this.#host, skb, { kind: 'conntrack', action: 'lookup', state, original: '', reply: '' });
+      return;
+    }
+    const state =
+      skb.ctInfo === CtInfo.NEW
+        ? 'NEW'
+        : skb.ctInfo === CtInfo.RELATED || skb.ctInfo === CtInfo.RELATED_REPLY
+          ? 'RELATED'
+          : 'ESTABLISHED';
+    this.#showConn(skb, conn, 'lookup', state);
+  }
+
+  #showConn(skb: Skb, conn: Conn, action: string, state: string): void {
+    this.#host.tracer!.step(this.#host, skb, {
+      kind: 'conntrack',
+      action,
+      state,
+      original: tupleText(conn.original),
+      reply: tupleText(conn.reply),
+    });
+  }
+
+  #showNat(skb: Skb, before: { src: Ip; dst: Ip; sport: number; dport: number }, hook: Hook): void {
+    const source = manipOf(hook) === Manip.SRC;
+    const ports = skb.protocol === 6 || skb.protocol === 17 || skb.protocol === 132;
+    const show = (ip: Ip, port: number): string => (ports ? formatEndpoint(ip, port) : formatIp(ip));
+    const from = source ? show(before.src, before.sport) : show(before.dst, before.dport);
+    const to = source ? show(skb.src, skb.sport) : show(skb.dst, skb.dport);
+    if (from === to) return;
+    const reply = ctDirection(skb.ctInfo) === 1;
+    this.#host.tracer!.step(this.#host, skb, {
+      kind: 'nat',
+      action: reply ? 'restored' : 'translated',
+      direction: source ? 'src' : 'dst',
+      from,
+      to,
+      ...(reply ? { reply } : {}),
+    });
+  }
+}
+
+function withAddress(range: NatRange | undefined, address: Ip): NatRange {
+  return { ...range, minAddress: address, maxAddress: address };
+}
+
+function setNames(rules: readonly Rule[]): string[] {
+  return rules.flatMap((rule) => rule.matches.flatMap((match) => (match.kind === 'set' ? [match.name] : [])));
+}

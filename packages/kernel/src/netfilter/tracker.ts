@@ -1,0 +1,240 @@
+import type { Ip } from '@netsim/wire';
+import { Verdict } from '../hook.ts';
+import type { Skb } from '../skb.ts';
+import {
+  Conn,
+  ConntrackTable,
+  CT_NAT_MASK,
+  CtInfo,
+  CtStatus,
+  ctDirection,
+  hashTuple,
+  type Tuple,
+} from './conntrack.ts';
+import { TcpState, TcpTrack, TcpVerdict, tcpTimeouts } from './conntrack-tcp.ts';
+import type { NetfilterHost } from './host.ts';
+import { icmpMayStart, invertIcmpType, isIcmpErrorType, isUntrackedIcmp6, tupleDport, tupleSport } from './tuple-of.ts';
+
+const prefix = 'net.netfilter.nf_conntrack_';
+const tcpTimeoutNames = tcpTimeouts.map(([name]) => `${prefix}tcp_timeout_${name}`);
+
+/** States of an SCTP association, of those that two directions alone can tell. */
+const SctpState = { COOKIE_WAIT: 2, ESTABLISHED: 4 } as const;
+
+/**
+ * Finds or makes the connection of each packet and moves its state (Linux: nf_conntrack_in, nf_conntrack_confirm). A new
+ * connection enters the table only when its first packet leaves the last hook; one whose packet is dropped was never there.
+ */
+export class ConntrackTracker {
+  readonly table: ConntrackTable;
+  readonly #host: NetfilterHost;
+  #nextId = 1;
+
+  constructor(host: NetfilterHost) {
+    this.#host = host;
+    this.table = new ConntrackTable({
+      now: () => host.now(),
+      get max() {
+        return host.sysctl(`${prefix}max`);
+      },
+    });
+  }
+
+  /** At PREROUTING and OUTPUT. DROP only where the table is full. */
+  track(skb: Skb): Verdict {
+    // Over lo it comes a second time; NOTRACK set the other.
+    if (skb.ct !== null || skb.ctInfo === CtInfo.UNTRACKED) return Verdict.ACCEPT;
+    const protocol = skb.protocol;
+    if (protocol === 1 || protocol === 58) {
+      if (protocol === 58 && isUntrackedIcmp6(skb.icmpType)) {
+        skb.ctInfo = CtInfo.UNTRACKED;
+        return Verdict.ACCEPT;
+      }
+      if (isIcmpErrorType(protocol, skb.icmpType)) {
+        this.#trackError(skb);
+        return Verdict.ACCEPT;
+      }
+    }
+    const now = this.#host.now();
+    const sport = tupleSport(skb);
+    const dport = tupleDport(skb);
+    for (;;) {
+      const tuple = this.table.find(skb.src, skb.dst, sport, dport, protocol, now);
+      if (tuple === null) return this.#begin(skb, sport, dport, now);
+      const conn = tuple.conn;
+      const direction = tuple.direction;
+      if (!this.#advance(conn, skb, direction, now)) {
+        if ((conn.status & CtStatus.DYING) !== 0) continue;
+        return Verdict.ACCEPT;
+      }
+      skb.ct = conn;
+      if (direction === 1) {
+        skb.ctInfo = CtInfo.ESTABLISHED_REPLY;
+        conn.status |= CtStatus.SEEN_REPLY;
+      } else skb.ctInfo = (conn.status & CtStatus.SEEN_REPLY) !== 0 ? CtInfo.ESTABLISHED : CtInfo.NEW;
+      return Verdict.ACCEPT;
+    }
+  }
+
+  #begin(skb: Skb, sport: number, dport: number, now: number): Verdict {
+    const protocol = skb.protocol;
+    let replySport = dport;
+    let replyDport = sport;
+    if (protocol === 1 || protocol === 58) {
+      if (!icmpMayStart(protocol, skb.icmpType)) return Verdict.ACCEPT;
+      replySport = sport;
+      replyDport = (invertIcmpType(protocol, skb.icmpType) << 8) | skb.icmpCode;
+    }
+    let tcp: TcpTrack | null = null;
+    if (protocol === 6) {
+      tcp = new TcpTrack();
+      if (!tcp.start(skb, this.#host.sysctl(`${prefix}tcp_loose`) !== 0)) return Verdict.ACCEPT;
+    }
+    if (!this.table.makeRoom(hashTuple(skb.src, skb.dst, sport, dport, protocol), now)) {
+      skb.dropReason = 'CONNTRACK_TABLE_FULL';
+      return Verdict.DROP;
+    }
+    const conn = new Conn(this.#nextId++, protocol, skb.src, skb.dst, sport, dport, replySport, replyDport);
+    conn.tcp = tcp;
+    if (protocol === 17) conn.streamAt = now + 2000;
+    if (!this.#advance(conn, skb, 0, now)) return Verdict.ACCEPT;
+    skb.ct = conn;
+    skb.ctInfo = CtInfo.NEW;
+    return Verdict.ACCEPT;
+  }
+
+  /** Moves the protocol's state and renews the timeout. False: the packet is INVALID, or the connection was reopened (then it is dying). */
+  #advance(conn: Conn, skb: Skb, direction: 0 | 1, now: number): boolean {
+    switch (conn.original.protocol) {
+      case 6:
+        return this.#advanceTcp(conn, conn.tcp!, skb, direction, now);
+      case 17: {
+        let seconds: number;
+        if ((conn.status & CtStatus.SEEN_REPLY) === 0)
+          seconds = this.#host.sysctl('net.netfilter.nf_conntrack_udp_timeout');
+        else if (now > conn.streamAt) {
+          conn.status |= CtStatus.ASSURED;
+          seconds = this.#host.sysctl('net.netfilter.nf_conntrack_udp_timeout_stream');
+        } else seconds = this.#host.sysctl('net.netfilter.nf_conntrack_udp_timeout');
+        conn.expires = now + seconds * 1000;
+        return true;
+      }
+      case 1:
+        conn.expires = now + this.#host.sysctl('net.netfilter.nf_conntrack_icmp_timeout') * 1000;
+        return true;
+      case 58:
+        conn.expires = now + this.#host.sysctl('net.netfilter.nf_conntrack_icmpv6_timeout') * 1000;
+        return true;
+      case 132:
+        // Chunks are not part of a packet here: two directions seen make an association.
+        if (direction === 1 && conn.state !== SctpState.ESTABLISHED) {
+          conn.state = SctpState.ESTABLISHED;
+          conn.status |= CtStatus.ASSURED;
+        } else if (conn.state === 0) conn.state = SctpState.COOKIE_WAIT;
+        conn.expires =
+          now +
+          this.#host.sysctl(
+            `${prefix}sctp_timeout_${conn.state === SctpState.ESTABLISHED ? 'established' : 'cookie_wait'}`,
+          ) *
+            1000;
+        return true;
+      default:
+        conn.expires = now + this.#host.sysctl('net.netfilter.nf_conntrack_generic_timeout') * 1000;
+        return true;
+    }
+  }
+
+  #advanceTcp(conn: Conn, tcp: TcpTrack, skb: Skb, direction: 0 | 1, now: number): boolean {
+    const before = tcp.state;
+    const verdict = tcp.packet(skb, direction, this.#host.sysctl('net.netfilter.nf_conntrack_tcp_be_liberal') !== 0);
+    switch (verdict) {
+      case TcpVerdict.REOPENED:
+        this.table.remove(conn);
+        return false;
+      case TcpVerdict.INVALID:
+        return false;
+      case TcpVerdict.IGNORED:
+        return true;
+    }
+    const state = tcp.state;
+    conn.state = state;
+    if ((conn.status & CtStatus.SEEN_REPLY) === 0 && direction === 1 && (skb.flags & 4) !== 0) {
+      // Only a reset came back: there never was a connection. The packet itself still goes home by it.
+      this.table.remove(conn);
+      return true;
+    }
+    let seconds = this.#host.sysctl(tcpTimeoutNames[state]!);
+    if (state === TcpState.ESTABLISHED) {
+      if (tcp.unacknowledged) {
+        seconds = Math.min(seconds, this.#host.sysctl('net.netfilter.nf_conntrack_tcp_timeout_unacknowledged'));
+      }
+      if (
+        (conn.status & CtStatus.SEEN_REPLY) !== 0 &&
+        (before === TcpState.SYN_RECV || before === TcpState.ESTABLISHED)
+      ) {
+        conn.status |= CtStatus.ASSURED;
+      }
+    }
+    conn.expires = now + seconds * 1000;
+    return true;
+  }
+
+  /** An ICMP error belongs to the connection of the packet that it quotes (Linux: nf_conntrack_inet_error). */
+  #trackError(skb: Skb): void {
+    const inner = skb.inner;
+    if (inner === null) return;
+    const protocol = inner.protocol;
+    let sport = tupleDport(inner);
+    let dport = tupleSport(inner);
+    if (protocol === 1 || protocol === 58) {
+      const type = invertIcmpType(protocol, inner.icmpType);
+      if (type < 0) return;
+      sport = inner.sport;
+      dport = (type << 8) | inner.icmpCode;
+    }
+    const tuple = this.table.find(inner.dst, inner.src, sport, dport, protocol, this.#host.now());
+    // An error about one connection that is sent to the address of another is a forgery.
+    if (tuple === null || tuple.dst !== skb.dst) return;
+    skb.ct = tuple.conn;
+    skb.ctInfo = tuple.direction === 1 ? CtInfo.RELATED_REPLY : CtInfo.RELATED;
+  }
+
+  /** At the end of POSTROUTING and INPUT. */
+  confirm(skb: Skb): Verdict {
+    const conn = skb.ct;
+    if (conn === null || (conn.status & CtStatus.CONFIRMED) !== 0 || ctDirection(skb.ctInfo) !== 0)
+      return Verdict.ACCEPT;
+    if ((conn.status & CtStatus.DYING) !== 0) {
+      skb.dropReason = 'NETFILTER_DROP';
+      return Verdict.DROP;
+    }
+    const now = this.#host.now();
+    const clash = this.#find(conn.original, now) ?? this.#find(conn.reply, now);
+    if (clash === null) {
+      this.table.insert(conn, now);
+      return Verdict.ACCEPT;
+    }
+    const other = clash.conn;
+    if (sameTuple(other.original, conn.original) && sameTuple(other.reply, conn.reply)) {
+      // Two first packets of one flow were under way at once: the second takes the first one's entry.
+      skb.ct = other;
+      return Verdict.ACCEPT;
+    }
+    skb.dropReason = (conn.status & CT_NAT_MASK) !== 0 ? 'NAT_NO_PORT' : 'NETFILTER_DROP';
+    return Verdict.DROP;
+  }
+
+  #find(tuple: Tuple, now: number): Tuple | null {
+    return this.table.find(tuple.src, tuple.dst, tuple.sport, tuple.dport, tuple.protocol, now);
+  }
+
+  /** Is there a connection other than `self` with this tuple (Linux: nf_conntrack_tuple_taken)? */
+  taken(src: Ip, dst: Ip, sport: number, dport: number, self: Conn): boolean {
+    const found = this.table.find(src, dst, sport, dport, self.original.protocol, this.#host.now());
+    return found !== null && found.conn !== self;
+  }
+}
+
+function sameTuple(a: Tuple, b: Tuple): boolean {
+  return a.src === b.src && a.dst === b.dst && a.sport === b.sport && a.dport === b.dport;
+}
