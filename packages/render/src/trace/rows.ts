@@ -90,7 +90,10 @@ class HopRows {
       case 'neighbor':
         if (step.action === 'failed') {
           this.#add(step.device, 'neighbor', [`nobody answers for ${step.ip}`], 'bad');
-        } else if (this.#wide) this.#add(step.device, 'neighbor', [`${step.ip} is at ${step.mac ?? '?'}`], 'faint');
+        } else if (this.#wide) {
+          const text = step.mac === undefined ? `who has ${step.ip}?` : `${step.ip} is at ${step.mac}`;
+          this.#add(step.device, 'neighbor', [text], 'faint');
+        }
         break;
       case 'bridge':
         if (step.action === 'drop') this.#add(step.bridge, 'bridge', [`drop frame for ${step.mac}`], 'bad');
@@ -109,12 +112,11 @@ class HopRows {
         this.#add(this.#netns, 'icmp', [`${icmpText(step)} to ${step.to}`], 'bad');
         break;
       case 'drop':
-        this.#add(
-          this.#netns,
-          'drop',
-          [step.detail === undefined ? step.reason : `${step.reason}: ${step.detail}`],
-          'bad',
-        );
+        // What went wrong just before says why; that the packet is then dropped says nothing more.
+        if (this.#wide || this.#rows.at(-1)?.tone !== 'bad') {
+          const text = step.detail === undefined ? step.reason : `${step.reason}: ${step.detail}`;
+          this.#add(this.#netns, 'drop', [text], 'bad');
+        }
         break;
       case 'dns':
         this.#add(this.#netns, 'dns', [`${step.name} ${step.type}: ${step.rcode}`]);
