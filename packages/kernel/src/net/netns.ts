@@ -13,6 +13,7 @@ import type { DropReason } from '../drop-reason.ts';
 import type { Hook } from '../hook.ts';
 import type { NetfilterHost, Tracer } from '../netfilter/host.ts';
 import type { AddressType, RejectWith, Ruleset } from '../netfilter/iptables/rule.ts';
+import { Netfilter } from '../netfilter/netfilter.ts';
 import type { RandomSource } from '../random.ts';
 import type { Skb } from '../skb.ts';
 import type { Errno } from '../socket/errno.ts';
@@ -34,7 +35,6 @@ import { KernelError } from './kernel-error.ts';
 import { attachMaster, createLink, deleteLink } from './links.ts';
 import { Loopback } from './loopback.ts';
 import { type Neighbour, Nud, neighbourOf } from './neighbour.ts';
-import type { PacketFilter } from './packet-filter.ts';
 import { addRoute, delRoute } from './routes.ts';
 import { packetSummary, routeStep } from './steps.ts';
 import { Sysctls } from './sysctl.ts';
@@ -57,7 +57,7 @@ export class Netns implements NetfilterHost {
   readonly lo: Loopback;
   readonly sockets: Sockets;
   /** Null while nobody loaded a rule: then no hook is called, and packets pass for free. */
-  netfilter: PacketFilter | null = null;
+  netfilter: Netfilter | null = null;
   /** Moves on with every change that may change a route; decisions of an older one are void. */
   fibGeneration = 0;
   readonly outputRoutes = new Map<Ip, Dst>();
@@ -128,6 +128,7 @@ export class Netns implements NetfilterHost {
     dev.up = false;
     addressesDown(this, dev);
     this.flushNeighbours(dev, false);
+    this.netfilter?.deviceDown(dev);
     this.routesChanged();
   }
 
@@ -135,8 +136,9 @@ export class Netns implements NetfilterHost {
     addAddress(this, this.requireDevice(config.dev), config);
   }
   delAddress(config: Pick<AddressConfig, 'dev' | 'address' | 'prefixLength'>): void {
-    delAddress(this, this.requireDevice(config.dev), config.address, config.prefixLength);
-    this.netfilter?.addressRemoved?.(config.address);
+    const dev = this.requireDevice(config.dev);
+    delAddress(this, dev, config.address, config.prefixLength);
+    this.netfilter?.addressRemoved(dev, config.address);
   }
 
   addRoute(config: RouteConfig): void {
@@ -208,7 +210,7 @@ export class Netns implements NetfilterHost {
 
   /** `iptables-restore`: each table of the ruleset takes the place of the one that was there. */
   loadRuleset(ruleset: Ruleset): void {
-    if (this.netfilter === null) throw new KernelError('ENOSYS', 'no netfilter');
+    this.netfilter ??= new Netfilter(this);
     this.netfilter.loadRuleset(ruleset);
   }
 

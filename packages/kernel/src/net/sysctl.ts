@@ -73,16 +73,25 @@ export type Combine = 'max' | 'or';
 /** The sysctls of one netns. */
 export class Sysctls {
   readonly #values = new Map<string, number>();
+  /** Values as they were last read: some are read for every packet. */
+  readonly #resolved = new Map<string, number>();
 
   get(name: string): number {
+    let value = this.#resolved.get(name);
+    if (value === undefined) {
+      value = this.#resolve(name);
+      this.#resolved.set(name, value);
+    }
+    return value;
+  }
+
+  #resolve(name: string): number {
     const value = this.#values.get(name) ?? defaults[name];
     if (value !== undefined) return value;
-    const perDevice = /^(net\.ipv[46]\.(?:conf|neigh))\.[^.]+(?:\.[^.]+)*\.([^.]+)$/.exec(name);
-    return perDevice === null
-      ? 0
-      : (this.#values.get(`${perDevice[1]}.default.${perDevice[2]}`) ??
-          defaults[`${perDevice[1]}.default.${perDevice[2]}`] ??
-          0);
+    const perDevice = /^(net\.ipv[46]\.(?:conf|neigh))\..+\.([^.]+)$/.exec(name);
+    if (perDevice === null) return 0;
+    const general = `${perDevice[1]}.default.${perDevice[2]}`;
+    return this.#values.get(general) ?? defaults[general] ?? 0;
   }
 
   /** A value that was set, not a default. */
@@ -91,6 +100,7 @@ export class Sysctls {
   }
 
   set(name: string, value: number): void {
+    this.#resolved.clear();
     this.#values.set(name, value);
     // Writing ip_forward or all.forwarding sets it for every device, also for those to come.
     if (name === 'net.ipv4.ip_forward' || name === 'net.ipv4.conf.all.forwarding') {
