@@ -132,6 +132,15 @@ function requestTo(remote: Remote, last: Step): Leg {
     outerDst: remote.nodeIp,
     vni: 1,
   } as const;
+  const outerPacket: PacketSummary = {
+    src: tunnel.outerSrc,
+    dst: tunnel.outerDst,
+    protocol: 'udp',
+    sport: 53211,
+    dport: 8472,
+    ttl: 64,
+    length: 90,
+  };
   return {
     hops: [
       sendFromPodA,
@@ -165,6 +174,7 @@ function requestTo(remote: Remote, last: Step): Leg {
           'ACCEPT',
         ),
         { kind: 'encap', action: 'encapsulated', ...tunnel },
+        { kind: 'send', action: 'sent', device: 'eth0', packet: outerPacket },
         {
           kind: 'route',
           action: 'output',
@@ -176,20 +186,7 @@ function requestTo(remote: Remote, last: Step): Leg {
       hop(
         remote.node,
         'host',
-        {
-          kind: 'receive',
-          action: 'received',
-          device: 'eth0',
-          packet: {
-            src: '192.168.1.101',
-            dst: remote.nodeIp,
-            protocol: 'udp',
-            sport: 53211,
-            dport: 8472,
-            ttl: 64,
-            length: 90,
-          },
-        },
+        { kind: 'receive', action: 'received', device: 'eth0', packet: outerPacket },
         { kind: 'decap', action: 'decapsulated', ...tunnel },
         {
           kind: 'receive',

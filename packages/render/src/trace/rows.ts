@@ -33,6 +33,8 @@ class HopRows {
   readonly #trace: Trace;
   readonly #wide: boolean;
   readonly #rows: Row[] = [];
+  /** The packet went into a tunnel: that the tunnel's packet is sent needs no line of its own. */
+  #packed = false;
   /** Rules met one after the other in one table at one hook, not yet told. */
   #rules: RuleStep[] = [];
   /** The rewriting by the rules last told stands under them. */
@@ -73,7 +75,9 @@ class HopRows {
     this.#endRules();
     switch (step.kind) {
       case 'send':
-        this.#add(this.#netns, step.device ?? this.#hop.device ?? 'send', [flow(step.packet)]);
+        if (this.#wide || !this.#packed) {
+          this.#add(this.#netns, step.device ?? this.#hop.device ?? 'send', [flow(step.packet)]);
+        }
         break;
       case 'receive':
         if (this.#worthReceiving()) {
@@ -101,6 +105,7 @@ class HopRows {
         break;
       case 'encap':
         this.#add(step.device, step.type, [`packed into ${outer(step)}`]);
+        this.#packed = true;
         break;
       case 'decap':
         this.#add(step.device, step.type, [`unpacked from ${outer(step)}`]);
