@@ -9,6 +9,7 @@ import type { Controller } from './core/controller.ts';
 import { Names } from './core/names.ts';
 import { PodIndex } from './core/pod-index.ts';
 import { Timers } from './core/timers.ts';
+import { timeWriter } from './core/timestamp.ts';
 import { EndpointSlices } from './endpoints/endpoint-slices.ts';
 import { EndpointsController } from './endpoints/endpoints.ts';
 import { EndpointSliceMirroring } from './endpoints/mirroring.ts';
@@ -56,6 +57,7 @@ export class ControlPlane {
       store,
       config,
       now,
+      time: timeWriter(now),
       names: new Names(seed),
       pods: this.#pods,
       timers: new Timers(),

@@ -35,7 +35,10 @@ test.skipIf(recorded === undefined)('slices and endpoints are those that the rea
       slices: store.list<EndpointSlice>('EndpointSlice', each.id).map(sliceText).sort(),
       endpoints: store.list<Endpoints>('Endpoints', each.id).map(endpointsText).sort(),
     };
-    const wanted = { slices: each.endpointSlices.map(sliceText).sort(), endpoints: each.endpoints.map(endpointsText).sort() };
+    const wanted = {
+      slices: each.endpointSlices.map(sliceText).sort(),
+      endpoints: each.endpoints.map(endpointsText).sort(),
+    };
     if (JSON.stringify(made) !== JSON.stringify(wanted)) {
       failed.push(each.id);
       if (failed.length === 1) expect.soft(made, each.id).toEqual(wanted);
@@ -58,7 +61,9 @@ function sliceText({ metadata, addressType, endpoints, ports }: Omit<EndpointSli
     labels: metadata.labels,
     annotations: annotationsOf(metadata),
     addressType,
-    endpoints: endpoints?.map((endpoint) => text({ ...endpoint, targetRef: { ...endpoint.targetRef, uid: '' } })).sort(),
+    endpoints: endpoints
+      ?.map((endpoint) => text({ ...endpoint, targetRef: { ...endpoint.targetRef, uid: '' } }))
+      .sort(),
     ports: ports?.map(text).sort(),
   });
 }

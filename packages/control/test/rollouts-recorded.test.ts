@@ -1,5 +1,5 @@
-import type { Deployment, Pod, ReplicaSet } from '@netsim/manifest';
 import { isReady } from '@netsim/control';
+import type { Deployment, Pod, ReplicaSet } from '@netsim/manifest';
 import { expect, test } from 'vitest';
 import { cluster } from './support/cluster.ts';
 import { readVectors, reportVectors } from './support/vectors.ts';
@@ -63,6 +63,8 @@ function replay({ deployment, steps }: Recorded['cases'][number]): string | unde
       if (what === 'pause' || what === 'resume') put({ paused: what === 'pause' });
       else if (what === 'scale') put({ replicas: Number(value) });
       else setImage(String(value));
+      // The recorder waits for the answer to its write before it makes the pod ready.
+      plane.step();
     }
     if (markReady !== null) {
       const pod = pods().find((each) => version(each.spec) === markReady && !isReady(each));

@@ -2,7 +2,6 @@ import type { AnyObject, KubeObject } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey } from '../core/keys.ts';
-import { timestamp } from '../core/timestamp.ts';
 
 /**
  * The API server's part in storing an object: UID and creation time for a new one, and for one that replaces another
@@ -27,7 +26,7 @@ export class Admission extends Controller {
   }
 
   protected override reconcile(key: string): void {
-    const { store, names, now } = this.context;
+    const { store, names, time } = this.context;
     const space = key.indexOf(' ');
     const kind = key.slice(0, space);
     const slash = key.indexOf('/', space);
@@ -41,7 +40,7 @@ export class Admission extends Controller {
       store.put(carryOver(replaced, object));
       return;
     }
-    const { creationTimestamp = timestamp(now()) } = object.metadata;
+    const { creationTimestamp = time() } = object.metadata;
     store.put({ ...object, metadata: { ...object.metadata, uid: names.uid(key), creationTimestamp } });
   }
 }

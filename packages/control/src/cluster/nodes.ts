@@ -12,7 +12,6 @@ import {
 } from '@netsim/wire';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
-import { timestamp } from '../core/timestamp.ts';
 import { defaultNodes, internalIPs } from './default-cluster.ts';
 
 /** The first address for nodes that give none: the ones of the default cluster come first on the same network. */
@@ -104,7 +103,7 @@ export class Nodes extends Controller {
     if (!addresses.some(({ type }) => type === 'Hostname')) {
       addresses = [...addresses, { type: 'Hostname', address: node.metadata.name }];
     }
-    const { conditions = healthy(timestamp(this.context.now())) } = node.status ?? {};
+    const { conditions = healthy(this.context.time()) } = node.status ?? {};
     if (addresses === node.status?.addresses && conditions === node.status.conditions) return node.status;
     return { ...node.status, addresses, conditions };
   }

@@ -10,6 +10,8 @@ export interface Context {
   readonly config: ClusterConfig;
   /** Virtual milliseconds since the epoch. */
   readonly now: () => number;
+  /** The same moment as the API server writes it. */
+  readonly time: () => string;
   readonly names: Names;
   readonly pods: PodIndex;
   readonly timers: Timers;

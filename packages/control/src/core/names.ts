@@ -26,11 +26,12 @@ export class Names {
     const text = `uid/${scope}/${this.#next(scope)}`;
     const a = hash32(text, this.#seed);
     const b = mix(a + 0x9e3779b9);
-    const c = mix(b + 0x9e3779b9);
-    const d = mix(c ^ hash32(text, ~this.#seed));
-    const hex = [a, b, c, d].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
-    const variant = '89ab'[(c >>> 30) & 3];
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+    const c = mix(b + 0x7f4a7c15);
+    const d = mix(c ^ 0x94d049bb);
+    // The bits of the version and the variant are fixed by RFC 9562.
+    const versioned = (b & ~0xf000) | 0x4000;
+    const variant = (c & 0x3fffffff) | 0x80000000;
+    return `${hex(a, 8)}-${hex(versioned >>> 16, 4)}-${hex(versioned & 0xffff, 4)}-${hex(variant >>> 16, 4)}-${hex(variant & 0xffff, 4)}${hex(d, 8)}`;
   }
 
   /** A number in [0, bound) that the scope always gets. */
@@ -73,4 +74,8 @@ function mix(word: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
+}
+
+function hex(word: number, digits: number): string {
+  return (word >>> 0).toString(16).padStart(digits, '0');
 }

@@ -1,21 +1,25 @@
 import type { LabelSelector, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
 import { keyOf } from './keys.ts';
-import { type Labels, matchesSelector, pair, requiredPairs } from './selector.ts';
+import { controllerOf } from './owners.ts';
+import { type Labels, matchesSelector, requiredLabel } from './selector.ts';
+
+class Space {
+  readonly pods = new Map<string, Pod>();
+  /** Label key to value to the names of the pods that have it. */
+  readonly byLabel = new Map<string, Map<string, Set<string>>>();
+}
 
 const empty: ReadonlySet<string> = new Set();
 
 /** Pods by label, by controller and by node, kept current from the store's events. */
 export class PodIndex {
-  readonly #store: ObjectStore;
-  /** `namespace/key=value` to pod names. */
-  readonly #byPair = new Map<string, Set<string>>();
+  readonly #spaces = new Map<string, Space>();
   /** UID of the controlling owner to pod keys. */
   readonly #byController = new Map<string, Set<string>>();
   readonly #byNode = new Map<string, Set<string>>();
   readonly stop: () => void;
 
   constructor(store: ObjectStore) {
-    this.#store = store;
     for (const pod of store.list<Pod>('Pod')) this.#apply(undefined, pod);
     this.stop = store.watch('Pod', (event: StoreEvent) => {
       const pod = event.object as Pod;
@@ -26,15 +30,19 @@ export class PodIndex {
 
   /** Pods of the namespace that the selector matches, in the order they were labelled. */
   select(namespace: string, selector: LabelSelector): Pod[] {
-    const pairs = requiredPairs(selector);
-    if (pairs === undefined) {
-      return this.#store.list<Pod>('Pod', namespace).filter((pod) => matchesSelector(selector, pod.metadata.labels));
-    }
+    const space = this.#spaces.get(namespace);
     const found: Pod[] = [];
-    for (const each of pairs) {
-      for (const name of this.#byPair.get(keyOf(namespace, each)) ?? empty) {
-        const pod = this.#store.get<Pod>('Pod', namespace, name);
-        if (pod !== undefined && matchesSelector(selector, pod.metadata.labels)) found.push(pod);
+    if (space === undefined) return found;
+    const required = requiredLabel(selector);
+    if (required === undefined) {
+      for (const pod of space.pods.values()) if (matchesSelector(selector, pod.metadata.labels)) found.push(pod);
+      return found;
+    }
+    const values = space.byLabel.get(required.key);
+    for (const value of required.values) {
+      for (const name of values?.get(value) ?? empty) {
+        const pod = space.pods.get(name)!;
+        if (matchesSelector(selector, pod.metadata.labels)) found.push(pod);
       }
     }
     return found;
@@ -51,26 +59,43 @@ export class PodIndex {
   }
 
   #apply(old: Pod | undefined, pod: Pod | undefined): void {
-    const { namespace, name } = (pod ?? old)!.metadata;
-    const key = keyOf(namespace, name);
-    const before = old?.metadata.labels;
-    const after = pod?.metadata.labels;
-    if (before !== after) {
-      for (const each of pairsOf(before)) remove(this.#byPair, keyOf(namespace, each), name);
-      for (const each of pairsOf(after)) add(this.#byPair, keyOf(namespace, each), name);
+    const { namespace = 'default', name, labels } = (pod ?? old)!.metadata;
+    let space = this.#spaces.get(namespace);
+    if (space === undefined) {
+      space = new Space();
+      this.#spaces.set(namespace, space);
     }
-    move(this.#byController, controllerUid(old), controllerUid(pod), key);
-    move(this.#byNode, old?.spec.nodeName, pod?.spec.nodeName, key);
+    if (pod === undefined) space.pods.delete(name);
+    else space.pods.set(name, pod);
+    if (pod === undefined || labels !== old?.metadata.labels) {
+      unlabel(space, old?.metadata.labels, name);
+      if (pod !== undefined) label(space, labels, name);
+    }
+    const before = old?.metadata.ownerReferences;
+    const after = pod?.metadata.ownerReferences;
+    if (before !== after) {
+      const key = keyOf(namespace, name);
+      move(this.#byController, old && controllerOf(old)?.uid, pod && controllerOf(pod)?.uid, key);
+    }
+    const from = old?.spec.nodeName;
+    const to = pod?.spec.nodeName;
+    if (from !== to) move(this.#byNode, from, to, keyOf(namespace, name));
   }
 }
 
-/** The UID of the owner that controls an object. */
-export function controllerUid(object: Pod | undefined): string | undefined {
-  return object?.metadata.ownerReferences?.find((owner) => owner.controller === true)?.uid;
+function label(space: Space, labels: Labels | undefined, name: string): void {
+  for (const key in labels) {
+    let values = space.byLabel.get(key);
+    if (values === undefined) {
+      values = new Map();
+      space.byLabel.set(key, values);
+    }
+    add(values, labels[key]!, name);
+  }
 }
 
-function pairsOf(labels: Labels | undefined): string[] {
-  return labels === undefined ? [] : Object.keys(labels).map((key) => pair(key, labels[key]!));
+function unlabel(space: Space, labels: Labels | undefined, name: string): void {
+  for (const key in labels) remove(space.byLabel.get(key), labels[key]!, name);
 }
 
 function move(map: Map<string, Set<string>>, from: string | undefined, to: string | undefined, value: string): void {
@@ -85,8 +110,8 @@ function add(map: Map<string, Set<string>>, key: string, value: string): void {
   else set.add(value);
 }
 
-function remove(map: Map<string, Set<string>>, key: string, value: string): void {
-  const set = map.get(key);
+function remove(map: Map<string, Set<string>> | undefined, key: string, value: string): void {
+  const set = map?.get(key);
   set?.delete(value);
-  if (set?.size === 0) map.delete(key);
+  if (set?.size === 0) map?.delete(key);
 }

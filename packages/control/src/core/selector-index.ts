@@ -1,17 +1,17 @@
 import type { LabelSelector } from '@netsim/manifest';
-import { type Labels, matchesSelector, pair, requiredPairs } from './selector.ts';
+import { type Labels, matchesSelector, requiredLabel } from './selector.ts';
 
 interface Entry {
   readonly name: string;
   readonly selector: LabelSelector;
-  readonly pairs: readonly string[] | undefined;
 }
 
-interface Space {
-  readonly entries: Map<string, Entry>;
-  readonly byPair: Map<string, Map<string, Entry>>;
+class Space {
+  readonly entries = new Map<string, Entry>();
+  /** Label key to value to the selectors that demand it. */
+  readonly byLabel = new Map<string, Map<string, Map<string, Entry>>>();
   /** Selectors that demand no particular value. */
-  readonly unbound: Map<string, Entry>;
+  readonly unbound = new Map<string, Entry>();
 }
 
 /** Finds the selectors (of services, of replica sets) that a set of labels satisfies, without trying each of them. */
@@ -23,44 +23,51 @@ export class SelectorIndex {
     let space = this.#spaces.get(namespace);
     if (space === undefined) {
       if (selector === undefined) return;
-      space = { entries: new Map(), byPair: new Map(), unbound: new Map() };
+      space = new Space();
       this.#spaces.set(namespace, space);
     }
     const old = space.entries.get(name);
+    if (old?.selector === selector) return;
     if (old !== undefined) {
       space.entries.delete(name);
-      space.unbound.delete(name);
-      for (const each of old.pairs ?? []) {
-        const bucket = space.byPair.get(each);
-        bucket?.delete(name);
-        if (bucket?.size === 0) space.byPair.delete(each);
-      }
+      for (const bucket of buckets(space, old.selector)) bucket.delete(name);
     }
     if (selector === undefined) return;
-    const entry: Entry = { name, selector, pairs: requiredPairs(selector) };
+    const entry: Entry = { name, selector };
     space.entries.set(name, entry);
-    if (entry.pairs === undefined) space.unbound.set(name, entry);
-    for (const each of entry.pairs ?? []) {
-      let bucket = space.byPair.get(each);
-      if (bucket === undefined) {
-        bucket = new Map();
-        space.byPair.set(each, bucket);
-      }
-      bucket.set(name, entry);
-    }
+    for (const bucket of buckets(space, selector)) bucket.set(name, entry);
   }
 
   /** Names in the namespace whose selector the labels satisfy. */
   matching(namespace: string, labels: Labels | undefined): string[] {
     const space = this.#spaces.get(namespace);
-    if (space === undefined) return [];
     const found: string[] = [];
+    if (space === undefined) return found;
     for (const entry of space.unbound.values()) if (matchesSelector(entry.selector, labels)) found.push(entry.name);
     for (const key in labels) {
-      const bucket = space.byPair.get(pair(key, labels[key]!));
+      const bucket = space.byLabel.get(key)?.get(labels[key]!);
       if (bucket === undefined) continue;
       for (const entry of bucket.values()) if (matchesSelector(entry.selector, labels)) found.push(entry.name);
     }
     return found;
   }
+}
+
+/** Where a selector is filed: under the values of the label that it demands. */
+function buckets(space: Space, selector: LabelSelector): Map<string, Entry>[] {
+  const required = requiredLabel(selector);
+  if (required === undefined) return [space.unbound];
+  let values = space.byLabel.get(required.key);
+  if (values === undefined) {
+    values = new Map();
+    space.byLabel.set(required.key, values);
+  }
+  return required.values.map((value) => {
+    let bucket = values.get(value);
+    if (bucket === undefined) {
+      bucket = new Map();
+      values.set(value, bucket);
+    }
+    return bucket;
+  });
 }

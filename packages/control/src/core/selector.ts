@@ -37,16 +37,11 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
 }
 
 /**
- * The label pairs one of which every matching object must have, the fewest the selector allows to name: its first
- * `key=value`, or the values of its first `In`. `undefined` where it demands no particular value.
+ * A label of which every matching object must have one of these values: the selector's first `key: value`, or its first
+ * `In`. `undefined` where it demands no particular value.
  */
-export function requiredPairs(selector: LabelSelector): string[] | undefined {
-  for (const key in selector.matchLabels) return [pair(key, selector.matchLabels[key]!)];
+export function requiredLabel(selector: LabelSelector): { key: string; values: readonly string[] } | undefined {
+  for (const key in selector.matchLabels) return { key, values: [selector.matchLabels[key]!] };
   const oneOf = selector.matchExpressions?.find(({ operator }) => operator === 'In');
-  return oneOf?.values?.map((value) => pair(oneOf.key, value));
-}
-
-/** Key of a label and its value in an index; `=` is no character of a label key. */
-export function pair(key: string, value: string): string {
-  return `${key}=${value}`;
+  return oneOf === undefined ? undefined : { key: oneOf.key, values: oneOf.values ?? [] };
 }

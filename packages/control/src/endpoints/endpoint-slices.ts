@@ -2,7 +2,6 @@ import type { Endpoint, EndpointSlice, Node, Pod, Service } from '@netsim/manife
 import type { Context } from '../core/context.ts';
 import { splitKey } from '../core/keys.ts';
 import { controllerReference } from '../core/owners.ts';
-import { timestamp } from '../core/timestamp.ts';
 import { isReady, podIPs } from '../kubelet/pod-status.ts';
 import { clusterIPs, type IpFamily } from '../services/service-families.ts';
 import { distributionHints, sameHints } from './hints.ts';
@@ -141,7 +140,7 @@ export class EndpointSlices extends ServiceQueue {
     endpoints: readonly Endpoint[],
     labels: Record<string, string>,
   ): void {
-    const { store, names, now } = this.context;
+    const { store, names, time } = this.context;
     const { namespace = 'default' } = service.metadata;
     const generateName = `${service.metadata.name}-`;
     const name = names.generate(
@@ -157,10 +156,10 @@ export class EndpointSlices extends ServiceQueue {
         generateName,
         namespace,
         uid: names.uid(`EndpointSlice ${namespace}/${name}`),
-        creationTimestamp: timestamp(now()),
+        creationTimestamp: time(),
         generation: 1,
         labels,
-        annotations: { [triggerTime]: timestamp(now()) },
+        annotations: { [triggerTime]: time() },
         ownerReferences: [controllerReference(service)],
       },
       addressType,
@@ -170,9 +169,9 @@ export class EndpointSlices extends ServiceQueue {
   }
 
   #update(slice: EndpointSlice, endpoints: readonly Endpoint[], labels: Record<string, string>): void {
-    const { store, now } = this.context;
+    const { store, time } = this.context;
     const { metadata } = slice;
-    const annotations = { ...metadata.annotations, [triggerTime]: timestamp(now()) };
+    const annotations = { ...metadata.annotations, [triggerTime]: time() };
     const generation = (metadata.generation ?? 1) + 1;
     store.put({
       ...slice,

@@ -1,7 +1,6 @@
 import type { EndpointAddress, Endpoints, Pod, Service } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { splitKey } from '../core/keys.ts';
-import { timestamp } from '../core/timestamp.ts';
 import { isReady, podIPs } from '../kubelet/pod-status.ts';
 import { clusterIPs } from '../services/service-families.ts';
 import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
@@ -34,7 +33,7 @@ export class EndpointsController extends ServiceQueue {
   }
 
   protected override reconcile(key: string): void {
-    const { store, pods, now } = this.context;
+    const { store, pods, time } = this.context;
     const { namespace = 'default', name } = splitKey(key);
     const service = store.get<Service>('Service', namespace, name);
     const old = store.get<Endpoints>('Endpoints', namespace, name);
@@ -61,7 +60,7 @@ export class EndpointsController extends ServiceQueue {
     ) {
       return;
     }
-    const annotations: Record<string, string> = { ...old?.metadata.annotations, [triggerTime]: timestamp(now()) };
+    const annotations: Record<string, string> = { ...old?.metadata.annotations, [triggerTime]: time() };
     delete annotations[overCapacity];
     if (truncated) annotations[overCapacity] = 'truncated';
     const { subsets: _, ...rest } = old ?? this.#newEndpoints(namespace, name);
@@ -73,9 +72,9 @@ export class EndpointsController extends ServiceQueue {
   }
 
   #newEndpoints(namespace: string, name: string): Endpoints {
-    const { names, now } = this.context;
+    const { names, time } = this.context;
     const uid = names.uid(`Endpoints ${namespace}/${name}`);
-    const metadata = { name, namespace, uid, creationTimestamp: timestamp(now()) };
+    const metadata = { name, namespace, uid, creationTimestamp: time() };
     return { apiVersion: 'v1', kind: 'Endpoints', metadata };
   }
 }

@@ -3,7 +3,6 @@ import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
 import { controllerReference } from '../core/owners.ts';
-import { timestamp } from '../core/timestamp.ts';
 import type { Subset } from './repack.ts';
 import { headlessLabel, managedByLabel, sameLabels, serviceNameLabel, triggerTime } from './service-labels.ts';
 import { podSelector } from './service-queue.ts';
@@ -76,7 +75,7 @@ export class EndpointSliceMirroring extends Controller {
   }
 
   #create(parent: Endpoints, group: Group, endpoints: Endpoint[], labels: Record<string, string>): void {
-    const { store, names, now } = this.context;
+    const { store, names, time } = this.context;
     const { namespace = 'default' } = parent.metadata;
     const generateName = `${parent.metadata.name}-`;
     const name = names.generate(
@@ -95,7 +94,7 @@ export class EndpointSliceMirroring extends Controller {
         generateName,
         namespace,
         uid: names.uid(`EndpointSlice ${namespace}/${name}`),
-        creationTimestamp: timestamp(now()),
+        creationTimestamp: time(),
         generation: 1,
         labels,
         ...(Object.keys(annotations).length === 0 ? {} : { annotations }),

@@ -48,6 +48,7 @@ export function targetRefOf({ metadata }: Pod): NonNullable<Endpoint['targetRef'
 
 /** Whether a change of a pod can change any endpoint. */
 export function endpointChanged(old: Pod, pod: Pod): boolean {
+  if (!hasIP(old) && !hasIP(pod)) return false;
   if (old.metadata.deletionTimestamp !== pod.metadata.deletionTimestamp || old.metadata.uid !== pod.metadata.uid) {
     return true;
   }
@@ -55,4 +56,9 @@ export function endpointChanged(old: Pod, pod: Pod): boolean {
   if (old.status === pod.status) return false;
   if (isTerminal(old) !== isTerminal(pod) || isReady(old) !== isReady(pod)) return true;
   return podIPs(old).join() !== podIPs(pod).join();
+}
+
+/** A pod without address is in no endpoints, whatever else it has. */
+export function hasIP({ status }: Pod): boolean {
+  return status !== undefined && (status.podIP !== undefined || (status.podIPs?.length ?? 0) > 0);
 }

@@ -3,7 +3,7 @@ import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { SelectorIndex } from '../core/selector-index.ts';
-import { endpointChanged } from './pod-endpoint.ts';
+import { endpointChanged, hasIP } from './pod-endpoint.ts';
 
 /** A control loop over services that select pods: a service is dirty when it, a pod that it selects, or their node changes. */
 export abstract class ServiceQueue extends Controller {
@@ -20,7 +20,7 @@ export abstract class ServiceQueue extends Controller {
     });
     this.watch('Pod', ({ type, object, old }) => {
       const pod = object as Pod;
-      if (old !== undefined && !endpointChanged(old as Pod, pod)) return;
+      if (old === undefined ? !hasIP(pod) : !endpointChanged(old as Pod, pod)) return;
       if (old !== undefined && old.metadata.labels !== pod.metadata.labels) this.#enqueueFor(old as Pod);
       this.#enqueueFor(pod);
       if (type === 'DELETED') this.podDeleted(pod);

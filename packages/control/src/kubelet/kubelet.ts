@@ -1,4 +1,4 @@
-import type { Condition, Container, Node, Pod, PodStatus } from '@netsim/manifest';
+import type { Node, Pod, PodStatus } from '@netsim/manifest';
 import { internalIPs } from '../cluster/default-cluster.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
@@ -6,6 +6,7 @@ import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { timestamp } from '../core/timestamp.ts';
 import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, podIPs, withCondition } from './pod-status.ts';
+import { StartedStatus, whyNotReady } from './started-status.ts';
 
 /**
  * The kubelets of all nodes: a pod bound to a node gets its addresses, runs and becomes ready; one that is deleted
@@ -13,6 +14,7 @@ import { conditionOf, podIPs, withCondition } from './pod-status.ts';
  */
 export class Kubelet extends Controller {
   readonly #ipam = new PodIpam();
+  readonly #started = new StartedStatus();
   /** Pods that wait for an address or for their node, by node name. */
   readonly #waiting = new Map<string, Set<string>>();
 
@@ -58,13 +60,10 @@ export class Kubelet extends Controller {
 
   /** Sets the condition Ready of a running pod, as its readiness probe would. */
   setReady(pod: Pod, ready: boolean): void {
-    const { store, now } = this.context;
-    const time = timestamp(now());
+    const { store } = this.context;
+    const time = this.context.time();
     const status = ready ? 'True' : 'False';
-    const names = pod.spec.containers.map(({ name }) => name);
-    const why = ready
-      ? {}
-      : { reason: 'ContainersNotReady', message: `containers with unready status: [${names.join(' ')}]` };
+    const why = ready ? {} : whyNotReady(pod.spec.containers);
     let next: PodStatus = pod.status ?? {};
     for (const type of ['Ready', 'ContainersReady']) {
       next = withCondition(next, { type, status, lastProbeTime: null, lastTransitionTime: time, ...why });
@@ -106,19 +105,20 @@ export class Kubelet extends Controller {
   }
 
   #running(pod: Pod, hostIPs: readonly string[], ips: readonly string[], ready: boolean): PodStatus {
-    const time = timestamp(this.context.now());
+    const time = this.context.time();
     const given = conditionOf(pod, 'Ready');
     const isReady = given === undefined ? ready : given.status === 'True';
     return {
       ...pod.status,
       phase: 'Running',
-      conditions: conditionsOf(pod, isReady, time),
+      conditions: this.#started.conditions(pod, isReady, time),
       hostIP: pod.status?.hostIP ?? hostIPs[0]!,
       hostIPs: pod.status?.hostIPs ?? hostIPs.map((ip) => ({ ip })),
       podIP: ips[0]!,
       podIPs: ips.map((ip) => ({ ip })),
       startTime: pod.status?.startTime ?? time,
-      containerStatuses: pod.status?.containerStatuses ?? containerStatuses(pod.spec.containers, isReady, time),
+      containerStatuses:
+        pod.status?.containerStatuses ?? this.#started.containerStatuses(pod.spec.containers, isReady, time),
     };
   }
 
@@ -137,7 +137,7 @@ export class Kubelet extends Controller {
       reason: 'FailedCreatePodSandBox',
       message: reason,
       lastProbeTime: null,
-      lastTransitionTime: timestamp(this.context.now()),
+      lastTransitionTime: this.context.time(),
     });
   }
 
@@ -193,44 +193,4 @@ function mustStart(pod: Pod): boolean {
 function holdsAddress(pod: Pod | undefined): pod is Pod {
   if (pod === undefined || !pod.spec.nodeName || pod.spec.hostNetwork === true) return false;
   return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
-}
-
-function conditionsOf(pod: Pod, ready: boolean, time: string): Condition[] {
-  const names = pod.spec.containers.map(({ name }) => name);
-  const notReady = {
-    reason: 'ContainersNotReady',
-    message: `containers with unready status: [${names.join(' ')}]`,
-  };
-  const made = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map((type) => {
-    const ok = ready || (type !== 'Ready' && type !== 'ContainersReady');
-    return {
-      type,
-      status: ok ? 'True' : 'False',
-      lastProbeTime: null,
-      lastTransitionTime: time,
-      ...(ok ? {} : notReady),
-    };
-  });
-  const given = (pod.status?.conditions ?? []).filter(({ reason }) => reason !== 'FailedCreatePodSandBox');
-  const types = new Set(given.map(({ type }) => type));
-  const others = given.filter(({ type }) => !made.some((each) => each.type === type));
-  return [
-    ...made.map((each) => (types.has(each.type) ? given.find(({ type }) => type === each.type)! : each)),
-    ...others,
-  ];
-}
-
-function containerStatuses(
-  containers: readonly Container[],
-  ready: boolean,
-  time: string,
-): PodStatus['containerStatuses'] {
-  return containers.map(({ name, image }) => ({
-    name,
-    ...(image === undefined ? {} : { image }),
-    ready,
-    restartCount: 0,
-    started: true,
-    state: { running: { startedAt: time } },
-  }));
 }

@@ -1,5 +1,6 @@
 import type { Node, Pod } from '@netsim/manifest';
 import { matchesLabels } from '../core/selector.ts';
+import type { HostPorts } from './host-ports.ts';
 
 /**
  * Why a node cannot take a pod, in the words of kube-scheduler's filter plugins, in their order. `resolvable` where
@@ -19,14 +20,14 @@ type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number];
 type Toleration = NonNullable<Pod['spec']['tolerations']>[number];
 
 /** Checks NodeUnschedulable, TaintToleration, NodeAffinity and NodePorts. `undefined` where the node can take the pod. */
-export function refusalOf(pod: Pod, node: Node, hostPortsTaken: (pod: Pod) => boolean): Refusal | undefined {
+export function refusalOf(pod: Pod, node: Node, hostPorts: HostPorts): Refusal | undefined {
   if (node.spec?.unschedulable === true && !tolerates(pod, unschedulableTaint)) return unschedulable;
   if (!toleratesTaints(pod, node)) return untolerated;
   if (pod.spec.nodeSelector !== undefined && !matchesLabels(pod.spec.nodeSelector, node.metadata.labels)) {
     return affinity;
   }
   if (!matchesRequiredAffinity(pod, node)) return affinity;
-  if (hostPortsTaken(pod)) return ports;
+  if (hostPorts.taken(node.metadata.name, pod)) return ports;
   return undefined;
 }
 
@@ -34,7 +35,9 @@ const unschedulableTaint: Taint = { key: 'node.kubernetes.io/unschedulable', eff
 
 /** Whether a pod tolerates all taints of a node that keep pods away (NoSchedule and NoExecute). */
 export function toleratesTaints(pod: Pod, node: Node): boolean {
-  return (node.spec?.taints ?? []).every((taint) => taint.effect === 'PreferNoSchedule' || tolerates(pod, taint));
+  const taints = node.spec?.taints;
+  if (taints === undefined) return true;
+  return taints.every((taint) => taint.effect === 'PreferNoSchedule' || tolerates(pod, taint));
 }
 
 function tolerates(pod: Pod, taint: Taint): boolean {

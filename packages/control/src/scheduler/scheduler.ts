@@ -2,7 +2,6 @@ import type { Condition, Node, Pod } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
-import { timestamp } from '../core/timestamp.ts';
 import { isTerminal, withCondition } from '../kubelet/pod-status.ts';
 import { type Refusal, refusalOf, unschedulableMessage } from './filters.ts';
 import { HostPorts } from './host-ports.ts';
@@ -13,11 +12,11 @@ import { HostPorts } from './host-ports.ts';
  */
 export class Scheduler extends Controller {
   readonly #ports = new HostPorts();
-  /** Pods that count against a node. */
-  readonly #load = new Map<string, number>();
+  /** How many pods count against a node. */
+  readonly #loads = new Map<string, { pods: number }>();
   /** Keys of pods that no node could take; they are tried again when something changes that could help. */
   readonly #unschedulable = new Set<string>();
-  #nodes: Node[] | undefined;
+  #nodes: { readonly node: Node; readonly load: { readonly pods: number } }[] | undefined;
 
   constructor(context: Context) {
     super(context);
@@ -37,28 +36,26 @@ export class Scheduler extends Controller {
   }
 
   protected override reconcile(key: string): void {
-    const { store, now } = this.context;
+    const { store, time } = this.context;
     const { namespace, name } = splitKey(key);
     const pod = store.get<Pod>('Pod', namespace, name);
     if (pod === undefined || !needsNode(pod)) return;
-    this.#nodes ??= store.list<Node>('Node');
+    this.#nodes ??= store.list<Node>('Node').map((node) => ({ node, load: this.#loadOf(node.metadata.name) }));
     const refusals: Refusal[] = [];
     let best: string | undefined;
     let fewest = Number.POSITIVE_INFINITY;
-    for (const node of this.#nodes) {
-      const candidate = node.metadata.name;
-      const load = this.#load.get(candidate) ?? 0;
-      if (load >= fewest) continue;
-      const refusal = refusalOf(pod, node, (each) => this.#ports.taken(candidate, each));
+    for (const { node, load } of this.#nodes) {
+      if (load.pods >= fewest) continue;
+      const refusal = refusalOf(pod, node, this.#ports);
       if (refusal !== undefined) refusals.push(refusal);
       else {
-        best = candidate;
-        fewest = load;
+        best = node.metadata.name;
+        fewest = load.pods;
       }
     }
     if (best !== undefined) {
       this.#unschedulable.delete(key);
-      store.put({ ...pod, spec: { ...pod.spec, nodeName: best }, status: scheduled(pod, timestamp(now())) } as Pod);
+      store.put({ ...pod, spec: { ...pod.spec, nodeName: best }, status: scheduled(pod, time()) } as Pod);
       return;
     }
     this.#unschedulable.add(key);
@@ -70,7 +67,7 @@ export class Scheduler extends Controller {
         reason: 'Unschedulable',
         message: unschedulableMessage(refusals),
         lastProbeTime: null,
-        lastTransitionTime: timestamp(now()),
+        lastTransitionTime: time(),
       },
     );
     if (status !== pod.status) store.put({ ...pod, status } as Pod);
@@ -81,14 +78,23 @@ export class Scheduler extends Controller {
     const to = after === undefined || isTerminal(after) ? undefined : after.spec.nodeName;
     if (from === to) return;
     if (from !== undefined) {
-      this.#load.set(from, (this.#load.get(from) ?? 0) - 1);
+      this.#loadOf(from).pods--;
       this.#ports.remove(from, before!);
       this.#retry();
     }
     if (to !== undefined) {
-      this.#load.set(to, (this.#load.get(to) ?? 0) + 1);
+      this.#loadOf(to).pods++;
       this.#ports.add(to, after!);
     }
+  }
+
+  #loadOf(node: string): { pods: number } {
+    let load = this.#loads.get(node);
+    if (load === undefined) {
+      load = { pods: 0 };
+      this.#loads.set(node, load);
+    }
+    return load;
   }
 
   #retry(): void {

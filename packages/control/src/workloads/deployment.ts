@@ -6,7 +6,6 @@ import { sameOrigin } from '../core/origin.ts';
 import { controllerOf, controllerReference, withOwner, withoutOwner } from '../core/owners.ts';
 import { matchesSelector } from '../core/selector.ts';
 import { SelectorIndex } from '../core/selector-index.ts';
-import { timestamp } from '../core/timestamp.ts';
 import { isTerminal } from '../kubelet/pod-status.ts';
 import { deploymentStatus, sameStatus } from './deployment-status.ts';
 import { sameTemplate, templateHash, templateHashLabel } from './pod-template.ts';
@@ -208,7 +207,7 @@ export class Deployments extends Controller {
   }
 
   #create(deployment: Deployment, sets: Sets): ReplicaSet {
-    const { store, names, now } = this.context;
+    const { store, names, time } = this.context;
     const { namespace = 'default', name } = deployment.metadata;
     let hash: string;
     let collisions = 0;
@@ -225,7 +224,7 @@ export class Deployments extends Controller {
         name: `${name}-${hash}`,
         namespace,
         uid: names.uid(`ReplicaSet ${namespace}/${name}-${hash}`),
-        creationTimestamp: timestamp(now()),
+        creationTimestamp: time(),
         generation: 1,
         labels,
         annotations: {
@@ -265,11 +264,11 @@ export class Deployments extends Controller {
   }
 
   #report(key: string, sets: Sets): void {
-    const { store, now } = this.context;
+    const { store, time } = this.context;
     const { namespace = 'default', name } = splitKey(key);
     const deployment = store.get<Deployment>('Deployment', namespace, name)!;
     const all = sets.newest === undefined ? sets.old : [...sets.old, sets.newest];
-    const status = deploymentStatus(deployment, all, sets.newest, timestamp(now()));
+    const status = deploymentStatus(deployment, all, sets.newest, time());
     if (!sameStatus(deployment.status, status)) store.put({ ...deployment, status } as Deployment);
   }
 

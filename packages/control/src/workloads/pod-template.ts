@@ -3,7 +3,6 @@ import type { Context } from '../core/context.ts';
 import { hash32, safeEncode } from '../core/names.ts';
 import { templateOrigin } from '../core/origin.ts';
 import { controllerReference } from '../core/owners.ts';
-import { timestamp } from '../core/timestamp.ts';
 
 export const templateHashLabel = 'pod-template-hash';
 
@@ -24,7 +23,7 @@ export function templateHash(template: PodTemplate, collisions: number): string 
 
 /** A pod from a template, as controller_utils.go makes it: named after its owner. */
 export function podFromTemplate(context: Context, owner: KubeObject, template: PodTemplate): Pod {
-  const { names, store, now } = context;
+  const { names, store, time } = context;
   const { namespace = 'default' } = owner.metadata;
   const generateName = `${owner.metadata.name}-`;
   const name = names.generate(
@@ -41,7 +40,7 @@ export function podFromTemplate(context: Context, owner: KubeObject, template: P
       generateName,
       namespace,
       uid: names.uid(`Pod ${namespace}/${name}`),
-      creationTimestamp: timestamp(now()),
+      creationTimestamp: time(),
       ...(labels === undefined ? {} : { labels }),
       ...(annotations === undefined ? {} : { annotations }),
       ownerReferences: [controllerReference(owner)],

@@ -1,5 +1,5 @@
-import { type KubeObject, ObjectStore } from '@netsim/manifest';
 import { type ClusterConfig, ControlPlane, type ControlPlaneInput, defaultClusterConfig } from '@netsim/control';
+import { type KubeObject, ObjectStore } from '@netsim/manifest';
 
 export interface TestCluster {
   readonly store: ObjectStore;

@@ -1,0 +1,62 @@
+import type { Condition, Container, Pod, PodStatus } from '@netsim/manifest';
+
+const types = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'];
+
+type ContainerStatuses = NonNullable<PodStatus['containerStatuses']>;
+
+/**
+ * What a kubelet reports of a pod whose containers have just started. Pods that start in the same second share the
+ * parts that are equal: objects are values, and a big cluster has many such pods.
+ */
+export class StartedStatus {
+  #time = '';
+  #ready: Condition[] = [];
+  #statuses = new WeakMap<readonly Container[], ContainerStatuses>();
+
+  /** The conditions, in the kubelet's order, with those kept that the pod was given. */
+  conditions(pod: Pod, ready: boolean, time: string): Condition[] {
+    this.#turn(time);
+    const given = (pod.status?.conditions ?? []).filter(({ reason }) => reason !== 'FailedCreatePodSandBox');
+    const fresh = ready ? this.#ready : startedConditions(time, whyNotReady(pod.spec.containers));
+    if (given.every((each) => each.type === 'PodScheduled' && each.lastTransitionTime === time)) return fresh;
+    const kept = new Map(given.map((each) => [each.type, each]));
+    return [...fresh.map((each) => kept.get(each.type) ?? each), ...given.filter(({ type }) => !types.includes(type))];
+  }
+
+  containerStatuses(containers: readonly Container[], ready: boolean, time: string): ContainerStatuses {
+    this.#turn(time);
+    const known = ready ? this.#statuses.get(containers) : undefined;
+    if (known !== undefined) return known;
+    const made = containers.map(({ name, image }) => ({
+      name,
+      ...(image === undefined ? {} : { image }),
+      ready,
+      restartCount: 0,
+      started: true,
+      state: { running: { startedAt: time } },
+    }));
+    if (ready) this.#statuses.set(containers, made);
+    return made;
+  }
+
+  #turn(time: string): void {
+    if (this.#time === time) return;
+    this.#time = time;
+    this.#ready = startedConditions(time, undefined);
+    this.#statuses = new WeakMap();
+  }
+}
+
+/** The reason that the kubelet gives where no container is ready. */
+export function whyNotReady(containers: readonly Container[]): Pick<Condition, 'reason' | 'message'> {
+  const names = containers.map(({ name }) => name).join(' ');
+  return { reason: 'ContainersNotReady', message: `containers with unready status: [${names}]` };
+}
+
+function startedConditions(time: string, notReady: Pick<Condition, 'reason' | 'message'> | undefined): Condition[] {
+  return types.map((type) => {
+    const ok = notReady === undefined || (type !== 'Ready' && type !== 'ContainersReady');
+    const status = ok ? 'True' : 'False';
+    return { type, status, lastProbeTime: null, lastTransitionTime: time, ...(ok ? {} : notReady) };
+  });
+}
