@@ -15,11 +15,10 @@ import {
   parseVxlan,
   solicitedNode,
   TcpFlag,
-  writePcapng,
 } from '@netsim/wire';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dissect, tsharkMissing } from '../../wire/test/tshark.ts';
+import { capture, dissect, tsharkMissing } from '../../wire/test/tshark.ts';
 import { frameBytes, l3Length } from '../src/frame.ts';
 import { Skb } from '../src/skb.ts';
 
@@ -254,11 +253,11 @@ describe('an ICMP error quotes', () => {
 
 const title = tsharkMissing === undefined ? 'tshark reads' : `tshark reads (skipped: ${tsharkMissing})`;
 describe.skipIf(tsharkMissing !== undefined)(title, () => {
-  const capture = writePcapng(
-    [{ name: 'eth0' }],
+  const file = capture(
+    ['eth0'],
     samples.map(([comment, packet], timestamp) => ({ interface: 0, timestamp, frame: frameBytes(packet), comment })),
   );
-  const packets = tsharkMissing === undefined ? dissect(capture) : [];
+  const packets = tsharkMissing === undefined ? dissect(file) : [];
 
   test.each(samples.map(([name], index) => [name, index] as const))(
     '%s, whole and with good checksums',

@@ -1,16 +1,5 @@
 import { fits } from './view.ts';
 
-/** A packet of a capture: a whole Ethernet frame. */
-export interface CapturedPacket {
-  /** Index of its interface in {@link writePcapng}'s list. */
-  readonly interface: number;
-  /** Microseconds since the epoch of the capture's clock. */
-  readonly timestamp: number;
-  readonly frame: Uint8Array;
-  /** Shown by Wireshark as the packet comment. */
-  readonly comment?: string;
-}
-
 /** A device packets were seen on. */
 export interface CaptureInterface {
   /** As Wireshark shows it: `w1-k8s/flannel.1`. */
@@ -25,15 +14,30 @@ const LINKTYPE_ETHERNET = 1;
 const Option = { COMMENT: 1, IF_NAME: 2, IF_DESCRIPTION: 3, IF_TSRESOL: 9, SHB_USERAPPL: 4 } as const;
 const MICROSECONDS = 6;
 
-/** A capture in pcapng (draft-ietf-opsawg-pcapng), with one interface per device. Little endian. */
-export function writePcapng(interfaces: readonly CaptureInterface[], packets: Iterable<CapturedPacket>): Uint8Array {
-  const blocks = [sectionHeader()];
-  for (const device of interfaces) blocks.push(interfaceDescription(device));
-  for (const packet of packets) {
-    if (interfaces[packet.interface] === undefined) throw new RangeError(`no interface ${packet.interface}`);
-    blocks.push(enhancedPacket(packet));
+/** A capture in pcapng (draft-ietf-opsawg-pcapng), with one interface per device. Little endian; nothing is written to a file. */
+export class PcapngWriter {
+  readonly #blocks: Uint8Array[] = [sectionHeader()];
+  #interfaces = 0;
+
+  /** Returns the number that its packets are added with. */
+  addInterface(device: CaptureInterface): number {
+    this.#blocks.push(interfaceDescription(device));
+    return this.#interfaces++;
   }
-  return concat(blocks);
+
+  /**
+   * Adds a whole Ethernet frame. The timestamp is in microseconds since the epoch of the capture's clock; a fraction is
+   * cut off. Wireshark shows the comment with the packet. Throws RangeError for an interface that was not added.
+   */
+  addPacket(id: number, frame: Uint8Array, timestamp: number, comment?: string): void {
+    if (!Number.isInteger(id) || id < 0 || id >= this.#interfaces) throw new RangeError(`no interface ${id}`);
+    this.#blocks.push(enhancedPacket(id, frame, timestamp, comment));
+  }
+
+  /** All that was added so far. */
+  bytes(): Uint8Array {
+    return concat(this.#blocks);
+  }
 }
 
 function sectionHeader(): Uint8Array {
@@ -55,12 +59,11 @@ function interfaceDescription(device: CaptureInterface): Uint8Array {
   return block(INTERFACE_DESCRIPTION, [body, ...options(list)]);
 }
 
-function enhancedPacket(packet: CapturedPacket): Uint8Array {
-  const { frame, comment } = packet;
-  const timestamp = fits('pcapng', 'timestamp', Math.floor(packet.timestamp), 53);
+function enhancedPacket(id: number, frame: Uint8Array, time: number, comment: string | undefined): Uint8Array {
+  const timestamp = fits('pcapng', 'timestamp', Math.floor(time), 53);
   const body = new Uint8Array(20);
   const data = new DataView(body.buffer);
-  data.setUint32(0, packet.interface, true);
+  data.setUint32(0, id, true);
   data.setUint32(4, Math.floor(timestamp / 2 ** 32), true);
   data.setUint32(8, timestamp % 2 ** 32, true);
   data.setUint32(12, frame.length, true);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PcapngWriter } from '../src/index.ts';
 
 /** What tshark says of one packet. A list holds outer and inner headers, in that order. */
 export interface Dissection {
@@ -64,4 +65,18 @@ export function dissect(capture: Uint8Array, more: readonly string[] = []): Diss
         field,
       };
     });
+}
+
+export interface CapturedPacket {
+  readonly interface: number;
+  readonly timestamp: number;
+  readonly frame: Uint8Array;
+  readonly comment?: string;
+}
+
+export function capture(interfaces: readonly string[], packets: readonly CapturedPacket[]): Uint8Array {
+  const writer = new PcapngWriter();
+  for (const name of interfaces) writer.addInterface({ name, description: `device ünder ${name}` });
+  for (const { interface: id, frame, timestamp, comment } of packets) writer.addPacket(id, frame, timestamp, comment);
+  return writer.bytes();
 }
