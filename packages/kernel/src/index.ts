@@ -20,6 +20,7 @@ export * from './netfilter/index.ts';
 export * from './random.ts';
 export * from './skb.ts';
 export type { Errno } from './socket/errno.ts';
+export { Flow, type FlowOptions, type FlowOutcome } from './socket/flow.ts';
 export type { EchoAnswer, PingOptions } from './socket/ping.ts';
 export { PingSocket } from './socket/ping.ts';
 export { SctpAssociation, type SctpListenOptions, SctpSocket } from './socket/sctp.ts';

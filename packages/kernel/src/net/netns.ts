@@ -17,6 +17,7 @@ import { Netfilter } from '../netfilter/netfilter.ts';
 import type { RandomSource } from '../random.ts';
 import type { Skb } from '../skb.ts';
 import type { Errno } from '../socket/errno.ts';
+import { type Flow, type FlowOptions, openFlow } from '../socket/flow.ts';
 import type { PingOptions, PingSocket } from '../socket/ping.ts';
 import type { SctpListenOptions, SctpSocket } from '../socket/sctp.ts';
 import type { Socket } from '../socket/socket.ts';
@@ -251,6 +252,10 @@ export class Netns implements NetfilterHost {
   /** A socket to send echo requests from: `ping(options).send()`. */
   ping(options: PingOptions): PingSocket {
     return this.sockets.ping.open(options);
+  }
+  /** A flow to send one packet after the other of; or why there is none. */
+  openFlow(options: FlowOptions): Flow | Errno {
+    return openFlow(this, options);
   }
   /** Every socket, as `ss -a` shows them. */
   allSockets(): Socket[] {

@@ -1,7 +1,7 @@
 import { EtherType, formatIp, type Ip, IpProto, type Mac } from '@netsim/wire';
 import { cloneSkb, type Skb, scrubSkb } from '../skb.ts';
 import { Device } from './device.ts';
-import { DstKind } from './dst.ts';
+import { type Dst, DstKind } from './dst.ts';
 import { isGroupMac, packetTypeFor } from './ethernet.ts';
 import { ipLocalOut, routeOutput } from './ip-output.ts';
 import { packetLength } from './length.ts';
@@ -36,6 +36,8 @@ export class Vxlan extends Device {
   readonly kind = 'vxlan';
   readonly options: VxlanOptions;
   readonly fdb = new Map<Mac, VxlanFdbEntry>();
+  /** Routes to VTEPs, while the FIB stays as it is (Linux: dst_cache). */
+  readonly #routes = new Map<Ip, Dst>();
 
   constructor(netns: Netns, name: string, mac: Mac, mtu: number, options: VxlanOptions) {
     super(netns, name, mac, mtu);
@@ -82,8 +84,12 @@ export class Vxlan extends Device {
     const { world } = netns;
     const v6 = typeof remote === 'bigint';
     const mark = skb.mark;
-    const oif = options.lower === undefined ? null : (netns.device(options.lower) ?? null);
-    const route = routeOutput(netns, remote, options.local, mark, oif);
+    let route = this.#routes.get(remote);
+    if (route === undefined || route.generation !== netns.fibGeneration || netns.fibDependsOnFlow) {
+      const oif = options.lower === undefined ? null : (netns.device(options.lower) ?? null);
+      route = routeOutput(netns, remote, options.local, mark, oif);
+      this.#routes.set(remote, route);
+    }
     if (route.kind === DstKind.ERROR) {
       netns.drop(skb, 'IP_OUTNOROUTES', `no route to the VTEP ${formatIp(remote)}`);
       return;

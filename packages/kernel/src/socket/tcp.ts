@@ -183,7 +183,7 @@ export class TcpConnection extends Socket {
   abort(): void {
     if (this.phase === 'CLOSED') return;
     if (this.phase !== 'SYN_SENT' && this.phase !== 'TIME_WAIT') {
-      this.#transmit(this.#segment(TcpFlag.RST | TcpFlag.ACK, this.#sndNxt, null, 0));
+      this.#push(this.#segment(TcpFlag.RST | TcpFlag.ACK, this.#sndNxt, null, 0));
     }
     this.#finish('');
   }
@@ -193,7 +193,8 @@ export class TcpConnection extends Socket {
     this.#fill(skb, TcpFlag.ACK, this.#sndNxt, null, 0);
     skb.trackId = 0;
   }
-  transmitPrepared(skb: Skb): Errno | '' {
+  /** Sends a prepared segment. */
+  transmit(skb: Skb): Errno | '' {
     return ipLocalOut(this.netns, skb, this.#route());
   }
 
@@ -211,7 +212,7 @@ export class TcpConnection extends Socket {
   #receiveSynSent(skb: Skb): void {
     const hasAck = (skb.flags & TcpFlag.ACK) !== 0;
     if (hasAck && skb.ack !== this.#sndNxt) {
-      if ((skb.flags & TcpFlag.RST) === 0) this.#transmit(this.#segment(TcpFlag.RST, skb.ack, null, 0));
+      if ((skb.flags & TcpFlag.RST) === 0) this.#push(this.#segment(TcpFlag.RST, skb.ack, null, 0));
       return;
     }
     if ((skb.flags & TcpFlag.RST) !== 0) {
@@ -255,7 +256,7 @@ export class TcpConnection extends Socket {
     }
     if ((skb.flags & TcpFlag.ACK) === 0) return;
     if (before(this.#sndNxt, skb.ack)) {
-      if (this.phase === 'SYN_RECV') this.#transmit(this.#segment(TcpFlag.RST, skb.ack, null, 0));
+      if (this.phase === 'SYN_RECV') this.#push(this.#segment(TcpFlag.RST, skb.ack, null, 0));
       else this.#sendAck();
       return;
     }
@@ -315,8 +316,7 @@ export class TcpConnection extends Socket {
       }
     }
     this.#unacked = cut;
-    for (const segment of cut)
-      this.#transmit(this.#segment(segment.flags, segment.seq, segment.payload, segment.length));
+    for (const segment of cut) this.#push(this.#segment(segment.flags, segment.seq, segment.payload, segment.length));
   }
 
   #route(): Dst {
@@ -353,7 +353,7 @@ export class TcpConnection extends Socket {
     return skb;
   }
 
-  #transmit(skb: Skb): void {
+  #push(skb: Skb): void {
     this.lastSent = skb;
     const { watcher } = this.netns.world;
     if (watcher !== null && this.#replyTo !== null) watcher.answered?.(this.netns, this.#replyTo, skb);
@@ -367,7 +367,7 @@ export class TcpConnection extends Socket {
   }
 
   #sendAck(): void {
-    this.#transmit(this.#segment(TcpFlag.ACK, this.#sndNxt, null, 0));
+    this.#push(this.#segment(TcpFlag.ACK, this.#sndNxt, null, 0));
   }
 
   /** Sends a segment that has to be acknowledged. */
@@ -376,7 +376,7 @@ export class TcpConnection extends Socket {
     this.#unacked.push({ seq: this.#sndNxt, flags, payload, length });
     this.#sndNxt = (this.#sndNxt + segmentLength(skb)) >>> 0;
     if (this.#timer === null) this.#arm();
-    this.#transmit(skb);
+    this.#push(skb);
   }
 
   #arm(): void {
@@ -405,7 +405,7 @@ export class TcpConnection extends Socket {
 
   #retransmit(): void {
     const oldest = this.#unacked[0];
-    if (oldest !== undefined) this.#transmit(this.#segment(oldest.flags, oldest.seq, oldest.payload, oldest.length));
+    if (oldest !== undefined) this.#push(this.#segment(oldest.flags, oldest.seq, oldest.payload, oldest.length));
   }
 
   #acknowledged(ack: number): void {
