@@ -246,11 +246,12 @@ function laws<T>({ name, value, encode, parse, view, guarded }: Codec<T>): void 
       );
     });
 
-    test.runIf(guarded !== undefined)('a flipped bit under the checksum never passes for the same packet', () => {
+    if (guarded === undefined) return;
+    test('a flipped bit under the checksum never passes for the same packet', () => {
       fc.assert(
         fc.property(value, ends, fc.nat(), (packet, at, chosen) => {
           const encoded = encode(packet, at);
-          const [from, to] = guarded!(encoded);
+          const [from, to] = guarded(encoded);
           const bit = from * 8 + (chosen % ((to - from) * 8));
           encoded[bit >> 3] ^= 0x80 >> (bit & 7);
           const parsed = attempt(() => parse(encoded, at));
