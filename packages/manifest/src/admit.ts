@@ -1,5 +1,5 @@
-import { rulesOf } from './kinds/rules.ts';
 import { type KindInfo, kindInfo, parseApiVersion } from './kinds/registry.ts';
+import { rulesOf } from './kinds/rules.ts';
 import { type KubeObject, type ObjectMeta, ORIGIN } from './objects.ts';
 import { type DecodeIssue, decode, type Fields } from './schema/decode.ts';
 import { schemaOf } from './schema/index.ts';
@@ -48,9 +48,14 @@ export function admit(input: KubeObject, options: AdmitOptions = {}): Admission 
   const rules = rulesOf(object.kind);
   rules.defaults?.(object);
   if (rules.validate !== undefined) rules.validate(object, causes);
-  else validateMetadata(causes, object.metadata, info?.namespaced ?? true, info?.group.startsWith('rbac.') ? pathSegmentName : subdomainName);
+  else
+    validateMetadata(
+      causes,
+      object.metadata,
+      info?.namespaced ?? true,
+      info?.group.startsWith('rbac.') ? pathSegmentName : subdomainName,
+    );
   const code = issues.length > 0 ? 400 : causes.list.length > 0 ? 422 : 201;
-  if (code === 201) rules.store?.(object);
   return { code, object, issues, causes: causes.list };
 }
 

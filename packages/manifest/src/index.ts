@@ -2,7 +2,7 @@ export * from './admit.ts';
 export * from './files.ts';
 export * from './finding.ts';
 export * from './kinds/registry.ts';
-export { completeServiceFamilies, isExternallyAccessible } from './kinds/service.ts';
+export { checkClusterIPRanges, completeServiceFamilies, isExternallyAccessible } from './kinds/service.ts';
 export * from './labels.ts';
 export * from './load.ts';
 export * from './nearest.ts';

@@ -101,10 +101,12 @@ export function wildcardSubdomainProblems(value: string): string[] {
 export function portNameProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > 15) problems.push('must be no more than 15 characters');
-  if (!/^[-a-z0-9]+$/.test(value)) problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (!/^[-a-z0-9]+$/.test(value))
+    problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   if (!/[a-z]/.test(value)) problems.push('must contain at least one letter (a-z)');
   if (value.includes('--')) problems.push('must not contain consecutive hyphens');
-  if (value.length > 0 && (value.startsWith('-') || value.endsWith('-'))) problems.push('must not begin or end with a hyphen');
+  if (value.length > 0 && (value.startsWith('-') || value.endsWith('-')))
+    problems.push('must not begin or end with a hyphen');
   return problems;
 }
 

@@ -97,7 +97,12 @@ export function requirements(selector: LabelSelector): Selector {
   return list;
 }
 
-function requirement(key: string, operator: Requirement['operator'], values: readonly string[], offset: number): Requirement {
+function requirement(
+  key: string,
+  operator: Requirement['operator'],
+  values: readonly string[],
+  offset: number,
+): Requirement {
   const fail = (message: string): never => {
     throw new SelectorError(offset, message);
   };

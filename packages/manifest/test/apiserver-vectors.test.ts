@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
-import { admit, Causes, completeServiceFamilies, type KubeObject, refusedFields, type Service } from '../src/index.ts';
+import {
+  admit,
+  Causes,
+  checkClusterIPRanges,
+  completeServiceFamilies,
+  type KubeObject,
+  refusedFields,
+  type Service,
+} from '../src/index.ts';
 import { readVectors, report } from './vectors.ts';
 
 interface ServerCase {
@@ -60,6 +68,7 @@ function allocate(object: KubeObject): string[] {
   const causes = new Causes();
   const { spec } = object as Service;
   completeServiceFamilies(spec, ['IPv4'], causes);
+  if (causes.list.length === 0) checkClusterIPRanges(spec, ['172.30.0.0/16'], causes);
   return causes.list.map(({ field }) => field);
 }
 

@@ -1,5 +1,10 @@
-import { dns1123LabelProblems, dns1123SubdomainProblems, labelValueProblems, qualifiedNameProblems } from '../labels.ts';
-import type { Endpoint, EndpointAddress, Endpoints, EndpointSlice } from '../objects.ts';
+import {
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  labelValueProblems,
+  qualifiedNameProblems,
+} from '../labels.ts';
+import type { Endpoint, EndpointAddress, EndpointSlice, Endpoints } from '../objects.ts';
 import { checkIp, checkNonSpecialIp } from '../validate/address.ts';
 import { type Causes, FieldPath } from '../validate/cause.ts';
 import { PROTOCOLS, subdomainName, validateLabels, validateMetadata, validatePortNumber } from '../validate/common.ts';
@@ -53,51 +58,6 @@ function validateSubsetPort(port: SubsetPort, requireName: boolean, at: FieldPat
   }
 }
 
-/**
- * Subsets as the server stores them (RepackSubsets): addresses that offer the same ports together, sorted by address, each
- * once; an address that is also given as not ready is not ready.
- */
-export function repackSubsets(endpoints: Endpoints): void {
-  if (endpoints.subsets === undefined) return;
-  const known = new Map<string, EndpointAddress>();
-  const byPort = new Map<string, { port: SubsetPort | undefined; ready: Map<string, boolean> }>();
-  for (const { addresses = [], notReadyAddresses = [], ports = [] } of endpoints.subsets) {
-    for (const port of ports.length === 0 ? [undefined] : ports) {
-      const id = JSON.stringify(port ?? null);
-      const entry = byPort.get(id) ?? { port, ready: new Map<string, boolean>() };
-      byPort.set(id, entry);
-      const add = (address: EndpointAddress, ready: boolean) => {
-        const key = `${address.ip} ${address.targetRef?.uid ?? ''}`;
-        if (!known.has(key)) known.set(key, address);
-        entry.ready.set(key, ready && entry.ready.get(key) !== false);
-      };
-      for (const address of addresses) add(address, true);
-      for (const address of notReadyAddresses) add(address, false);
-    }
-  }
-  const packed = new Map<string, { ports: SubsetPort[]; ready: Map<string, boolean> }>();
-  for (const { port, ready } of byPort.values()) {
-    const key = [...ready].map((pair) => pair.join(' ')).sort().join(',');
-    const subset = packed.get(key) ?? { ports: [], ready };
-    packed.set(key, subset);
-    if (port !== undefined) subset.ports.push(port);
-  }
-  endpoints.subsets = [...packed.values()].map(({ ports, ready }) => {
-    const pick = (wanted: boolean) =>
-      [...ready.keys()]
-        .filter((key) => ready.get(key) === wanted)
-        .sort()
-        .map((key) => known.get(key)!);
-    const addresses = pick(true);
-    const notReadyAddresses = pick(false);
-    return {
-      ...(addresses.length > 0 && { addresses }),
-      ...(notReadyAddresses.length > 0 && { notReadyAddresses }),
-      ...(ports.length > 0 && { ports }),
-    };
-  });
-}
-
 /** SetDefaults_EndpointPort of discovery/v1. */
 export function defaultEndpointSlice(slice: EndpointSlice): void {
   for (const port of slice.ports ?? []) {
@@ -144,7 +104,12 @@ function validateEndpoint(endpoint: Endpoint, type: EndpointSlice['addressType']
   validateHints(hints?.forNodes, at.child('hints').child('forNodes'), dns1123SubdomainProblems, causes);
 }
 
-function validateSliceAddress(address: string, type: EndpointSlice['addressType'], at: FieldPath, causes: Causes): void {
+function validateSliceAddress(
+  address: string,
+  type: EndpointSlice['addressType'],
+  at: FieldPath,
+  causes: Causes,
+): void {
   switch (type) {
     case 'IPv4':
     case 'IPv6': {
@@ -157,7 +122,8 @@ function validateSliceAddress(address: string, type: EndpointSlice['addressType'
     case 'FQDN': {
       const name = address.replace(/\.$/, '');
       if (name === '') causes.required(at);
-      else if (!name.includes('.')) causes.invalid(at, address, 'should be a domain with at least two segments separated by dots');
+      else if (!name.includes('.'))
+        causes.invalid(at, address, 'should be a domain with at least two segments separated by dots');
       else causes.invalidEach(at, address, dns1123SubdomainProblems(name));
       return;
     }
@@ -196,6 +162,7 @@ function validateSlicePorts({ ports }: EndpointSlice, causes: Causes): void {
     if (names.has(name)) causes.duplicate(at.child('name'), name);
     names.add(name);
     causes.oneOf(at.child('protocol'), protocol, PROTOCOLS);
-    if (appProtocol !== undefined) causes.invalidEach(at.child('appProtocol'), appProtocol, qualifiedNameProblems(appProtocol));
+    if (appProtocol !== undefined)
+      causes.invalidEach(at.child('appProtocol'), appProtocol, qualifiedNameProblems(appProtocol));
   });
 }

@@ -1,8 +1,15 @@
 import { dns1123LabelProblems, dns1123SubdomainProblems, qualifiedNameProblems } from '../labels.ts';
 import type { Service, ServicePort, ServiceSpec } from '../objects.ts';
-import { checkCidr, checkIp, checkNonSpecialIp, parseIp } from '../validate/address.ts';
+import { checkCidr, checkIp, checkNonSpecialIp, contains, parseCidr, parseIp } from '../validate/address.ts';
 import { type Causes, type FieldPath, METADATA, SPEC } from '../validate/cause.ts';
-import { labelName, PROTOCOLS, validateLabels, validateMetadata, validatePortNumber, validatePortNumberOrName } from '../validate/common.ts';
+import {
+  labelName,
+  PROTOCOLS,
+  validateLabels,
+  validateMetadata,
+  validatePortNumber,
+  validatePortNumberOrName,
+} from '../validate/common.ts';
 
 type Family = 'IPv4' | 'IPv6';
 
@@ -46,38 +53,56 @@ export function completeServiceFamilies(spec: ServiceSpec, cluster: readonly Fam
   const families = spec.ipFamilies ?? [];
   const ips = spec.clusterIPs ?? [];
   const headless = ips[0] === 'None';
-  const other = (family: Family): Family => (family === 'IPv4' ? 'IPv6' : 'IPv4');
-  if (headless && Object.keys(spec.selector ?? {}).length === 0) {
-    // Nobody but the owner of the endpoints knows their families: both are allowed, even where the cluster has one.
-    spec.ipFamilyPolicy ??= families.length === 1 ? 'SingleStack' : 'RequireDualStack';
-    if (families.length === 0) spec.ipFamilies = [cluster[0]!];
-    const [first] = spec.ipFamilies!;
-    if (spec.ipFamilies!.length === 1 && spec.ipFamilyPolicy !== 'SingleStack') spec.ipFamilies = [first!, other(first!)];
-    return;
-  }
-  ips.forEach((ip, i) => {
-    const family = headless ? undefined : parseIp(ip)?.family;
-    if (family !== undefined && i >= families.length) families.push(family === 4 ? 'IPv4' : 'IPv6');
-  });
+  const open = headless && Object.keys(spec.selector ?? {}).length === 0;
   const dual = families.length === 2 || ips.length === 2;
-  const policy = spec.ipFamilyPolicy ?? (dual ? 'RequireDualStack' : 'SingleStack');
+  // Nobody but the owner of the endpoints knows their families: without a selector both are allowed.
+  const policy = spec.ipFamilyPolicy ?? (dual || open ? 'RequireDualStack' : 'SingleStack');
+  const refusedBefore = causes.list.length;
   if (policy === 'SingleStack' && dual) {
     const many = ips.length === 2 ? 'clusterIPs' : 'ipFamilies';
-    causes.invalid(SPEC.child('ipFamilyPolicy'), policy, `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${many} are specified`);
-    return;
+    causes.invalid(
+      SPEC.child('ipFamilyPolicy'),
+      policy,
+      `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${many} are specified`,
+    );
   }
-  if (policy === 'RequireDualStack' && cluster.length < 2) {
-    causes.invalid(SPEC.child('ipFamilyPolicy'), policy, 'this cluster is not configured for dual-stack services');
+  if (!headless) {
+    ips.forEach((ip, i) => {
+      const family = parseIp(ip)?.family === 6 ? 'IPv6' : 'IPv4';
+      if (i < families.length) return;
+      if (cluster.includes(family)) families.push(family);
+      else causes.invalid(SPEC.child('clusterIPs').index(i), ips, `${family} is not configured on this cluster`);
+    });
   }
-  families.forEach((family, i) => {
-    if (!cluster.includes(family)) {
-      causes.invalid(SPEC.child('ipFamilies').index(i), family, 'not configured on this cluster');
+  if (causes.list.length > refusedBefore) return;
+  const other = (family: Family): Family => (family === 'IPv4' ? 'IPv6' : 'IPv4');
+  if (!open) {
+    if (policy === 'RequireDualStack' && cluster.length < 2) {
+      causes.invalid(SPEC.child('ipFamilyPolicy'), policy, 'this cluster is not configured for dual-stack services');
     }
-  });
+    families.forEach((family, i) => {
+      if (!cluster.includes(family))
+        causes.invalid(SPEC.child('ipFamilies').index(i), family, 'not configured on this cluster');
+    });
+  }
   if (families.length === 0) families.push(cluster[0]!);
-  if (policy !== 'SingleStack' && families.length === 1 && cluster.length === 2) families.push(other(families[0]!));
+  if (policy !== 'SingleStack' && families.length === 1 && (open || cluster.length === 2))
+    families.push(other(families[0]!));
   spec.ipFamilyPolicy = policy;
   spec.ipFamilies = families;
+}
+
+/** Fixed addresses must lie in one of the cluster's service ranges. */
+export function checkClusterIPRanges(spec: ServiceSpec, ranges: readonly string[], causes: Causes): void {
+  const ips = spec.clusterIPs ?? [];
+  if (spec.type === 'ExternalName' || ips[0] === 'None') return;
+  const cidrs = ranges.map((range) => parseCidr(range));
+  for (const ip of ips) {
+    const parsed = parseIp(ip);
+    if (parsed === undefined || cidrs.some((cidr) => cidr !== undefined && contains(cidr, parsed))) continue;
+    const detail = `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${ranges.join(', ')}`;
+    causes.invalid(SPEC.child('clusterIPs'), ips, detail);
+  }
 }
 
 /** Whether traffic may come from outside the cluster: NodePort, LoadBalancer, or a ClusterIP with externalIPs. */
@@ -122,17 +147,24 @@ function validateByType(spec: ServiceSpec, headless: boolean, causes: Causes): v
     case 'LoadBalancer':
       spec.ports?.forEach(({ port }, i) => {
         if (port === KUBELET_PORT) {
-          causes.invalid(SPEC.child('ports').index(i), port, `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`);
+          causes.invalid(
+            SPEC.child('ports').index(i),
+            port,
+            `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`,
+          );
         }
       });
-      if (headless) causes.invalid(SPEC.child('clusterIPs').index(0), 'None', "may not be set to 'None' for LoadBalancer services");
+      if (headless)
+        causes.invalid(SPEC.child('clusterIPs').index(0), 'None', "may not be set to 'None' for LoadBalancer services");
       return;
     case 'NodePort':
-      if (headless) causes.invalid(SPEC.child('clusterIPs').index(0), 'None', "may not be set to 'None' for NodePort services");
+      if (headless)
+        causes.invalid(SPEC.child('clusterIPs').index(0), 'None', "may not be set to 'None' for NodePort services");
       return;
     case 'ExternalName': {
       const detail = 'may not be set for ExternalName services';
-      if ((spec.clusterIPs?.length ?? 0) > 0 || spec.clusterIP !== undefined) causes.forbidden(SPEC.child('clusterIPs'), detail);
+      if ((spec.clusterIPs?.length ?? 0) > 0 || spec.clusterIP !== undefined)
+        causes.forbidden(SPEC.child('clusterIPs'), detail);
       if ((spec.ipFamilies?.length ?? 0) > 0) causes.forbidden(SPEC.child('ipFamilies'), detail);
       if (spec.ipFamilyPolicy !== undefined) causes.forbidden(SPEC.child('ipFamilyPolicy'), detail);
       const name = (spec.externalName ?? '').replace(/\.$/, '');
@@ -143,7 +175,10 @@ function validateByType(spec: ServiceSpec, headless: boolean, causes: Causes): v
     case 'ClusterIP':
       spec.ports?.forEach(({ nodePort }, i) => {
         if ((nodePort ?? 0) !== 0) {
-          causes.forbidden(SPEC.child('ports').index(i).child('nodePort'), "may not be used when `type` is 'ClusterIP'");
+          causes.forbidden(
+            SPEC.child('ports').index(i).child('nodePort'),
+            "may not be used when `type` is 'ClusterIP'",
+          );
         }
       });
       return;
@@ -152,7 +187,13 @@ function validateByType(spec: ServiceSpec, headless: boolean, causes: Causes): v
   }
 }
 
-function validatePort(port: ServicePort, requireName: boolean, names: Set<string>, at: FieldPath, causes: Causes): void {
+function validatePort(
+  port: ServicePort,
+  requireName: boolean,
+  names: Set<string>,
+  at: FieldPath,
+  causes: Causes,
+): void {
   const name = port.name ?? '';
   if (requireName && name === '') causes.required(at.child('name'));
   else if (name !== '') {
@@ -175,7 +216,11 @@ function validateAffinity(spec: ServiceSpec, causes: Causes): void {
     const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
     if (seconds === undefined) causes.required(at, 'when session affinity type is ClientIP');
     else if (seconds <= 0 || seconds > 86_400) {
-      causes.invalid(at.child('clientIP').child('timeoutSeconds'), seconds, 'must be greater than 0 and less than 86400');
+      causes.invalid(
+        at.child('clientIP').child('timeoutSeconds'),
+        seconds,
+        'must be greater than 0 and less than 86400',
+      );
     }
   } else if (spec.sessionAffinity === 'None' && spec.sessionAffinityConfig !== undefined) {
     causes.forbidden(at, 'must not be set when session affinity is None');
@@ -201,7 +246,11 @@ function validateClusterIPs(spec: ServiceSpec, headless: boolean, causes: Causes
   });
   if (families.length > 2) causes.tooMany(SPEC.child('ipFamilies'), families.length, 2);
   if (spec.ipFamilyPolicy !== undefined) {
-    causes.oneOf(SPEC.child('ipFamilyPolicy'), spec.ipFamilyPolicy, ['PreferDualStack', 'RequireDualStack', 'SingleStack']);
+    causes.oneOf(SPEC.child('ipFamilyPolicy'), spec.ipFamilyPolicy, [
+      'PreferDualStack',
+      'RequireDualStack',
+      'SingleStack',
+    ]);
   }
   let ipsRight = true;
   ips.forEach((ip, i) => {
@@ -265,10 +314,15 @@ function validateSourceRanges({ metadata, spec }: Service, causes: Causes): void
 function validateLoadBalancerFields(spec: ServiceSpec, causes: Causes): void {
   const detail = "may only be used when `type` is 'LoadBalancer'";
   if (spec.type !== 'LoadBalancer') {
-    if (spec.allocateLoadBalancerNodePorts !== undefined) causes.forbidden(SPEC.child('allocateLoadBalancerNodePorts'), detail);
+    if (spec.allocateLoadBalancerNodePorts !== undefined)
+      causes.forbidden(SPEC.child('allocateLoadBalancerNodePorts'), detail);
     if (spec.loadBalancerClass !== undefined) causes.forbidden(SPEC.child('loadBalancerClass'), detail);
   } else if (spec.loadBalancerClass !== undefined) {
-    causes.invalidEach(SPEC.child('loadBalancerClass'), spec.loadBalancerClass, qualifiedNameProblems(spec.loadBalancerClass));
+    causes.invalidEach(
+      SPEC.child('loadBalancerClass'),
+      spec.loadBalancerClass,
+      qualifiedNameProblems(spec.loadBalancerClass),
+    );
   }
 }
 
@@ -282,9 +336,19 @@ function validateTrafficPolicies(spec: ServiceSpec, causes: Causes): void {
   if (health !== 0) {
     const at = SPEC.child('healthCheckNodePort');
     if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local') validatePortNumber(causes, at, health);
-    else causes.invalid(at, health, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
+    else
+      causes.invalid(
+        at,
+        health,
+        "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+      );
   }
-  if (spec.type === 'ClusterIP' || spec.type === 'NodePort' || spec.type === 'LoadBalancer' || spec.internalTrafficPolicy !== undefined) {
+  if (
+    spec.type === 'ClusterIP' ||
+    spec.type === 'NodePort' ||
+    spec.type === 'LoadBalancer' ||
+    spec.internalTrafficPolicy !== undefined
+  ) {
     causes.oneOf(SPEC.child('internalTrafficPolicy'), spec.internalTrafficPolicy, ['Cluster', 'Local']);
   }
   if (spec.trafficDistribution !== undefined) {

@@ -44,7 +44,8 @@ class Decoder {
 
   #struct(struct: Struct, source: Readonly<Fields>, out: Fields, root: boolean): Fields {
     for (const key in source) {
-      if (struct.field(key) === undefined && !(root && (key === 'apiVersion' || key === 'kind'))) this.#unknown(struct, key);
+      if (struct.field(key) === undefined && !(root && (key === 'apiVersion' || key === 'kind')))
+        this.#unknown(struct, key);
     }
     for (const field of struct.fields) {
       const { name } = field;
@@ -56,11 +57,14 @@ class Decoder {
         continue;
       }
       this.#path.push(name);
-      this.#fields.push(name);
+      this.#fields.push(field.embedded === undefined ? name : `${field.embedded}.${name}`);
       const value = this.#value(field.type, given, struct) ?? absent(field);
       this.#path.pop();
       this.#fields.pop();
-      if (value !== undefined && (field.always || field.pointer || !isEmpty(field.type, value))) out[name] = value;
+      if (value === undefined) continue;
+      if (field.pointer || !isEmpty(field.type, value)) out[name] = value;
+      // The server stores lists in a form that cannot tell an empty one from none.
+      else if (field.always) out[name] = field.type.kind === 'list' ? null : value;
     }
     return out;
   }
@@ -192,6 +196,7 @@ function zero(type: SchemaType): unknown {
 }
 
 function isEmpty(type: SchemaType, value: unknown): boolean {
+  if (value === null) return true;
   switch (type.kind) {
     case 'struct':
       return false;
@@ -250,7 +255,8 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
-  if (typeof value === 'string') return `the text ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)}`;
+  if (typeof value === 'string')
+    return `the text ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)}`;
   return `the ${typeof value === 'boolean' ? 'boolean' : 'number'} ${String(value)}`;
 }
 

@@ -8,7 +8,7 @@ export const NETWORKING: StructTable = {
   IngressServiceBackend: 'name! port:ServiceBackendPort',
   ServiceBackendPort: 'name number:int32',
   IngressTLS: 'hosts:[]string secretName',
-  IngressRule: 'host http:*HTTPIngressRuleValue',
+  IngressRule: 'host http:*HTTPIngressRuleValue@IngressRuleValue',
   HTTPIngressRuleValue: 'paths:[]HTTPIngressPath!',
   HTTPIngressPath: 'path pathType:*string! backend:IngressBackend',
   IngressStatus: 'loadBalancer:IngressLoadBalancerStatus',

@@ -49,7 +49,8 @@ export const POD: StructTable = {
   TCPSocketAction: 'port:IntOrString! host',
   SleepAction: 'seconds:int64!',
   GRPCAction: 'port:int32! service:*string!',
-  Probe: `exec:*ExecAction httpGet:*HTTPGetAction tcpSocket:*TCPSocketAction grpc:*GRPCAction initialDelaySeconds:int32
+  Probe: `exec:*ExecAction@ProbeHandler httpGet:*HTTPGetAction@ProbeHandler tcpSocket:*TCPSocketAction@ProbeHandler
+    grpc:*GRPCAction@ProbeHandler initialDelaySeconds:int32
     timeoutSeconds:int32 periodSeconds:int32 successThreshold:int32 failureThreshold:int32
     terminationGracePeriodSeconds:*int64`,
   VolumeMount: 'name! readOnly:bool recursiveReadOnly:*string mountPath! subPath mountPropagation:*string subPathExpr',
@@ -105,8 +106,7 @@ export const POD: StructTable = {
     allocatedResourcesStatus:any stopSignal:*string`,
   ContainerState: 'waiting:any running:any terminated:any',
 
-  ReplicationController:
-    'metadata:ObjectMeta spec:ReplicationControllerSpec status:ReplicationControllerStatus',
+  ReplicationController: 'metadata:ObjectMeta spec:ReplicationControllerSpec status:ReplicationControllerStatus',
   ReplicationControllerSpec: 'replicas:*int32 minReadySeconds:int32 selector:map[string] template:*PodTemplateSpec',
   ReplicationControllerStatus: `replicas:int32! fullyLabeledReplicas:int32 readyReplicas:int32 availableReplicas:int32
     observedGeneration:int64 conditions:[]WorkloadCondition`,

@@ -4,11 +4,22 @@
  * A table gives, for each struct, its fields in the API server's order, each `name:type`; a name alone is a string.
  * Types are written as in Go: `bool`, `int32`, `int64`, `float64`, `IntOrString`, `Quantity`, `Time`, `bytes`, `any`, the name of
  * another struct, `[]T`, `map[T]`. A star marks a pointer: its zero value is kept where it is written, while without a
- * star `false`, `0` and `""` are the same as nothing. A `!` marks fields that are stored even where they are empty.
+ * star `false`, `0` and `""` are the same as nothing. A `!` marks fields that are stored even where they are empty, and
+ * `@X` fields of an embedded struct X, which the server names in some messages.
  */
 export type StructTable = Readonly<Record<string, string>>;
 
-export type ScalarName = 'string' | 'bool' | 'int32' | 'int64' | 'float64' | 'IntOrString' | 'Quantity' | 'Time' | 'bytes' | 'any';
+export type ScalarName =
+  | 'string'
+  | 'bool'
+  | 'int32'
+  | 'int64'
+  | 'float64'
+  | 'IntOrString'
+  | 'Quantity'
+  | 'Time'
+  | 'bytes'
+  | 'any';
 
 export type SchemaType =
   | { readonly kind: 'scalar'; readonly scalar: ScalarName }
@@ -23,6 +34,8 @@ export interface Field {
   readonly pointer: boolean;
   /** Stored even where it is empty. */
   readonly always: boolean;
+  /** The embedded struct of Go that it comes from. */
+  readonly embedded: string | undefined;
 }
 
 /** A struct of the API. Its fields are read from the table when first asked for. */
@@ -54,10 +67,11 @@ export class Struct {
   }
 
   #field(text: string): Field {
-    const always = text.endsWith('!');
-    const [name, type = 'string'] = (always ? text.slice(0, -1) : text).split(':') as [string, string?];
+    const [declared, embedded] = text.split('@') as [string, string?];
+    const always = declared.endsWith('!');
+    const [name, type = 'string'] = (always ? declared.slice(0, -1) : declared).split(':') as [string, string?];
     const pointer = type.startsWith('*');
-    return { name, type: this.#type(pointer ? type.slice(1) : type), pointer, always };
+    return { name, type: this.#type(pointer ? type.slice(1) : type), pointer, always, embedded };
   }
 
   #type(text: string): SchemaType {

@@ -2,14 +2,19 @@ import type { StructTable } from './type.ts';
 
 /** Volumes of a pod and claims: core/v1. */
 export const VOLUME: StructTable = {
-  Volume: `name! hostPath:*HostPathVolumeSource emptyDir:*EmptyDirVolumeSource gcePersistentDisk:*GCEPersistentDisk
-    awsElasticBlockStore:*AWSElasticBlockStore gitRepo:*GitRepo secret:*SecretVolumeSource nfs:*NFSVolumeSource
-    iscsi:*ISCSIVolumeSource glusterfs:*Glusterfs persistentVolumeClaim:*PersistentVolumeClaimVolumeSource rbd:*RBD
-    flexVolume:*FlexVolume cinder:*Cinder cephfs:*CephFS flocker:*Flocker downwardAPI:*DownwardAPIVolumeSource fc:*FC
-    azureFile:*AzureFile configMap:*ConfigMapVolumeSource vsphereVolume:*VsphereVirtualDisk quobyte:*Quobyte
-    azureDisk:*AzureDisk photonPersistentDisk:*PhotonPersistentDisk projected:*ProjectedVolumeSource
-    portworxVolume:*PortworxVolume scaleIO:*ScaleIO storageos:*StorageOS csi:*CSIVolumeSource
-    ephemeral:*EphemeralVolumeSource image:*ImageVolumeSource`,
+  Volume: `name! hostPath:*HostPathVolumeSource@VolumeSource emptyDir:*EmptyDirVolumeSource@VolumeSource
+    gcePersistentDisk:*GCEPersistentDisk@VolumeSource awsElasticBlockStore:*AWSElasticBlockStore@VolumeSource
+    gitRepo:*GitRepo@VolumeSource secret:*SecretVolumeSource@VolumeSource nfs:*NFSVolumeSource@VolumeSource
+    iscsi:*ISCSIVolumeSource@VolumeSource glusterfs:*Glusterfs@VolumeSource
+    persistentVolumeClaim:*PersistentVolumeClaimVolumeSource@VolumeSource rbd:*RBD@VolumeSource
+    flexVolume:*FlexVolume@VolumeSource cinder:*Cinder@VolumeSource cephfs:*CephFS@VolumeSource
+    flocker:*Flocker@VolumeSource downwardAPI:*DownwardAPIVolumeSource@VolumeSource fc:*FC@VolumeSource
+    azureFile:*AzureFile@VolumeSource configMap:*ConfigMapVolumeSource@VolumeSource
+    vsphereVolume:*VsphereVirtualDisk@VolumeSource quobyte:*Quobyte@VolumeSource azureDisk:*AzureDisk@VolumeSource
+    photonPersistentDisk:*PhotonPersistentDisk@VolumeSource projected:*ProjectedVolumeSource@VolumeSource
+    portworxVolume:*PortworxVolume@VolumeSource scaleIO:*ScaleIO@VolumeSource storageos:*StorageOS@VolumeSource
+    csi:*CSIVolumeSource@VolumeSource ephemeral:*EphemeralVolumeSource@VolumeSource
+    image:*ImageVolumeSource@VolumeSource`,
   HostPathVolumeSource: 'path! type:*string!',
   EmptyDirVolumeSource: 'medium sizeLimit:*Quantity',
   GCEPersistentDisk: 'pdName! fsType partition:int32 readOnly:bool',

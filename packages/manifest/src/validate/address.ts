@@ -67,6 +67,11 @@ export function parseCidr(text: string): ParsedCidr | undefined {
   return bits <= (family === 4 ? 32 : 128) ? { family, value: ip.value, bits } : undefined;
 }
 
+export function contains(cidr: ParsedCidr, ip: ParsedIp): boolean {
+  const shift = BigInt((cidr.family === 4 ? 32 : 128) - cidr.bits);
+  return cidr.family === ip.family && ip.value >> shift === cidr.value >> shift;
+}
+
 /** Whether `inner` lies in `outer`, and is not as large. */
 export function isStrictSubnet(inner: ParsedCidr, outer: ParsedCidr): boolean {
   if (inner.family !== outer.family || inner.bits <= outer.bits) return false;
@@ -74,18 +79,33 @@ export function isStrictSubnet(inner: ParsedCidr, outer: ParsedCidr): boolean {
   return inner.value >> shift === outer.value >> shift;
 }
 
-const IP_EXAMPLE = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+const LEADING_ZERO = /(^|[.:])0\d+\./;
+const MAPPED = /^[0:]*:ffff:/i;
 
-/** Causes where `text` is no IP address. Returns the address where it is one. */
+/** Causes where `text` is no IP address in its usual form. Returns the address where it can be read as one. */
 export function checkIp(causes: Causes, at: FieldPath, text: string): ParsedIp | undefined {
   const ip = parseIp(text);
-  if (ip === undefined) causes.invalid(at, text, IP_EXAMPLE);
+  if (ip === undefined) causes.invalid(at, text, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)');
+  else if (LEADING_ZERO.test(`${text}.`)) causes.invalid(at, text, 'must not have leading 0s');
+  else if (ip.family === 4 && MAPPED.test(text)) causes.invalid(at, text, 'must not be an IPv4-mapped IPv6 address');
   return ip;
 }
 
 export function checkCidr(causes: Causes, at: FieldPath, text: string): ParsedCidr | undefined {
   const cidr = parseCidr(text);
-  if (cidr === undefined) causes.invalid(at, text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)');
+  if (cidr === undefined) {
+    causes.invalid(at, text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)');
+    return undefined;
+  }
+  const address = text.slice(0, text.indexOf('/'));
+  const hostBits = BigInt((cidr.family === 4 ? 32 : 128) - cidr.bits);
+  if (LEADING_ZERO.test(`${address}.`) || /\/0\d/.test(text)) {
+    causes.invalid(at, text, 'must not have leading 0s in IP or prefix length');
+  } else if (MAPPED.test(address) && parseIp(address)?.family === 4) {
+    causes.invalid(at, text, 'must not have an IPv4-mapped IPv6 address');
+  } else if ((cidr.value >> hostBits) << hostBits !== cidr.value) {
+    causes.invalid(at, text, 'must not have bits set beyond the prefix length');
+  }
   return cidr;
 }
 

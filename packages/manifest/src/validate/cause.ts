@@ -71,7 +71,11 @@ export class Causes {
 
   unsupported(at: FieldPath, value: unknown, supported: readonly string[]): void {
     const names = supported.map((name) => JSON.stringify(name)).join(', ');
-    this.#add('unsupported', at, `Unsupported value: ${show(value)}${names === '' ? '' : `: supported values: ${names}`}`);
+    this.#add(
+      'unsupported',
+      at,
+      `Unsupported value: ${show(value)}${names === '' ? '' : `: supported values: ${names}`}`,
+    );
   }
 
   forbidden(at: FieldPath, detail: string): void {

@@ -26,9 +26,21 @@ export const pathSegmentName: NameCheck = (name) => {
 const ANNOTATIONS_LIMIT = 256 * 1024;
 
 /** ValidateObjectMeta. The name has been generated from generateName, and the namespace defaulted, before. */
-export function validateMetadata(causes: Causes, metadata: ObjectMeta, namespaced: boolean, nameCheck: NameCheck): void {
-  const { name = '', generateName = '', namespace = '', labels, annotations, ownerReferences, finalizers } =
-    metadata as ObjectMeta & { finalizers?: string[] };
+export function validateMetadata(
+  causes: Causes,
+  metadata: ObjectMeta,
+  namespaced: boolean,
+  nameCheck: NameCheck,
+): void {
+  const {
+    name = '',
+    generateName = '',
+    namespace = '',
+    labels,
+    annotations,
+    ownerReferences,
+    finalizers,
+  } = metadata as ObjectMeta & { finalizers?: string[] };
   if (generateName !== '') {
     // A generated name may end in a dash: five characters follow.
     const prefix = generateName.endsWith('-') ? `${generateName.slice(0, -1)}a` : generateName;
@@ -61,7 +73,11 @@ export function validateLabels(causes: Causes, at: FieldPath, labels: Readonly<R
   }
 }
 
-export function validateAnnotations(causes: Causes, at: FieldPath, annotations: Readonly<Record<string, string>>): void {
+export function validateAnnotations(
+  causes: Causes,
+  at: FieldPath,
+  annotations: Readonly<Record<string, string>>,
+): void {
   let size = 0;
   for (const key of Object.keys(annotations)) {
     causes.invalidEach(at, key, qualifiedNameProblems(key.toLowerCase()));
@@ -78,7 +94,8 @@ export function validateLabelSelector(causes: Causes, at: FieldPath, selector: L
     switch (operator) {
       case 'In':
       case 'NotIn':
-        if (values.length === 0) causes.required(here.child('values'), "must be specified when `operator` is 'In' or 'NotIn'");
+        if (values.length === 0)
+          causes.required(here.child('values'), "must be specified when `operator` is 'In' or 'NotIn'");
         break;
       case 'Exists':
       case 'DoesNotExist':
@@ -107,5 +124,6 @@ export function validatePortNumberOrName(causes: Causes, at: FieldPath, port: nu
 }
 
 export function validateNonNegative(causes: Causes, at: FieldPath, value: number | undefined | null): void {
-  if (value !== undefined && value !== null && value < 0) causes.invalid(at, value, 'must be greater than or equal to 0');
+  if (value !== undefined && value !== null && value < 0)
+    causes.invalid(at, value, 'must be greater than or equal to 0');
 }
