@@ -1,5 +1,6 @@
-import type { Deployment, KubeObject, ObjectStore, Pod, Service, ServicePort } from '@netsim/manifest';
-import { nearest } from '@netsim/manifest';
+import { internalIPs, isReady, podIPs } from '@netsim/control';
+import type { Deployment, KubeObject, Node, ObjectStore, Pod, Service, ServicePort } from '@netsim/manifest';
+import { kindInfo, nearest } from '@netsim/manifest';
 import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { UsageError } from './errors.ts';
 import { podListeners } from './listeners.ts';
@@ -7,7 +8,7 @@ import { podListeners } from './listeners.ts';
 /** Where a packet starts. */
 export type SourceRef =
   | { readonly kind: 'Pod'; readonly pod: Pod }
-  | { readonly kind: 'Node'; readonly node: KubeObject }
+  | { readonly kind: 'Node'; readonly node: Node }
   | { readonly kind: 'Host'; readonly name: string; readonly ip?: Ip };
 
 /** Where it is sent. `port` is absent for ICMP. */
@@ -67,7 +68,7 @@ export class NameResolver {
       case 'ReplicaSet':
         return { kind: 'Pod', pod: this.#podOf(kind, name) };
       case 'Node':
-        return { kind: 'Node', node: this.#find('Node', name) };
+        return { kind: 'Node', node: this.#find('Node', name) as Node };
       case 'Host':
         return this.#host(name);
       case 'Service':
@@ -94,7 +95,7 @@ export class NameResolver {
         case 'ReplicaSet':
           return this.#podDestination(text, this.#podOf(kind, host), port, wanted);
         case 'Node':
-          return this.#nodeDestination(text, this.#find('Node', host), port, wanted);
+          return this.#nodeDestination(text, this.#find('Node', host) as Node, port, wanted);
         case 'Host':
           throw new UsageError(`a host outside the cluster is a source only: ${text}`, 'write its IP:PORT');
         default:
@@ -115,17 +116,20 @@ export class NameResolver {
     return this.#find('Pod', name) as Pod;
   }
 
-  find(kind: string, name: string): KubeObject {
+  /** Any object, its kind by one of kubectl's words. */
+  object(word: string, name: string): KubeObject {
+    const kind = kindInfo(word)?.kind;
+    if (kind === undefined) throw new UsageError(`${JSON.stringify(word)} is no kind of object`);
     return this.#find(kind, name);
   }
 
   #sourceAddress(ip: Ip, text: string): SourceRef {
     const wanted = formatIp(ip);
     for (const pod of this.#store.list<Pod>('Pod')) {
-      if (!pod.spec.hostNetwork && podIps(pod).includes(wanted)) return { kind: 'Pod', pod };
+      if (!pod.spec.hostNetwork && podIPs(pod).includes(wanted)) return { kind: 'Pod', pod };
     }
-    for (const node of this.#store.list('Node')) {
-      if (nodeAddresses(node).includes(wanted)) return { kind: 'Node', node };
+    for (const node of this.#store.list<Node>('Node')) {
+      if (internalIPs(node).includes(wanted)) return { kind: 'Node', node };
     }
     return { kind: 'Host', name: text, ip };
   }
@@ -147,10 +151,10 @@ export class NameResolver {
   }
 
   #find(kind: string, name: string): KubeObject {
-    if (kind === 'Node') {
-      const node = this.#store.get('Node', undefined, name);
-      if (node !== undefined) return node;
-      throw this.#notFound('Node', name);
+    if (kindInfo(kind)?.namespaced === false) {
+      const object = this.#store.get(kind, undefined, name);
+      if (object !== undefined) return object;
+      throw this.#notFound(kind, name);
     }
     const slash = name.indexOf('/');
     if (slash > 0) {
@@ -204,7 +208,7 @@ export class NameResolver {
     }
     const pods = this.#store
       .list<Pod>('Pod', namespace)
-      .filter((pod) => pod.metadata.ownerReferences?.some((reference) => owners.has(reference.uid)) && podIps(pod).length > 0)
+      .filter((pod) => pod.metadata.ownerReferences?.some((reference) => owners.has(reference.uid)) && podIPs(pod).length > 0)
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     const pod = pods.find((candidate) => isReady(candidate)) ?? pods[0];
     if (pod === undefined) throw new UsageError(`${kind.toLowerCase()} "${name}" has no running pod`);
@@ -232,7 +236,7 @@ export class NameResolver {
   }
 
   #podDestination(text: string, pod: Pod, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
-    const ipText = podIps(pod)[0];
+    const ipText = podIPs(pod)[0];
     const ip = ipText === undefined ? undefined : tryParseIp(ipText);
     const name = pod.metadata.name;
     if (ip === undefined) throw new UsageError(`pod "${name}" has no IP yet`, `its phase is ${pod.status?.phase ?? 'Pending'}`);
@@ -255,8 +259,8 @@ export class NameResolver {
     );
   }
 
-  #nodeDestination(text: string, node: KubeObject, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
-    const ip = tryParseIp(nodeAddresses(node)[0] ?? '');
+  #nodeDestination(text: string, node: Node, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+    const ip = tryParseIp(internalIPs(node)[0] ?? '');
     if (ip === undefined) throw new UsageError(`node "${node.metadata.name}" has no address`);
     const protocol = wanted ?? 'tcp';
     return { text, kind: 'Node', object: node, ip, ...this.#number(port, protocol, text), protocol };
@@ -313,19 +317,6 @@ export class NameResolver {
     if (labels.length > 2) return undefined;
     return this.#store.get<Service>('Service', labels[1] ?? this.#namespace, labels[0]!);
   }
-}
-
-export function podIps(pod: Pod): string[] {
-  const ips = pod.status?.podIPs?.map((entry) => entry.ip) ?? [];
-  return ips.length > 0 ? ips : pod.status?.podIP === undefined ? [] : [pod.status.podIP];
-}
-
-export function nodeAddresses(node: KubeObject & { status?: { addresses?: { type: string; address: string }[] } }): string[] {
-  return (node.status?.addresses ?? []).filter((entry) => entry.type === 'InternalIP').map((entry) => entry.address);
-}
-
-export function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
 }
 
 function protocolOf(port: ServicePort): TransportProtocol {

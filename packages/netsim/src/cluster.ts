@@ -1,0 +1,263 @@
+import { type ClusterConfig, ControlPlane, defaultClusterConfig, defaultNodes } from "@netsim/control";
+import type { Netns, WorldPlan } from '@netsim/kernel';
+import { World } from '@netsim/kernel';
+import type { Deployment, Finding, KubeObject, Node, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
+import { ManifestError } from '@netsim/manifest';
+import type { Trace } from '@netsim/trace';
+import { type Ip, parseIp } from '@netsim/wire';
+import { Capture } from './capture.ts';
+import { Datapath } from './datapath.ts';
+import { parseDuration } from './duration.ts';
+import { UsageError } from './errors.ts';
+import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
+import { Flow, type FlowOptions } from './flow.ts';
+import { lintListeners } from './lint.ts';
+import { inOrder, type LoadSources, loadStore, prepare, readObjects } from './load.ts';
+import { NameResolver } from './names.ts';
+import { PodHandle } from './pod-handle.ts';
+import { Programs } from './programs.ts';
+import { SteeredRandom } from './trace/steered-random.ts';
+import { traceCluster, type TraceOptions } from './trace/trace-cluster.ts';
+
+export interface LoadOptions extends LoadSources {
+  /** Decides every choice: pod names, backends, ports. Default 1. */
+  readonly seed?: number;
+}
+
+/** Virtual time starts here, so that the same input gives the same output on every day. */
+const EPOCH = Date.UTC(2026, 0, 1);
+
+/** The network of a Kubernetes cluster, in memory. */
+export class Cluster {
+  readonly store: ObjectStore;
+  readonly config: ClusterConfig;
+  readonly clock: ClusterClock;
+  readonly namespace: string;
+  /** True where the manifests named no node, and the small default cluster was made. */
+  readonly madeNodes: boolean;
+  /** For the emulated tools and the lab; not needed for tracing. */
+  readonly world: World;
+  readonly datapath: Datapath;
+  readonly random: SteeredRandom;
+  readonly programs: Programs;
+  readonly #control: ControlPlane;
+  readonly #loadFindings: readonly Finding[];
+
+  private constructor(store: ObjectStore, findings: readonly Finding[], options: LoadOptions) {
+    const seed = options.seed ?? 1;
+    this.store = store;
+    this.namespace = options.namespace ?? 'default';
+    this.madeNodes = store.list('Node').length === 0;
+    if (this.madeNodes) for (const node of defaultNodes()) store.put(node);
+    const configured = { config: defaultClusterConfig(), findings: [] as Finding[] };
+    this.config = { ...configured.config, seed };
+    this.random = new SteeredRandom(seed);
+    this.world = new World({ random: this.random });
+    this.#control = new ControlPlane({ store, config: this.config, now: () => EPOCH + this.world.clock.now });
+    this.#control.settle();
+    this.#loadFindings = [...findings, ...configured.findings];
+    this.programs = new Programs(this.world);
+    this.datapath = new Datapath({
+      store,
+      config: this.config,
+      world: this.world,
+      started: (netns, pod) => this.programs.start(netns, pod, store),
+    });
+    this.clock = new ClusterClock(this.world, () => this.settle());
+  }
+
+  /**
+   * Builds a cluster from manifests.
+   * @throws ManifestError with every finding, where the API server would refuse an object or a file cannot be read.
+   */
+  static async load(options: LoadOptions): Promise<Cluster> {
+    const nothing = options.files === undefined && options.yaml === undefined && options.objects === undefined;
+    const sources = nothing && options.demo === undefined ? { ...options, demo: 'kubia' as const } : options;
+    const { store, findings } = loadStore(sources);
+    return new Cluster(store, findings, options);
+  }
+
+  /** What there is to say about the manifests: warnings, in order of file and line. */
+  get findings(): Finding[] {
+    return inOrder([...this.#loadFindings, ...lintListeners(this.store)]);
+  }
+
+  /** Virtual time now, in milliseconds since the Unix epoch. */
+  get now(): number {
+    return EPOCH + this.world.clock.now;
+  }
+
+  /** Walks a packet and its reply, and tells what happened. */
+  trace(options: TraceOptions): Trace {
+    return traceCluster(this, options);
+  }
+
+  /** As {@link trace}, with every frame that any device sent meanwhile as a pcapng file. */
+  traceWithCapture(options: TraceOptions): { trace: Trace; pcapng: Uint8Array } {
+    const capture = new Capture(this.world);
+    try {
+      return { trace: this.trace(options), pcapng: capture.finish() };
+    } finally {
+      capture.stop();
+    }
+  }
+
+  /** A flow of packets without a trace: the fast path. */
+  flow(options: FlowOptions): Flow {
+    return new Flow(this, options);
+  }
+
+  /** A pod by `name`, `pod/name`, `namespace/name` or `name.namespace`. */
+  pod(name: string): PodHandle {
+    return new PodHandle(this, this.names().pod(name.replace(/^(pod|pods|po)\//, '')));
+  }
+
+  /** Runs an emulated tool in a pod, on a node (`node/NAME`) or on an outside host (`host/NAME`). */
+  exec(target: string, argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    return execIn(this, target, argv, options);
+  }
+
+  /** Adds or replaces objects: one, several, or manifests as text. Nothing is applied where one of them would be refused. */
+  apply(what: string | object | readonly object[]): void {
+    const findings: Finding[] = [];
+    const objects = readObjects(typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] }, findings);
+    const ready = objects.map((object) => prepare(object, this.namespace, findings));
+    if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
+    for (const object of ready) {
+      const { kind, metadata } = object;
+      const before = this.store.get(kind, metadata.namespace, metadata.name);
+      this.store.put(before === undefined ? object : carryOver(object, before));
+    }
+    this.settle();
+  }
+
+  /** Deletes an object: `svc/kubia`, `pod/x`, `deploy/y`, or the object itself. */
+  delete(what: string | KubeObject): void {
+    const object = typeof what === 'string' ? this.#find(what) : what;
+    const { kind, metadata } = object;
+    if (kind === 'Pod') this.#control.deletePod(metadata);
+    else this.store.delete(kind, metadata.namespace, metadata.name);
+    this.settle();
+  }
+
+  /** Sets the number of replicas of a Deployment or ReplicaSet (`deploy/kubia`). */
+  scale(what: string, replicas: number): void {
+    if (!Number.isInteger(replicas) || replicas < 0) throw new UsageError(`${replicas} is no number of replicas`);
+    const object = this.#find(what);
+    if (object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') {
+      throw new UsageError(`${object.kind.toLowerCase()} "${object.metadata.name}" has no replicas`, 'scale a Deployment or a ReplicaSet');
+    }
+    const workload = object as Deployment | ReplicaSet;
+    const scaled = { ...workload, spec: { ...workload.spec, replicas } };
+    this.store.put(scaled);
+    this.settle();
+  }
+
+  /** Makes a pod ready or not, as its readiness probe would. */
+  setReady(pod: string, ready: boolean): void {
+    this.#control.setReady(this.pod(pod).object.metadata, ready);
+    this.settle();
+  }
+
+  /** Everything as plain data, for the lab and for those who want to see it. */
+  plan(): WorldPlan {
+    return this.datapath.plan();
+  }
+
+  /** Lets the control loops come to rest and the kernel follow. */
+  settle(): void {
+    this.#control.settle();
+    this.datapath.sync();
+  }
+
+  names(namespace: string = this.namespace): NameResolver {
+    return new NameResolver({
+      store: this.store,
+      namespace,
+      clusterDomain: this.config.clusterDomain,
+      hosts: this.datapath.outsideHosts,
+    });
+  }
+
+  /** The namespace that a program of a pod lives in. */
+  netnsOfPod(pod: Pod): Netns {
+    const netns = this.datapath.podNetns(pod);
+    if (netns === undefined) {
+      throw new UsageError(`pod "${pod.metadata.name}" is not running: its phase is ${pod.status?.phase ?? 'Pending'}`);
+    }
+    return netns;
+  }
+
+  netnsOfMachine(name: string): Netns {
+    const netns = this.datapath.machineNetns(name);
+    if (netns === undefined) throw new UsageError(`machine "${name}" is not there`);
+    return netns;
+  }
+
+  /**
+   * Address of a name as a program in the cluster would look it up. Services are found by name; the queries themselves are not
+   * packets yet.
+   */
+  resolve(name: string, namespace: string = this.namespace): Ip | undefined {
+    const { clusterIP } = this.names(namespace).serviceByName(name)?.spec ?? {};
+    if (clusterIP === undefined || clusterIP === 'None' || clusterIP === '') return undefined;
+    return parseIp(clusterIP);
+  }
+
+  #find(text: string): KubeObject {
+    const slash = text.indexOf('/');
+    if (slash < 0) throw new UsageError(`${JSON.stringify(text)} names no kind`, 'write KIND/NAME, such as svc/kubia');
+    return this.names().object(text.slice(0, slash), text.slice(slash + 1));
+  }
+}
+
+/** An object applied again keeps what the server made: its identity and the status nobody gave. */
+function carryOver(object: KubeObject, before: KubeObject): KubeObject {
+  const { uid, creationTimestamp } = before.metadata;
+  const status = (before as Node).status;
+  const next = {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      ...(uid === undefined ? {} : { uid }),
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+    },
+  } as Node;
+  if (next.status === undefined && status !== undefined) next.status = status;
+  if (object.kind === 'Service') keepAllocated(next, before);
+  return next;
+}
+
+/** Addresses and ports that were allocated stay with the service (API server: patchAllocatedValues). */
+function keepAllocated(next: KubeObject, before: KubeObject): void {
+  const spec = (next as Partial<{ spec: Record<string, unknown> }>).spec;
+  const old = (before as Partial<{ spec: Record<string, unknown> }>).spec;
+  if (spec === undefined || old === undefined) return;
+  for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) {
+    if (spec[field] === undefined && old[field] !== undefined && spec.type !== 'ExternalName') spec[field] = old[field];
+  }
+}
+
+/** The virtual clock of a cluster. */
+export class ClusterClock {
+  readonly #world: World;
+  readonly #settle: () => void;
+
+  constructor(world: World, settle: () => void) {
+    this.#world = world;
+    this.#settle = settle;
+  }
+
+  /** Milliseconds since the cluster was loaded. */
+  get now(): number {
+    return this.#world.clock.now;
+  }
+
+  /** Moves time by a duration (`5m`, `90s`, or milliseconds): timers fire, entries expire, controllers follow. */
+  advance(duration: string | number): void {
+    this.#world.clock.advance(parseDuration(duration));
+    this.#world.run();
+    this.#settle();
+  }
+}
+

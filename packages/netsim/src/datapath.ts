@@ -1,0 +1,417 @@
+import {
+  type CniConfig,
+  defaultCniConfig,
+  macOfName,
+  NetworkPlanner,
+  nodeInfo,
+  type PodInfo,
+  podInfo,
+  podNetnsName,
+} from '@netsim/cni';
+import type { ClusterConfig } from '@netsim/control';
+import type { ListenerConfig, Netns, NetnsConfig, Ruleset, World, WorldPlan } from '@netsim/kernel';
+import type { EndpointSlice, Node, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
+import {
+  canaryRuleset,
+  IptablesGenerator,
+  kubeletRuleset,
+  mergeRulesets,
+  type NodeProxyConfig,
+  nodeProxyConfig,
+  ProxyState,
+} from '@netsim/proxy';
+import { type Family, familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
+import { nodeListeners } from './node-listeners.ts';
+import { podListeners } from './listeners.ts';
+import { losers } from './lint.ts';
+
+/** Called for a namespace that has just come to be: programs start listening in it. */
+export type NetnsStarted = (netns: Netns, pod: Pod | undefined) => void;
+
+interface PerFamily {
+  readonly family: Family;
+  readonly state: ProxyState;
+  readonly generator: IptablesGenerator;
+}
+
+/**
+ * Joins the plans of control plane, CNI and kube-proxy to the kernel, and keeps them current. A node is built when the first
+ * packet reaches it; later changes of objects reach the nodes that are built, at the cost of the change.
+ */
+export class Datapath {
+  readonly world: World;
+  readonly #store: ObjectStore;
+  readonly #config: ClusterConfig;
+  readonly #started: NetnsStarted;
+  readonly #families: readonly PerFamily[];
+  readonly #proxyConfigs = new Map<string, NodeProxyConfig>();
+  readonly #built = new Set<string>();
+  /** Ruleset last loaded, by netns and family. */
+  readonly #loaded = new Map<string, Ruleset>();
+  /** What a node holds before kube-proxy writes: kubelet's and the CNI plugin's. */
+  readonly #base = new Map<string, Ruleset>();
+  readonly #podOfNetns = new Map<string, Pod>();
+  readonly #changedPods = new Map<string, { before: PodInfo | undefined }>();
+  #planner: NetworkPlanner;
+  #servicesChanged = false;
+  #topologyChanged = false;
+  readonly #unwatch: (() => void)[] = [];
+
+  constructor(options: { store: ObjectStore; config: ClusterConfig; world: World; started: NetnsStarted }) {
+    this.#store = options.store;
+    this.#config = options.config;
+    this.world = options.world;
+    this.#started = options.started;
+    const families = new Set<Family>(this.#config.podCIDRs.map((prefix) => familyOf(prefix.address)));
+    this.#families = [...families].map((family) => {
+      const state = new ProxyState(family);
+      for (const service of this.#store.list<Service>('Service')) state.setService(service);
+      for (const slice of this.#store.list<EndpointSlice>('EndpointSlice')) state.setSlice(slice);
+      return { family, state, generator: new IptablesGenerator(state) };
+    });
+    this.#planner = this.#plan();
+    this.#offerNodes();
+    this.#watch();
+  }
+
+  stop(): void {
+    for (const end of this.#unwatch) end();
+  }
+
+  get cni(): CniConfig {
+    return this.#planner.config;
+  }
+
+  /** Names of the machines outside the cluster, with their addresses. */
+  get outsideHosts(): ReadonlyMap<string, Ip> {
+    const { external } = this.#planner.underlayConfig;
+    const netns = this.#planner.underlay.netns.find((config) => config.name === external);
+    return new Map(netns === undefined ? [] : netns.addresses.slice(0, 1).map((entry) => [external, entry.address]));
+  }
+
+  get routerName(): string {
+    return this.#planner.underlayConfig.router;
+  }
+
+  /** The pod that a netns belongs to. */
+  podOf(netns: string): Pod | undefined {
+    return this.#podOfNetns.get(netns);
+  }
+
+  /** The netns of a pod, built with its node if need be. hostNetwork pods live in their node's. */
+  podNetns(pod: Pod): Netns | undefined {
+    const info = podInfo(pod);
+    if (info === undefined) return undefined;
+    this.sync();
+    this.#build(info.node);
+    return this.world.netns(podNetnsName(info));
+  }
+
+  machineNetns(name: string): Netns | undefined {
+    this.sync();
+    this.#build(name);
+    return this.world.netns(name);
+  }
+
+  /** A machine somewhere outside, with any address: it hangs off the router by a link of its own. */
+  outsideHost(ip: Ip): Netns {
+    const name = `host/${formatIp(ip)}`;
+    const known = this.world.netns(name);
+    if (known !== undefined) return known;
+    const router = this.machineNetns(this.routerName)!;
+    const family = familyOf(ip);
+    const length = familyBits(family);
+    const far = this.world.addNetns(name, name.slice('host/'.length), 'host');
+    const link = `out${this.#outsideLinks++}`;
+    const near = macOfName(`${this.routerName}/${link}`);
+    const mac = macOfName(`${name}/eth0`);
+    router.addLink({ kind: 'veth', name: link, mac: near, peer: { netns: name, name: 'eth0', mac } });
+    router.setUp(link);
+    router.addRoute({ destination: prefixOf(ip, length), dev: link, scope: 'link' });
+    router.addNeighbour({ dev: link, ip, mac });
+    // The router answers at a link-local address on this link, which no manifest can name.
+    const gateway = parseIp(family === 4 ? '169.254.0.1' : 'fe80::1');
+    far.configure({
+      name,
+      machine: name,
+      label: 'host',
+      links: [{ kind: 'veth', name: 'eth0', peer: { netns: this.routerName, name: link } }],
+      addresses: [{ dev: 'eth0', address: ip, prefixLength: length }],
+      routes: [{ family, via: gateway, dev: 'eth0', onlink: true }],
+      neighbours: [{ dev: 'eth0', ip: gateway, mac: near }],
+    });
+    return far;
+  }
+  #outsideLinks = 0;
+
+  /** Brings the built part of the world up to date with the objects. Cheap where nothing changed. */
+  sync(): void {
+    if (this.#topologyChanged) {
+      this.#rebuild();
+      return;
+    }
+    if (this.#changedPods.size > 0) this.#syncPods();
+    if (this.#servicesChanged) {
+      this.#servicesChanged = false;
+      for (const name of this.#built) this.#loadRules(name);
+    }
+  }
+
+  /** Everything as plain data, all nodes included: what the lab builds in the real kernel. */
+  plan(): WorldPlan {
+    this.sync();
+    const netns: NetnsConfig[] = [...this.#planner.underlay.netns];
+    const rulesets: { netns: string; ruleset: Ruleset }[] = [];
+    const listeners: ListenerConfig[] = [];
+    for (const name of this.#planner.nodeNames()) {
+      netns.push(...this.#planner.node(name).netns);
+      for (const ruleset of this.#rulesOf(name)) rulesets.push({ netns: name, ruleset });
+      const node = this.#store.get<Node>('Node', undefined, name);
+      if (node !== undefined) listeners.push(...nodeListeners(node));
+    }
+    for (const pod of this.#store.list<Pod>('Pod')) listeners.push(...listenersOf(pod));
+    return { netns, rulesets, listeners };
+  }
+
+  // --- watching ------------------------------------------------------------------------------------------------------
+
+  #watch(): void {
+    const on = (kind: string, listener: (event: StoreEvent) => void): void => {
+      this.#unwatch.push(this.#store.watch(kind, listener));
+    };
+    on('Service', ({ type, object }) => {
+      for (const { state } of this.#families) {
+        if (type === 'DELETED') state.deleteService(object.metadata.namespace!, object.metadata.name);
+        else state.setService(object as Service);
+      }
+      this.#servicesChanged = true;
+    });
+    on('EndpointSlice', ({ type, object, old }) => {
+      for (const { state } of this.#families) {
+        if (old !== undefined) state.deleteSlice(old as EndpointSlice);
+        if (type === 'DELETED') state.deleteSlice(object as EndpointSlice);
+        else state.setSlice(object as EndpointSlice);
+      }
+      this.#servicesChanged = true;
+    });
+    on('Pod', ({ type, object, old }) => {
+      const before = type === 'DELETED' ? podInfo(object as Pod) : old === undefined ? undefined : podInfo(old as Pod);
+      const id = `${object.metadata.namespace}/${object.metadata.name}`;
+      if (!this.#changedPods.has(id)) this.#changedPods.set(id, { before });
+    });
+    on('Node', ({ type, object, old }) => {
+      if (type === 'MODIFIED' && sameNode(object as Node, old as Node)) return;
+      this.#topologyChanged = true;
+    });
+    on('ConfigMap', ({ object }) => {
+      if (object.metadata.name === 'kube-flannel-cfg') this.#topologyChanged = true;
+    });
+  }
+
+  #syncPods(): void {
+    for (const [id, { before }] of this.#changedPods) {
+      const slash = id.indexOf('/');
+      const pod = this.#store.get<Pod>('Pod', id.slice(0, slash), id.slice(slash + 1));
+      const after = pod === undefined ? undefined : podInfo(pod);
+      if (samePod(before, after)) {
+        if (after !== undefined && pod !== undefined && !after.hostNetwork && this.#built.has(after.node)) {
+          this.#podOfNetns.set(podNetnsName(after), pod);
+        }
+        continue;
+      }
+      if (before !== undefined) this.#removePod(before);
+      if (after !== undefined) this.#addPod(after, pod!);
+    }
+    this.#changedPods.clear();
+  }
+
+  #removePod(info: PodInfo): void {
+    const plan = this.#planner.removePod(info.namespace, info.name, info.node);
+    if (plan === undefined || !this.#built.has(info.node)) return;
+    for (const route of plan.routes) this.world.netns(info.node)?.delRoute(route);
+    this.world.deleteNetns(plan.netns.name);
+    this.#podOfNetns.delete(plan.netns.name);
+  }
+
+  #addPod(info: PodInfo, pod: Pod): void {
+    const plan = this.#planner.addPod(info);
+    if (!this.#built.has(info.node)) return;
+    const node = this.world.netns(info.node)!;
+    if (plan === undefined) {
+      if (info.hostNetwork) this.#started(node, pod);
+      return;
+    }
+    const netns = this.world.createNetns({ ...plan.netns, addresses: [], routes: [] });
+    for (const link of plan.links) {
+      node.addLink(link);
+      if (link.master !== undefined) node.setMaster(link.name, link.master, link.hairpin ?? false);
+      node.setUp(link.name);
+    }
+    for (const address of plan.addresses) node.addAddress(address);
+    for (const route of plan.routes) node.addRoute(route);
+    netns.configure(plan.netns);
+    netns.setUp('eth0');
+    this.#podOfNetns.set(plan.netns.name, pod);
+    this.#started(netns, pod);
+  }
+
+  // --- building ------------------------------------------------------------------------------------------------------
+
+  #plan(): NetworkPlanner {
+    const nodes = this.#store.list<Node>('Node').map(nodeInfo);
+    const pods = this.#store
+      .list<Pod>('Pod')
+      .map(podInfo)
+      .filter((info) => info !== undefined);
+    const config = defaultCniConfig(this.#config.podCIDRs);
+    return new NetworkPlanner({ nodes, pods, config });
+  }
+
+  /** Tells the segment of every machine that can be built on demand. */
+  #offerNodes(): void {
+    const { segment, uplink } = this.#planner.underlayConfig;
+    for (const node of this.#store.list<Node>('Node').map(nodeInfo)) {
+      const ports = [{ segment, mac: macOfName(`${node.name}/${uplink}`), addresses: node.addresses }];
+      this.world.addLazyNode({ names: [node.name], ports, materialize: () => this.#build(node.name) });
+    }
+    for (const config of this.#planner.underlay.netns) {
+      const ports = config.links.flatMap((link) =>
+        link.kind === 'physical'
+          ? [{ segment: link.segment, mac: link.mac!, addresses: config.addresses.filter((entry) => entry.dev === link.name).map((entry) => entry.address) }]
+          : [],
+      );
+      this.world.addLazyNode({ names: [config.name], ports, materialize: () => this.#build(config.name) });
+    }
+  }
+
+  #build(name: string): void {
+    if (this.#built.has(name)) return;
+    const surroundings = this.#planner.underlay.netns.find((config) => config.name === name);
+    if (surroundings !== undefined) {
+      this.#built.add(name);
+      this.world.load({ netns: [surroundings], rulesets: [], listeners: [] });
+      return;
+    }
+    const node = this.#store.get<Node>('Node', undefined, name);
+    if (node === undefined) return;
+    this.#built.add(name);
+    this.world.load({ netns: this.#planner.node(name).netns, rulesets: [], listeners: [] });
+    this.#loadRules(name);
+    this.#started(this.world.netns(name)!, undefined);
+    for (const pod of this.#podsOn(name)) {
+      const info = podInfo(pod)!;
+      if (!info.hostNetwork) this.#podOfNetns.set(podNetnsName(info), pod);
+      const netns = this.world.netns(podNetnsName(info));
+      if (netns !== undefined) this.#started(netns, pod);
+    }
+  }
+
+  #podsOn(node: string): Pod[] {
+    return this.#store.list<Pod>('Pod').filter((pod) => pod.spec.nodeName === node && podInfo(pod) !== undefined);
+  }
+
+  #rebuild(): void {
+    this.#topologyChanged = false;
+    this.#servicesChanged = false;
+    this.#changedPods.clear();
+    for (const netns of [...this.#podOfNetns.keys(), ...this.#built]) this.world.deleteNetns(netns);
+    this.#built.clear();
+    this.#loaded.clear();
+    this.#base.clear();
+    this.#podOfNetns.clear();
+    this.#proxyConfigs.clear();
+    this.#planner = this.#plan();
+    this.#offerNodes();
+  }
+
+  #loadRules(name: string): void {
+    if (this.#store.get('Node', undefined, name) === undefined) return;
+    const netns = this.world.netns(name);
+    if (netns === undefined) return;
+    for (const ruleset of this.#rulesOf(name)) {
+      const key = `${name}/${ruleset.family}`;
+      if (this.#loaded.get(key) === ruleset) continue;
+      this.#loaded.set(key, ruleset);
+      netns.loadRuleset(ruleset);
+    }
+  }
+
+  readonly #merged = new Map<string, { from: Ruleset; ruleset: Ruleset }>();
+
+  /** All rules of a node, a ruleset a family: kubelet's, the CNI plugin's, kube-proxy's. */
+  #rulesOf(name: string): Ruleset[] {
+    return this.#families.map(({ family, generator }) => {
+      const { ruleset } = generator.sync(this.#proxyConfig(name, family));
+      const key = `${name}/${family}`;
+      const before = this.#merged.get(key);
+      if (before?.from === ruleset && this.#base.has(key)) return before.ruleset;
+      const merged = mergeRulesets(this.#baseRules(name, family), ruleset, 'first');
+      this.#merged.set(key, { from: ruleset, ruleset: merged });
+      return merged;
+    });
+  }
+
+  #baseRules(name: string, family: Family): Ruleset {
+    const key = `${name}/${family}`;
+    let base = this.#base.get(key);
+    if (base === undefined) {
+      base = mergeRulesets(kubeletRuleset(family), canaryRuleset(family, 'KUBE-PROXY-CANARY'), 'last');
+      for (const ruleset of this.#planner.node(name).rulesets) {
+        if (ruleset.family === family) base = mergeRulesets(base, ruleset, 'last');
+      }
+      this.#base.set(key, base);
+    }
+    return base;
+  }
+
+  #proxyConfig(name: string, family: Family): NodeProxyConfig {
+    const key = `${name}/${family}`;
+    let config = this.#proxyConfigs.get(key);
+    if (config === undefined) {
+      const node = this.#store.get<Node>('Node', undefined, name)!;
+      const nodeIP = nodeInfo(node).addresses.find((ip) => familyOf(ip) === family);
+      const prefix = this.#config.podCIDRs.find((cidr) => familyOf(cidr.address) === family);
+      const zone = node.metadata.labels?.['topology.kubernetes.io/zone'];
+      config = nodeProxyConfig({
+        nodeName: name,
+        family,
+        ...(nodeIP === undefined ? {} : { nodeIP, nodeAddresses: [nodeIP] }),
+        ...(zone === undefined ? {} : { zone }),
+        // kubeadm sets clusterCIDR to the pod network: detectLocalMode ClusterCIDR.
+        detectLocal: prefix === undefined ? { kind: 'none' } : { kind: 'cidr', prefix },
+      });
+      this.#proxyConfigs.set(key, config);
+    }
+    return config;
+  }
+}
+
+/** The sockets of a pod's containers; those that lose the fight for a port are not among them. */
+export function listenersOf(pod: Pod): ListenerConfig[] {
+  const info = podInfo(pod);
+  if (info === undefined) return [];
+  const lost = losers(pod);
+  return podListeners(pod)
+    .listeners.filter((listener) => !lost.has(listener))
+    .map(({ protocol, port, address, container }) => ({
+      netns: podNetnsName(info),
+      protocol,
+      port,
+      program: container,
+      ...(address === undefined ? {} : { address }),
+    }));
+}
+
+function sameNode(a: Node, b: Node): boolean {
+  const text = (node: Node): string => {
+    const { name, addresses, podCIDRs } = nodeInfo(node);
+    return JSON.stringify([name, addresses.map(String), podCIDRs.map(formatPrefix), node.metadata.labels?.['topology.kubernetes.io/zone']]);
+  };
+  return a === b || text(a) === text(b);
+}
+
+function samePod(a: PodInfo | undefined, b: PodInfo | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.node === b.node && a.hostNetwork === b.hostNetwork && a.ips.length === b.ips.length && a.ips.every((ip, index) => ip === b.ips[index]);
+}
+

@@ -1,0 +1,44 @@
+import type { Netns } from '@netsim/kernel';
+import type { Ip } from '@netsim/wire';
+
+/** What a tool printed, and its exit status. */
+export interface ToolResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+/** Where a tool runs. Output goes to a terminal: curl shows no progress meter, for one. */
+export interface ExecContext {
+  readonly netns: Netns;
+  /** What `hostname` prints: the pod's name, or the node's. */
+  readonly hostname: string;
+  /** A node or an outside host: tools that need the machine's own network namespace and root are there. */
+  readonly privileged: boolean;
+  /** Files that `cat` can show, by absolute path; `/etc/hostname` is always there. */
+  readonly files?: ReadonlyMap<string, string>;
+  /** Looks a name up, as the C library would. Undefined or empty: there is no such name. */
+  resolve(name: string): readonly Ip[] | undefined | Promise<readonly Ip[] | undefined>;
+}
+
+/** A tool: its arguments without its own name. */
+export type Tool = (args: readonly string[], context: ExecContext) => ToolResult | Promise<ToolResult>;
+
+export function ok(stdout: string): ToolResult {
+  return { stdout, stderr: '', code: 0 };
+}
+
+/** A message on stderr; its newline is added. */
+export function fail(code: number, message: string, stdout = ''): ToolResult {
+  return { stdout, stderr: message === '' ? '' : `${message}\n`, code };
+}
+
+/** Thrown inside a tool to end it with a message and an exit status. */
+export class ToolExit extends Error {
+  override readonly name = 'ToolExit';
+  readonly result: ToolResult;
+  constructor(code: number, message: string) {
+    super(message);
+    this.result = fail(code, message);
+  }
+}

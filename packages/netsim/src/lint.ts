@@ -1,0 +1,98 @@
+import type { Finding, KubeObject, ObjectStore, Path, Pod, Service } from '@netsim/manifest';
+import { matchesLabels, ORIGIN } from '@netsim/manifest';
+import { LISTEN_ANNOTATION, type PodListener, podListeners } from './listeners.ts';
+
+/** Findings that need to know what listens: a port taken twice in a pod, a target port where nobody is, an annotation that cannot be read. */
+export function lintListeners(store: ObjectStore): Finding[] {
+  const findings: Finding[] = [];
+  // Pods made from one template would say the same many times: the first speaks for all.
+  const told = new Set<string>();
+  for (const pod of store.list<Pod>('Pod')) {
+    const owner = pod.metadata.ownerReferences?.[0]?.uid;
+    if (owner !== undefined && told.has(owner)) continue;
+    const found = [...lintPod(pod)];
+    if (found.length > 0 && owner !== undefined) told.add(owner);
+    findings.push(...found);
+  }
+  for (const service of store.list<Service>('Service')) findings.push(...lintService(service, store));
+  return findings;
+}
+
+function* lintPod(pod: Pod): Generator<Finding> {
+  const { listeners, errors } = podListeners(pod);
+  for (const entry of errors) {
+    yield finding(pod, 'bad-listen-annotation', ['metadata', 'annotations', LISTEN_ANNOTATION], `annotation ${LISTEN_ANNOTATION}: ${JSON.stringify(entry)} is no port`, 'write 8080, 127.0.0.1:8080, 53/udp or container=9090');
+  }
+  const taken = new Map<string, PodListener>();
+  for (const listener of listeners) {
+    const key = `${listener.protocol}/${listener.port}`;
+    const first = taken.get(key);
+    if (first === undefined) {
+      taken.set(key, listener);
+      continue;
+    }
+    if (first.container === listener.container) continue;
+    const index = pod.spec.containers.findIndex((container) => container.name === listener.container);
+    yield finding(
+      pod,
+      'port-taken',
+      ['spec', 'containers', index],
+      `container "${listener.container}" cannot start: address already in use, port ${listener.port}/${listener.protocol} is taken by container "${first.container}" of the same pod`,
+      'containers of a pod share one network namespace; give one of them another port',
+    );
+  }
+}
+
+/** Containers that lose the fight for a port: the kernel gives it to the first. */
+export function losers(pod: Pod): ReadonlySet<PodListener> {
+  const taken = new Set<string>();
+  const lost = new Set<PodListener>();
+  for (const listener of podListeners(pod).listeners) {
+    const key = `${listener.protocol}/${listener.port}/${listener.address ?? ''}`;
+    if (taken.has(key)) lost.add(listener);
+    taken.add(key);
+  }
+  return lost;
+}
+
+function* lintService(service: Service, store: ObjectStore): Generator<Finding> {
+  const { selector } = service.spec;
+  if (selector === undefined || Object.keys(selector).length === 0) return;
+  const pods = store
+    .list<Pod>('Pod', service.metadata.namespace)
+    .filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
+  for (const [index, port] of (service.spec.ports ?? []).entries()) {
+    const target = port.targetPort ?? port.port;
+    if (typeof target !== 'number' || pods.length === 0) continue;
+    const protocol = (port.protocol ?? 'TCP').toLowerCase();
+    const deaf = pods.filter((pod) => {
+      const { complete, listeners } = podListeners(pod);
+      return complete && !listeners.some((listener) => listener.port === target && listener.protocol === protocol);
+    });
+    if (deaf.length === 0) continue;
+    const open = [...new Set(podListeners(deaf[0]!).listeners.map((listener) => listener.port))];
+    yield finding(
+      service,
+      'target-port-closed',
+      ['spec', 'ports', index, port.targetPort === undefined ? 'port' : 'targetPort'],
+      `targetPort ${target}: nothing listens there in ${deaf.length === pods.length ? 'any pod' : `${deaf.length} of ${pods.length} pods`} that the service selects`,
+      open.length === 0 ? `annotate the pods with ${LISTEN_ANNOTATION}: "${target}" if they do` : `did you mean ${open.join(' or ')}?`,
+    );
+  }
+}
+
+function finding(object: KubeObject, code: string, path: Path, message: string, suggestion: string): Finding {
+  const { kind, metadata } = object;
+  const { name, namespace } = metadata;
+  const where = object[ORIGIN] === undefined ? {} : { file: object[ORIGIN].file, ...object[ORIGIN].locate(path) };
+  return {
+    severity: 'warning',
+    code,
+    message: `${kind.toLowerCase()} "${namespace}/${name}": ${message}`,
+    path,
+    suggestion,
+    object: { kind, name, ...(namespace === undefined ? {} : { namespace }) },
+    ...where,
+  };
+}
+

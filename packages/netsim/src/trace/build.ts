@@ -1,0 +1,84 @@
+import type { Pod } from '@netsim/manifest';
+import type { Path, Step } from '@netsim/trace';
+import { formatIp } from '@netsim/wire';
+import type { DestinationRef } from '../names.ts';
+import { type Collector, hopsOf, type TraceEvent } from './collector.ts';
+import { judgeRequest, type Knowledge, type Outcome } from './outcome.ts';
+
+/** What one walk of a packet and its reply left behind. */
+export interface Walk {
+  readonly collector: Collector;
+  readonly probability: number;
+}
+
+/** Makes the path of a walk: the request's hops, the reply's, and the verdict over both. */
+export function buildPath(walk: Walk, known: Knowledge): Path {
+  const { collector, probability } = walk;
+  const request = collector.of(collector.request);
+  const reply = collector.reply === 0 ? [] : collector.of(collector.reply);
+  const ended = judgeRequest(request, known);
+  const outcome = ended.disposition === 'DELIVERED' && reply.length > 0 ? judgeReply(ended, reply, known) : ended;
+  const backend = backendOf(request, ended, known);
+  const seen = ended.disposition === 'DELIVERED' ? sourceSeen(request) : undefined;
+  return {
+    probability,
+    disposition: outcome.disposition,
+    reason: outcome.reason,
+    ...(seen === undefined ? {} : { sourceSeen: seen }),
+    ...(backend === undefined ? {} : { backend }),
+    ...(outcome.cause === undefined ? {} : { cause: outcome.cause }),
+    ...(outcome.advice === undefined ? {} : { advice: outcome.advice }),
+    request: { hops: hopsOf(request) },
+    ...(reply.length === 0 ? {} : { reply: { hops: hopsOf(reply) } }),
+  };
+}
+
+/** A delivered request whose answer is lost is not delivered: the client sees a timeout. */
+function judgeReply(ended: Outcome, reply: readonly TraceEvent[], known: Knowledge): Outcome {
+  const back = judgeRequest(reply, known);
+  if (back.disposition === 'DELIVERED' || reply.some(({ step }) => step.kind === 'socket')) return ended;
+  return { ...back, reason: `the request arrives, the reply is lost: ${back.reason}` };
+}
+
+function backendOf(request: readonly TraceEvent[], ended: Outcome, known: Knowledge): Path['backend'] | undefined {
+  const { destination } = known;
+  const target = finalTarget(request, destination);
+  if (target === undefined) return undefined;
+  if (destination.kind === 'Service' && !wasTranslated(request)) return undefined;
+  const pod = ended.endedIn === undefined ? undefined : known.podOf(ended.endedIn);
+  if (pod !== undefined && ended.disposition !== 'EXITS_CLUSTER') {
+    const { name, namespace } = pod.metadata;
+    return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ...target };
+  }
+  if (destination.kind === 'Pod') {
+    const { name, namespace } = (destination.object as Pod).metadata;
+    return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ...target };
+  }
+  const machine = request.at(-1)?.where.machine;
+  if (ended.disposition === 'DELIVERED' && machine !== undefined) return { kind: 'Node', name: machine, ...target };
+  return { kind: 'IP', name: target.ip, ...target };
+}
+
+const isNat = (step: Step): step is Step & { kind: 'nat' } => step.kind === 'nat' && step.direction === 'dst';
+
+function wasTranslated(request: readonly TraceEvent[]): boolean {
+  return request.some(({ step }) => isNat(step));
+}
+
+function finalTarget(request: readonly TraceEvent[], destination: DestinationRef): { ip: string; port: number } | undefined {
+  let text: string | undefined;
+  for (const { step } of request) if (isNat(step)) text = step.to;
+  if (text === undefined) return destination.port === undefined ? undefined : { ip: formatIp(destination.ip), port: destination.port };
+  const colon = text.lastIndexOf(':');
+  return { ip: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}
+
+/** Source address of the packet as it came in at the last namespace. */
+function sourceSeen(request: readonly TraceEvent[]): string | undefined {
+  let seen: string | undefined;
+  for (const { step } of request) {
+    if (step.kind === 'send' || step.kind === 'receive') seen = step.packet.src;
+    if (step.kind === 'nat' && step.direction === 'src') seen = step.to.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  }
+  return seen;
+}

@@ -1,0 +1,290 @@
+import { isReady } from '@netsim/control';
+import type { KubeObject, ObjectStore, Path as ObjectPath, Pod, Service } from '@netsim/manifest';
+import { matchesLabels, ORIGIN } from '@netsim/manifest';
+import type { Cause, Disposition, Step } from '@netsim/trace';
+import { LISTEN_ANNOTATION, podListeners } from '../listeners.ts';
+import type { DestinationRef } from '../names.ts';
+import type { TraceEvent } from './collector.ts';
+
+/** How a path ended and why, read from the steps of its packets. */
+export interface Outcome {
+  readonly disposition: Disposition;
+  readonly reason: string;
+  readonly cause?: Cause;
+  readonly advice?: string;
+  /** The namespace where it ended, as the kernel names it. */
+  readonly endedIn?: string;
+}
+
+/** What an outcome may be explained with. */
+export interface Knowledge {
+  readonly store: ObjectStore;
+  readonly destination: DestinationRef;
+  /** The pod whose netns this is; undefined for a node's own and for outside hosts. */
+  podOf(netns: string): Pod | undefined;
+  /** True for the namespace that stands for the world outside. */
+  isOutside(netns: string): boolean;
+}
+
+const dropDispositions: Record<string, Disposition> = {
+  IP_OUTNOROUTES: 'NO_ROUTE',
+  IP_INNOROUTES: 'NO_ROUTE',
+  NEIGH_FAILED: 'NEIGHBOR_UNREACHABLE',
+  TTL_EXPIRED: 'TTL_EXPIRED',
+  PKT_TOO_BIG: 'MTU_EXCEEDED',
+  NO_SOCKET: 'NO_LISTENER',
+};
+
+/** Judges one leg: the last step that decides something says how it ended. */
+export function judgeRequest(events: readonly TraceEvent[], known: Knowledge): Outcome {
+  const last = events.at(-1);
+  for (let index = events.length - 1; index >= 0; index--) {
+    const { where, step } = events[index]!;
+    const outcome = decide(events, index, known);
+    if (outcome !== undefined) return { endedIn: where.name, ...outcome };
+    if (step.kind === 'send' || step.kind === 'receive') break;
+  }
+  if (last !== undefined && known.isOutside(last.where.name)) return { endedIn: last.where.name, ...leaves(known) };
+  return { disposition: 'DROPPED', reason: `the packet was not seen again after ${last?.where.machine ?? 'it was sent'}` };
+}
+
+function decide(events: readonly TraceEvent[], index: number, known: Knowledge): Outcome | undefined {
+  const { where, step } = events[index]!;
+  switch (step.kind) {
+    case 'socket':
+      if (step.action === 'delivered' || step.action === 'accepted') {
+        return { disposition: 'DELIVERED', reason: `${step.program ?? 'a socket'} took it${step.socket === undefined ? '' : ` on ${step.socket}`}` };
+      }
+      return noListener(events, where.name, known);
+    case 'rule':
+      if (step.action === 'REJECT') return rejected(step, known);
+      if (step.action === 'DROP') return droppedByRule(step, known);
+      return undefined;
+    case 'policy':
+      return step.action === 'DROP'
+        ? { disposition: 'DROPPED', reason: `the policy of chain ${step.chain} (table ${step.table}) on ${where.machine} is DROP` }
+        : undefined;
+    case 'drop': {
+      // A rule or a missing socket says more than the drop that follows it.
+      for (let before = index - 1; before >= 0 && before >= index - 3; before--) {
+        const earlier = decide(events, before, known);
+        if (earlier !== undefined && earlier.disposition !== 'DELIVERED') return earlier;
+      }
+      if (known.isOutside(where.name)) return leaves(known);
+      if (step.reason === 'NO_SOCKET') return noListener(events, where.name, known);
+      return {
+        disposition: dropDispositions[step.reason] ?? 'DROPPED',
+        reason: dropReason(step.reason, where.machine, events, step.detail),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+const dropWords: Record<string, string> = {
+  IP_OUTNOROUTES: 'has no route to it',
+  IP_INNOROUTES: 'has no route to it',
+  NEIGH_FAILED: 'asked for its MAC address and nobody answered: no machine has that address',
+  TTL_EXPIRED: 'saw its TTL reach zero: a routing loop, or a TTL that is too small',
+  PKT_TOO_BIG: 'could not pass it on: it is larger than the MTU and may not be fragmented',
+  IP_RPFILTER: 'dropped it by the reverse path filter: an answer would leave by another device',
+  IP_LOCALNET: 'dropped it: a loopback address came in from outside',
+  FORWARDING_DISABLED: 'does not forward packets (net.ipv4.ip_forward is 0)',
+  CONNTRACK_TABLE_FULL: 'dropped it: the conntrack table is full',
+  NETSIM_HOP_BUDGET: 'dropped it after too many devices: a loop',
+  NETSIM_RULE_BUDGET: 'dropped it after too many rules',
+};
+
+function dropReason(reason: string, machine: string, events: readonly TraceEvent[], detail: string | undefined): string {
+  const target = lastDestination(events);
+  return `${machine} ${dropWords[reason] ?? `dropped it (${reason})`}${target === undefined ? '' : `: ${target}`}${detail === undefined ? '' : ` (${detail})`}`;
+}
+
+function lastDestination(events: readonly TraceEvent[]): string | undefined {
+  for (let index = events.length - 1; index >= 0; index--) {
+    const { step } = events[index]!;
+    if (step.kind === 'nat' && step.direction === 'dst') return step.to;
+    if (step.kind === 'receive' || step.kind === 'send') return step.packet.dst;
+  }
+  return undefined;
+}
+
+function leaves(known: Knowledge): Outcome {
+  const { destination } = known;
+  if (destination.kind !== 'Service') {
+    return { disposition: 'EXITS_CLUSTER', reason: 'it leaves the cluster by the default route; what happens there is not in the manifests' };
+  }
+  const service = destination.object as Service;
+  const ports = (service.spec.ports ?? []).map((port) => `${(port.protocol ?? 'TCP').toLowerCase()} ${port.port}`).join(', ');
+  const asked = destination.port === undefined ? destination.protocol : `${destination.protocol} ${destination.port}`;
+  const hasPort = (service.spec.ports ?? []).some(
+    (port) => port.port === destination.port && (port.protocol ?? 'TCP').toLowerCase() === destination.protocol,
+  );
+  if (hasPort) return { disposition: 'EXITS_CLUSTER', reason: 'its endpoint is outside the cluster; what happens there is not in the manifests' };
+  return {
+    disposition: 'EXITS_CLUSTER',
+    reason: `no rule is for ${asked}: a virtual IP exists only together with its ports (${ports === '' ? 'none' : ports}), so the packet left by the default route and no answer comes`,
+    cause: causeOf(service, ['spec', 'ports'], `service "${service.metadata.name}" has ${ports === '' ? 'no ports' : ports}`),
+    advice:
+      destination.protocol === 'icmp'
+        ? `Do not ping a service: try its port (curl, nc -z) instead`
+        : `Use one of its ports, or add port ${destination.port} to service "${service.metadata.name}"`,
+  };
+}
+
+function rejected(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+  if (step.text.includes('has no endpoints')) return noEndpoints(step, known);
+  const how = /--reject-with (\S+)/.exec(step.text)?.[1] ?? 'icmp-port-unreachable';
+  return {
+    disposition: 'REJECTED',
+    reason: `rule ${step.index} of ${step.table} ${step.chain} rejects it with ${how}: ${step.text}`,
+    ...ruleCause(step, known),
+  };
+}
+
+function droppedByRule(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+  if (step.text.includes('has no local endpoints')) {
+    const service = serviceOf(step.origin, known);
+    return {
+      disposition: 'DROPPED',
+      reason: 'internalTrafficPolicy is Local and this node has no ready endpoint of the service',
+      ...(service === undefined
+        ? {}
+        : {
+            cause: causeOf(service, ['spec', 'internalTrafficPolicy'], 'internalTrafficPolicy: Local'),
+            advice: 'Run a pod of the service on this node, or use internalTrafficPolicy: Cluster',
+          }),
+    };
+  }
+  return {
+    disposition: 'DROPPED',
+    reason: `rule ${step.index} of ${step.table} ${step.chain} drops it: ${step.text}`,
+    ...ruleCause(step, known),
+  };
+}
+
+function ruleCause(step: Step & { kind: 'rule' }, known: Knowledge): Pick<Outcome, 'cause'> {
+  const service = serviceOf(step.origin, known);
+  return service === undefined ? {} : { cause: causeOf(service, ['spec'], step.text) };
+}
+
+function serviceOf(origin: string | undefined, known: Knowledge): Service | undefined {
+  const [kind, namespace, name] = origin?.split('/') ?? [];
+  if (kind === 'Service' && name !== undefined) return known.store.get<Service>('Service', namespace, name);
+  return known.destination.kind === 'Service' ? (known.destination.object as Service) : undefined;
+}
+
+function noEndpoints(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+  const service = serviceOf(step.origin, known);
+  if (service === undefined) return { disposition: 'NO_ENDPOINTS', reason: 'the service has no endpoints' };
+  const { name, namespace } = service.metadata;
+  const { selector } = service.spec;
+  if (selector === undefined) {
+    return {
+      disposition: 'NO_ENDPOINTS',
+      reason: `service "${name}" has no selector and no endpoints of its own`,
+      cause: causeOf(service, ['spec'], 'no selector'),
+      advice: `Give it a selector, or an EndpointSlice labelled kubernetes.io/service-name: ${name}`,
+    };
+  }
+  const wanted = Object.entries(selector)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  const pods = known.store.list<Pod>('Pod', namespace).filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
+  if (pods.length === 0) {
+    return {
+      disposition: 'NO_ENDPOINTS',
+      reason: `no pod in namespace "${namespace}" has the labels ${wanted}, so kube-proxy refuses the connection`,
+      cause: causeOf(service, ['spec', 'selector'], `selector ${wanted}`),
+      advice: `Change the selector of service "${name}", or the labels of its pods`,
+    };
+  }
+  const waiting = pods.filter((pod) => !isReady(pod));
+  const list = waiting.slice(0, 3).map((pod) => `"${pod.metadata.name}"`).join(', ');
+  if (waiting.length === pods.length) {
+    return {
+      disposition: 'NO_ENDPOINTS',
+      reason: `${pods.length === 1 ? 'the only pod' : `all ${pods.length} pods`} of service "${name}" (${list}${waiting.length > 3 ? ', ...' : ''}) ${pods.length === 1 ? 'is' : 'are'} not ready, so kube-proxy refuses the connection`,
+      cause: causeOf(pods[0]!, ['spec', 'containers', 0, 'readinessProbe'], 'not ready'),
+      advice: 'Make a pod ready: look at its readiness probe',
+    };
+  }
+  return {
+    disposition: 'NO_ENDPOINTS',
+    reason: `service "${name}" has ready pods, but none of them has the port that the service names`,
+    cause: causeOf(service, ['spec', 'ports'], 'targetPort'),
+    advice: 'Compare targetPort with the names of the container ports',
+  };
+}
+
+function noListener(events: readonly TraceEvent[], netns: string, known: Knowledge): Outcome {
+  const packet = arrival(events);
+  const port = packet?.dport;
+  const pod = known.podOf(netns);
+  if (pod === undefined) {
+    return { disposition: 'NO_LISTENER', reason: `nothing listens on ${packet?.dst ?? 'the node'}${port === undefined ? '' : ` port ${port}`}` };
+  }
+  const name = pod.metadata.name;
+  const { listeners, complete, unknown } = podListeners(pod);
+  if (!complete) {
+    const image = pod.spec.containers.find((container) => container.name === unknown[0])?.image ?? '';
+    return {
+      disposition: 'INSUFFICIENT_INFO',
+      reason: `the packet reaches pod "${name}", but nothing says what container "${unknown[0]}" (image ${image}) listens on`,
+      cause: causeOf(pod, ['spec', 'containers'], `container "${unknown[0]}" declares no ports`),
+      advice: `Declare its containerPort, or tell netsim: annotate the pod with ${LISTEN_ANNOTATION}: "${port ?? 8080}"`,
+    };
+  }
+  const there = listeners.find((listener) => listener.port === port);
+  if (there?.address !== undefined) {
+    return {
+      disposition: 'NO_LISTENER',
+      reason: `pod "${name}" listens on localhost only (127.0.0.1:${port}): its own address ${packet?.dst} has no listener, the connection is refused`,
+      cause: causeOf(pod, ['metadata', 'annotations', LISTEN_ANNOTATION], `${LISTEN_ANNOTATION}: ${pod.metadata.annotations?.[LISTEN_ANNOTATION] ?? ''}`),
+      advice: 'Let the program listen on 0.0.0.0',
+    };
+  }
+  const open = listeners.map((listener) => `${listener.port}${listener.protocol === 'tcp' ? '' : `/${listener.protocol}`}`);
+  return {
+    disposition: 'NO_LISTENER',
+    reason: `nothing in pod "${name}" listens on port ${port}${open.length === 0 ? '' : `; it listens on ${open.join(', ')}`}`,
+    ...portCause(pod, port, open, known),
+  };
+}
+
+function portCause(pod: Pod, port: number | undefined, open: readonly string[], known: Knowledge): Pick<Outcome, 'cause' | 'advice'> {
+  const { destination } = known;
+  const service = destination.kind === 'Service' ? (destination.object as Service) : undefined;
+  if (service === undefined || destination.servicePort === undefined) {
+    return {
+      cause: causeOf(pod, ['spec', 'containers'], `ports: ${open.join(', ')}`),
+      advice: open.length === 0 ? `Annotate the pod with ${LISTEN_ANNOTATION} if it does listen` : `Use port ${open[0]}`,
+    };
+  }
+  const index = service.spec.ports!.indexOf(destination.servicePort);
+  return {
+    cause: causeOf(service, ['spec', 'ports', index, 'targetPort'], `targetPort: ${destination.servicePort.targetPort ?? destination.servicePort.port}`),
+    advice:
+      open.length === 0
+        ? `Annotate the pods with ${LISTEN_ANNOTATION} if they do listen on ${port}`
+        : `Set targetPort of service "${service.metadata.name}" to ${open[0]}, or annotate the pods with ${LISTEN_ANNOTATION}: "${port}" if they do listen there`,
+  };
+}
+
+function arrival(events: readonly TraceEvent[]): { dst: string; dport?: number } | undefined {
+  for (let index = events.length - 1; index >= 0; index--) {
+    const { step } = events[index]!;
+    if (step.kind === 'receive' || step.kind === 'send') return step.packet;
+  }
+  return undefined;
+}
+
+/** Points at a field of an object: the line of the file it was read from, or of the object that made it. */
+export function causeOf(object: KubeObject, path: ObjectPath, text: string): Cause {
+  const origin = object[ORIGIN];
+  const { namespace, name } = object.metadata;
+  const base = { kind: object.kind, ...(namespace === undefined ? {} : { namespace }), name, text };
+  if (origin === undefined) return base;
+  return { ...base, file: origin.file, line: origin.locate(path).line };
+}

@@ -1,0 +1,249 @@
+import type { Netns, Skb } from '@netsim/kernel';
+import type { Pod } from '@netsim/manifest';
+import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
+import { formatIp, type Ip } from '@netsim/wire';
+import type { Cluster } from '../cluster.ts';
+import { UsageError } from '../errors.ts';
+import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
+import { transportProtocols } from '../names.ts';
+import { buildPath } from './build.ts';
+import { Collector } from './collector.ts';
+import type { Knowledge } from './outcome.ts';
+import { type Choice, nextScript, probabilityOf } from './steered-random.ts';
+
+export interface TraceOptions {
+  /** `pod/x` or `x`, `deploy/x`, `node/n`, `host/NAME`, `external`, or an address. */
+  readonly from: string;
+  /** `svc/x[:port|:name]`, `pod/x[:port]`, `node/n:port`, `IP:port`, `name:port`, a URL. */
+  readonly to: string;
+  readonly protocol?: TransportProtocol;
+  readonly namespace?: string;
+  /** Every way that chance may take, each with its probability, in place of one. */
+  readonly allPaths?: boolean;
+  /** The way that ends at this backend: a pod's name, or an address. */
+  readonly endpoint?: string;
+  /** That many connections one after the other; a path for each outcome, with its share. At most 100,000. */
+  readonly count?: number;
+}
+
+/** More ways than this are not walked. */
+const MAX_PATHS = 4096;
+const MAX_COUNT = 100_000;
+/** How long a packet may wait for a neighbour, in virtual milliseconds. */
+const PATIENCE = 5_000;
+
+/** Walks a packet through a cluster as its source would send it, and its reply back. */
+export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
+  const { protocol } = options;
+  if (protocol !== undefined && !transportProtocols.includes(protocol)) {
+    throw new UsageError(`unknown protocol ${JSON.stringify(protocol)}`, `known: ${transportProtocols.join(', ')}`);
+  }
+  const names = cluster.names(options.namespace);
+  const source = names.source(options.from);
+  const destination = names.destination(options.to, protocol);
+  return new Tracing(cluster, options, source, destination).trace();
+}
+
+class Tracing {
+  readonly #cluster: Cluster;
+  readonly #options: TraceOptions;
+  readonly #source: SourceRef;
+  readonly #destination: DestinationRef;
+  readonly #netns: Netns;
+  readonly #known: Knowledge;
+
+  constructor(cluster: Cluster, options: TraceOptions, source: SourceRef, destination: DestinationRef) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#source = source;
+    this.#destination = destination;
+    this.#netns = netnsOf(cluster, source);
+    const { datapath, store } = cluster;
+    this.#known = {
+      store,
+      destination,
+      podOf: (netns) => datapath.podOf(netns),
+      isOutside: (netns) => netns === datapath.routerName,
+    };
+  }
+
+  trace(): Trace {
+    const { allPaths = false, endpoint, count } = this.#options;
+    const paths =
+      endpoint !== undefined
+        ? [this.#toEndpoint(endpoint)]
+        : allPaths
+          ? [...this.#everyPath()]
+          : count !== undefined
+            ? this.#many(count)
+            : [this.#walk(1)];
+    const resolution = this.#resolution();
+    return {
+      schemaVersion: SCHEMA_VERSION,
+      kind: 'Trace',
+      source: this.#sourceSummary(paths),
+      destination: destinationSummary(this.#destination),
+      ...(resolution === undefined ? {} : { resolution }),
+      ...(count === undefined ? {} : { count }),
+      paths,
+    };
+  }
+
+  #walk(probability: number): Path {
+    const collector = new Collector();
+    walkPacket(this.#netns, this.#destination, collector);
+    return buildPath({ collector, probability }, this.#known);
+  }
+
+  /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
+  *#everyPath(): Generator<Path> {
+    const { random, world } = this.#cluster;
+    let script: readonly boolean[] | undefined = [];
+    for (let walked = 0; script !== undefined; walked++) {
+      if (walked === MAX_PATHS) throw new UsageError(`more than ${MAX_PATHS} paths`, 'trace one with --endpoint, or many with --count');
+      for (const netns of world.allNetns()) netns.netfilter?.flushConnections();
+      const collector = new Collector();
+      const made: readonly Choice[] = random.withScript(script, () => walkPacket(this.#netns, this.#destination, collector));
+      yield buildPath({ collector, probability: probabilityOf(made) }, this.#known);
+      script = nextScript(made);
+    }
+  }
+
+  #toEndpoint(endpoint: string): Path {
+    const wanted = endpoint.replace(/^(pod|pods|po)\//, '');
+    const seen: string[] = [];
+    for (const path of this.#everyPath()) {
+      const { backend } = path;
+      if (backend === undefined) continue;
+      if (backend.name === wanted || backend.ip === wanted || `${backend.namespace}/${backend.name}` === wanted || `${backend.ip}:${backend.port}` === wanted) {
+        return { ...path, probability: 1 };
+      }
+      seen.push(backend.name);
+    }
+    throw new UsageError(
+      `${JSON.stringify(endpoint)} is no endpoint of ${this.#destination.text}`,
+      seen.length === 0 ? 'it has none' : `its endpoints: ${[...new Set(seen)].slice(0, 8).join(', ')}`,
+    );
+  }
+
+  #many(count: number): Path[] {
+    if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
+      throw new UsageError(`${count} is no number of connections`, `write 1 to ${MAX_COUNT}`);
+    }
+    const outcomes = new Map<string, { path: Path; requests: number }>();
+    for (let sent = 0; sent < count; sent++) {
+      const path = this.#walk(1);
+      const key = `${path.disposition} ${path.backend?.ip ?? ''} ${path.backend?.port ?? ''}`;
+      const known = outcomes.get(key);
+      if (known === undefined) outcomes.set(key, { path, requests: 1 });
+      else known.requests++;
+    }
+    return [...outcomes.values()]
+      .sort((a, b) => b.requests - a.requests)
+      .map(({ path, requests }) => ({ ...path, probability: requests / count, requests }));
+  }
+
+  #resolution(): Resolution | undefined {
+    const { resolvedFrom, ip } = this.#destination;
+    return resolvedFrom === undefined ? undefined : { name: resolvedFrom, queries: [], address: formatIp(ip) };
+  }
+
+  #sourceSummary(paths: readonly Path[]): TraceSource {
+    const source = this.#source;
+    const sent = paths[0]?.request.hops[0]?.steps.find((step) => step.kind === 'send');
+    const ip = sent?.kind === 'send' ? sent.packet.src : undefined;
+    switch (source.kind) {
+      case 'Pod': {
+        const { name, namespace } = source.pod.metadata;
+        return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ip: ip ?? source.pod.status?.podIP ?? '' };
+      }
+      case 'Node':
+        return { kind: 'Node', name: source.node.metadata.name, ip: ip ?? '' };
+      case 'Host':
+        return { kind: 'Host', name: source.name, ip: ip ?? (source.ip === undefined ? '' : formatIp(source.ip)) };
+    }
+  }
+}
+
+function netnsOf(cluster: Cluster, source: SourceRef): Netns {
+  switch (source.kind) {
+    case 'Pod':
+      return cluster.netnsOfPod(source.pod);
+    case 'Node':
+      return cluster.netnsOfMachine(source.node.metadata.name);
+    case 'Host': {
+      const known = cluster.datapath.outsideHosts.get(source.name);
+      if (known !== undefined) return cluster.netnsOfMachine(source.name);
+      return cluster.datapath.outsideHost(source.ip!);
+    }
+  }
+}
+
+function destinationSummary(destination: DestinationRef): Trace['destination'] {
+  const { text, kind, object, ip, port, protocol } = destination;
+  const meta = (object as Pod | undefined)?.metadata;
+  return {
+    text,
+    kind,
+    ...(meta?.namespace === undefined ? {} : { namespace: meta.namespace }),
+    ...(meta === undefined ? {} : { name: meta.name }),
+    ip: formatIp(ip),
+    ...(port === undefined ? {} : { port }),
+    protocol,
+  };
+}
+
+/** Sends one packet as a program would, runs the world until it and its answer have come to an end, and cleans up. */
+export function walkPacket(netns: Netns, destination: { ip: Ip; port?: number; protocol: TransportProtocol }, collector: Collector): void {
+  const { world } = netns;
+  const before = { tracer: world.tracer, watcher: world.watcher };
+  let settled = false;
+  world.tracer = collector;
+  const end = (skb: Skb): void => {
+    if (skb.trackId === collector.request) settled = true;
+  };
+  world.watcher = {
+    delivered: (_, skb) => end(skb),
+    dropped: (_, skb) => end(skb),
+    answered: (_, about, answer) => collector.answered(about.trackId, answer.trackId),
+  };
+  try {
+    const close = send(netns, destination);
+    world.run();
+    // Only an address that nobody answers for keeps a packet waiting.
+    if (!settled && collector.isWaiting()) world.runUntil(() => settled, PATIENCE);
+    world.tracer = null;
+    world.watcher = null;
+    close();
+    world.run();
+  } finally {
+    world.tracer = before.tracer;
+    world.watcher = before.watcher;
+  }
+}
+
+function send(netns: Netns, { ip, port = 0, protocol }: { ip: Ip; port?: number; protocol: TransportProtocol }): () => void {
+  const { sockets } = netns;
+  switch (protocol) {
+    case 'tcp': {
+      const connection = sockets.tcp.connect({ dst: ip, dport: port });
+      return () => connection.abort();
+    }
+    case 'udp': {
+      const socket = sockets.udp.bind({});
+      if (typeof socket === 'string') throw new UsageError(`no UDP port is free: ${socket}`);
+      if (socket.connect(ip, port) === '') socket.send({ payloadLength: 32 });
+      return () => socket.close();
+    }
+    case 'sctp': {
+      sockets.sctp.connect({ dst: ip, dport: port });
+      return () => undefined;
+    }
+    case 'icmp': {
+      const socket = sockets.ping.open({ dst: ip });
+      socket.send();
+      return () => socket.close();
+    }
+  }
+}
+
