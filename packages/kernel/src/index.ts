@@ -23,6 +23,7 @@ export type { Errno } from './socket/errno.ts';
 export { Flow, type FlowOptions, type FlowOutcome } from './socket/flow.ts';
 export type { EchoAnswer, PingOptions } from './socket/ping.ts';
 export { PingSocket } from './socket/ping.ts';
+export type { PacketFate, ProbeOptions, ProbeResult } from './socket/probe.ts';
 export { SctpAssociation, type SctpListenOptions, SctpSocket } from './socket/sctp.ts';
 export { Socket, type SocketProtocol } from './socket/socket.ts';
 export { TcpConnection, type TcpHandlers, type TcpState } from './socket/tcp.ts';

@@ -56,6 +56,8 @@ export class World {
   tracer: Tracer | null = null;
   watcher: PacketWatcher | null = null;
   frameListener: FrameListener | null = null;
+  /** The datagram that a program is being called with: what it sends meanwhile answers it. */
+  answering: Skb | null = null;
   /** Frames handled since the beginning. */
   frames = 0;
   readonly #netns = new Map<string, Netns>();

@@ -19,6 +19,7 @@ import type { Skb } from '../skb.ts';
 import type { Errno } from '../socket/errno.ts';
 import { type Flow, type FlowOptions, openFlow } from '../socket/flow.ts';
 import type { PingOptions, PingSocket } from '../socket/ping.ts';
+import { type ProbeOptions, type ProbeResult, sendProbe } from '../socket/probe.ts';
 import type { SctpListenOptions, SctpSocket } from '../socket/sctp.ts';
 import type { Socket } from '../socket/socket.ts';
 import { Sockets } from '../socket/sockets.ts';
@@ -256,6 +257,10 @@ export class Netns implements NetfilterHost {
   /** A flow to send one packet after the other of; or why there is none. */
   openFlow(options: FlowOptions): Flow | Errno {
     return openFlow(this, options);
+  }
+  /** Sends one packet as a program would, and runs the world until its outcome is known. */
+  sendProbe(options: ProbeOptions): ProbeResult {
+    return sendProbe(this, options);
   }
   /** Every socket, as `ss -a` shows them. */
   allSockets(): Socket[] {

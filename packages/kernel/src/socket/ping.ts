@@ -87,6 +87,17 @@ export class PingSocket extends Socket {
     return ipLocalOut(netns, skb, route);
   }
 
+  override receiveError(skb: Skb, about: Skb, { errno }: SocketError): void {
+    const { src: from, ttl, icmpType, icmpCode, trackId } = skb;
+    const icmp = icmpName(skb);
+    this.answer({ kind: 'error', from, sequence: about.icmpData, errno, icmp, icmpType, icmpCode, ttl, trackId });
+  }
+
+  answer(answer: EchoAnswer): void {
+    this.answers.push(answer);
+    this.options.onAnswer?.(answer, this);
+  }
+
   close(): void {
     this.netns.sockets.ping.remove(this);
   }
@@ -121,29 +132,10 @@ export class PingSockets {
     }
     this.#netns.delivered(skb, socket);
     const { src: from, icmpData: sequence, ttl, payloadLength, trackId } = skb;
-    this.#answer(socket, { kind: 'reply', from, sequence, ttl, payloadLength, trackId });
+    socket.answer({ kind: 'reply', from, sequence, ttl, payloadLength, trackId });
   }
 
-  receiveError(skb: Skb, about: Skb, { errno }: SocketError): void {
-    const socket = this.#byIdentifier.get(about.sport);
-    if (socket === undefined) return;
-    this.#netns.delivered(skb, socket);
-    const { src: from, ttl, icmpType, icmpCode, trackId } = skb;
-    this.#answer(socket, {
-      kind: 'error',
-      from,
-      sequence: about.icmpData,
-      errno,
-      icmp: icmpName(skb),
-      icmpType,
-      icmpCode,
-      ttl,
-      trackId,
-    });
-  }
-
-  #answer(socket: PingSocket, answer: EchoAnswer): void {
-    socket.answers.push(answer);
-    socket.options.onAnswer?.(answer, socket);
+  find(identifier: number): PingSocket | undefined {
+    return this.#byIdentifier.get(identifier);
   }
 }

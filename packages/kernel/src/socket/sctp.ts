@@ -38,6 +38,9 @@ export class SctpAssociation extends Socket {
   state(): string {
     return this.phase === 'ESTABLISHED' ? 'ESTAB' : this.phase;
   }
+  override receiveError(_skb: Skb, _about: Skb, { errno }: SocketError): void {
+    this.finish(errno);
+  }
   finish(error: Errno | ''): void {
     if (this.phase === 'CLOSED') return;
     this.phase = 'CLOSED';
@@ -136,8 +139,8 @@ export class SctpSockets {
     netns.drop(skb, 'NO_SOCKET', `nobody listens on sctp port ${skb.dport}`);
   }
 
-  receiveError(_skb: Skb, about: Skb, { errno }: SocketError): void {
-    this.#associations.get(about.sport)?.finish(errno);
+  find(port: number): SctpAssociation | undefined {
+    return this.#associations.get(port);
   }
 
   #answer(skb: Skb, type: number): void {

@@ -1,5 +1,7 @@
 import { formatEndpoint, type Ip } from '@netsim/wire';
+import type { SocketError } from '../net/icmp.ts';
 import type { Netns } from '../net/netns.ts';
+import type { Skb } from '../skb.ts';
 
 export type SocketProtocol = 'tcp' | 'udp' | 'sctp' | 'icmp' | 'vxlan';
 
@@ -29,6 +31,9 @@ export abstract class Socket {
   describe(): string {
     return `${this.protocol} ${formatLocal(this.localAddress, this.localPort)}`;
   }
+
+  /** An ICMP error about a packet that it sent. */
+  receiveError(_skb: Skb, _about: Skb, _error: SocketError): void {}
 
   /** Would a packet to this address be for it? */
   accepts(address: Ip): boolean {

@@ -45,21 +45,29 @@ export class Sockets {
 
   /** An ICMP error came in about a packet that was sent from here: `about` is what it quotes. */
   receiveError(skb: Skb, about: Skb, error: SocketError): void {
+    const { netns } = this.echo;
+    const socket = this.#senderOf(about);
+    if (socket === undefined) {
+      netns.drop(skb, 'NO_SOCKET', 'no socket sent the packet that this is about');
+      return;
+    }
+    netns.delivered(skb, socket);
+    socket.receiveError(skb, about, error);
+  }
+
+  #senderOf(about: Skb): Socket | undefined {
     switch (about.protocol) {
       case IpProto.TCP:
-        this.tcp.receiveError(skb, about, error);
-        return;
+        return this.tcp.find(about.src, about.sport, about.dst, about.dport);
       case IpProto.UDP:
-        this.udp.receiveError(skb, about, error);
-        return;
+        return this.udp.find(about.src, about.sport, about.dst, about.dport);
       case IpProto.ICMP:
       case IpProto.ICMPV6:
-        this.ping.receiveError(skb, about, error);
-        return;
+        return this.ping.find(about.sport);
       case IpProto.SCTP:
-        this.sctp.receiveError(skb, about, error);
-        return;
+        return this.sctp.find(about.sport);
       default:
+        return undefined;
     }
   }
 

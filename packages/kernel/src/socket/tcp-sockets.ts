@@ -1,6 +1,5 @@
 import { type Ip, TcpFlag } from '@netsim/wire';
 import { DstKind } from '../net/dst.ts';
-import type { SocketError } from '../net/icmp.ts';
 import { ipLocalOut, routeOutput } from '../net/ip-output.ts';
 import type { Netns } from '../net/netns.ts';
 import type { Skb } from '../skb.ts';
@@ -88,7 +87,7 @@ export class TcpSockets {
     const connection = new TcpConnection(netns, src, port ?? 0, dst, dport, options.program ?? '', 'SYN_SENT', options);
     let error: Errno | '' = '';
     if (route.kind === DstKind.ERROR) error = route.error === '' ? 'ENETUNREACH' : route.error;
-    else if (port === undefined || this.#find(src, port, dst, dport) !== undefined) error = 'EADDRNOTAVAIL';
+    else if (port === undefined || this.find(src, port, dst, dport) !== undefined) error = 'EADDRNOTAVAIL';
     else if (options.src !== undefined && !netns.isLocal(options.src)) error = 'EADDRNOTAVAIL';
     if (error === '') {
       this.add(connection);
@@ -127,7 +126,7 @@ export class TcpSockets {
     return [...[...this.#listeners.values()].flat(), ...[...this.#connections.values()].flat()];
   }
 
-  #find(local: Ip, lport: number, remote: Ip, rport: number): TcpConnection | undefined {
+  find(local: Ip, lport: number, remote: Ip, rport: number): TcpConnection | undefined {
     const connections = this.#connections.get(keyOf(lport, rport));
     if (connections === undefined) return undefined;
     for (let at = 0; at < connections.length; at++) {
@@ -139,7 +138,7 @@ export class TcpSockets {
 
   /** Linux: tcp_v4_rcv. */
   receive(skb: Skb): void {
-    const connection = this.#find(skb.dst, skb.dport, skb.src, skb.sport);
+    const connection = this.find(skb.dst, skb.dport, skb.src, skb.sport);
     if (connection !== undefined) {
       const again = connection.phase === 'TIME_WAIT' && (skb.flags & (TcpFlag.SYN | TcpFlag.ACK)) === TcpFlag.SYN;
       if (!again) {
@@ -213,13 +212,6 @@ export class TcpSockets {
       netns.step(skb, { kind: 'socket', action: 'reset', socket: `tcp port ${skb.dport}` });
     if (netns.world.watcher !== null) netns.world.watcher.answered?.(netns, skb, reset);
     ipLocalOut(netns, reset, route);
-  }
-
-  receiveError(skb: Skb, about: Skb, { errno }: SocketError): void {
-    const connection = this.#find(about.src, about.sport, about.dst, about.dport);
-    if (connection === undefined) return;
-    this.#netns.delivered(skb, connection);
-    connection.receiveError(errno, skb.icmpData);
   }
 }
 

@@ -1,6 +1,7 @@
 import { EtherType, formatEndpoint, type Ip, IpProto, TcpFlag } from '@netsim/wire';
 import type { Timer } from '../clock.ts';
 import { type Dst, DstKind } from '../net/dst.ts';
+import type { SocketError } from '../net/icmp.ts';
 import { ipLocalOut, routeOutput } from '../net/ip-output.ts';
 import type { Netns } from '../net/netns.ts';
 import { Skb } from '../skb.ts';
@@ -290,9 +291,9 @@ export class TcpConnection extends Socket {
   }
 
   /** An ICMP error about a segment of this connection (Linux: tcp_v4_err): it ends an attempt to connect, and nothing else. */
-  receiveError(errno: Errno, mtu: number): void {
+  override receiveError(skb: Skb, _about: Skb, { errno }: SocketError): void {
     if (errno === 'EMSGSIZE') {
-      this.#shrink(mtu);
+      this.#shrink(skb.icmpData);
       return;
     }
     if (this.phase === 'SYN_SENT' || this.phase === 'SYN_RECV') this.#finish(errno);

@@ -85,7 +85,10 @@ export class UdpSocket extends Socket {
     }
     const skb = new Skb();
     const error = this.prepare(skb, options);
-    return error === '' ? this.transmit(skb) : error;
+    if (error !== '') return error;
+    const { watcher, answering } = this.netns.world;
+    if (watcher !== null && answering !== null) watcher.answered?.(this.netns, answering, skb);
+    return this.transmit(skb);
   }
 
   /** Fills the header of a datagram. */
@@ -132,7 +135,18 @@ export class UdpSocket extends Socket {
     this.netns.delivered(skb, this);
     if (this.onMessage === null) return;
     const { src, sport, dst, dport, ttl, payload, payloadLength, trackId } = skb;
+    // What the program sends while it is called is its answer.
+    const before = this.netns.world.answering;
+    this.netns.world.answering = skb;
     this.onMessage({ src, sport, dst, dport, ttl, payload, payloadLength, trackId }, this);
+    this.netns.world.answering = before;
+  }
+
+  /** Linux: __udp4_lib_err: only a connected socket hears of it, and only of what is final. */
+  override receiveError(_skb: Skb, _about: Skb, { errno, fatal }: SocketError): void {
+    if (this.remoteAddress === undefined || !fatal) return;
+    this.error = errno;
+    this.onError?.(errno, this);
   }
 
   close(): void {
@@ -192,7 +206,7 @@ export class UdpSockets {
   }
 
   /** Linux: __udp4_lib_lookup: a connected socket before one bound to the address before one bound to any. */
-  #find(local: Ip, lport: number, remote: Ip, rport: number): UdpSocket | undefined {
+  find(local: Ip, lport: number, remote: Ip, rport: number): UdpSocket | undefined {
     const sockets = this.#byPort.get(lport);
     if (sockets === undefined) return undefined;
     let best: UdpSocket | undefined;
@@ -229,7 +243,7 @@ export class UdpSockets {
         return;
       }
     }
-    const socket = this.#find(skb.dst, skb.dport, skb.src, skb.sport);
+    const socket = this.find(skb.dst, skb.dport, skb.src, skb.sport);
     if (socket !== undefined) {
       socket.receive(skb);
       return;
@@ -239,17 +253,5 @@ export class UdpSockets {
     }
     icmpError(netns, skb, 'port-unreachable');
     netns.drop(skb, 'NO_SOCKET', `nobody listens on udp port ${skb.dport}`);
-  }
-
-  /** Linux: __udp4_lib_err: only a connected socket hears of it. */
-  receiveError(_skb: Skb, about: Skb, { errno, fatal }: SocketError): void {
-    const socket = this.#find(about.src, about.sport, about.dst, about.dport);
-    if (socket === undefined) return;
-    if (socket.remoteAddress === undefined || !fatal) {
-      // An unconnected or unbothered socket hears nothing; whoever waits for an answer may ask for every error.
-      return;
-    }
-    socket.error = errno;
-    socket.onError?.(errno, socket);
   }
 }
