@@ -51,6 +51,7 @@ function serverText({ server }: Observation): string {
 function byPacket(passages: readonly Passage[]): Map<string, readonly MatchedRule[]> {
   const result = new Map<string, readonly MatchedRule[]>();
   for (const { netns, packet, rules } of passages) {
+    if (rules.length === 0) continue; // that it passed by shows where it arrived
     const key = `${netns}: ${packet}`;
     if (!result.has(key)) result.set(key, rules);
   }
@@ -71,7 +72,7 @@ function union(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>)
 }
 
 function rulesText(rules: readonly MatchedRule[] | undefined): string {
-  if (rules === undefined) return '(never came here)';
+  if (rules === undefined) return '(met no rule)';
   return rules.map(({ table, chain, index, text }) => `${table} ${chain} ${index}: ${text}`).join('\n');
 }
 

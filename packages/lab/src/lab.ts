@@ -20,6 +20,10 @@ export interface LabOptions {
   readonly realTiming?: boolean;
   /** A compiled agent to use (from {@link compileAgent}); default: compiled for this lab. */
   readonly agentProgram?: string;
+  /** Stays after this process ends. Default false. */
+  readonly stay?: boolean;
+  /** Namespaces are named after the plan's netns instead of numbered. Default false. */
+  readonly readable?: boolean;
   /** No agent and so no listeners, probes or traces: only namespaces to look around in. */
   readonly passive?: boolean;
 }
@@ -111,7 +115,8 @@ class LabBuilder implements Lab {
   }
 
   realName(netns: string): string {
-    return `${this.prefix}-${this.indexOf(netns)}`;
+    const index = this.indexOf(netns);
+    return `${this.prefix}-${this.#options.readable === true ? netns.replaceAll('/', '.') : index}`;
   }
   indexOf(netns: string): number {
     const index = this.#index.get(netns);
@@ -137,8 +142,10 @@ class LabBuilder implements Lab {
 
   async build(): Promise<void> {
     const { plan } = this;
-    process.on('exit', this.#onExit);
-    process.once('SIGINT', this.#onSignal).once('SIGTERM', this.#onSignal);
+    if (this.#options.stay !== true) {
+      process.on('exit', this.#onExit);
+      process.once('SIGINT', this.#onSignal).once('SIGTERM', this.#onSignal);
+    }
     const ready = this.#options.passive === true ? undefined : this.#startAgent();
     await runCommand(['ip', '-batch', '-'], lines(this.#allNames().map((name) => `netns add ${name}`)));
     await ready;
@@ -258,14 +265,15 @@ class LabBuilder implements Lab {
 }
 
 /**
- * Removes the namespaces of earlier labs: of processes that are no more, or with `all` of every process.
- * Returns the names removed.
+ * Removes the namespaces of earlier labs whose process is no more; with `all` those of every process, whose name starts
+ * with `prefix`. Returns the names removed.
  */
-export function removeLabs({ all = false } = {}): string[] {
+export function removeLabs({ all = false, prefix = LAB_PREFIX } = {}): string[] {
   if (!existsSync(NETNS_FOLDER)) return [];
   const names = readdirSync(NETNS_FOLDER).filter((name) => {
-    const pid = new RegExp(`^${LAB_PREFIX}-(\\d+)-`).exec(name)?.[1];
-    return pid !== undefined && (all || !existsSync(`/proc/${pid}`));
+    if (all) return name.startsWith(`${prefix}-`);
+    const pid = new RegExp(`^${prefix}-(\\d+)-`).exec(name)?.[1];
+    return pid !== undefined && !existsSync(`/proc/${pid}`);
   });
   removeNetns(names);
   return names;
@@ -281,7 +289,8 @@ function removeNetns(names: readonly string[]): void {
 /** So that what fails, fails soon, and ICMP errors are not rationed. No address, route or rule depends on it. */
 function quickFailures(devices: Iterable<string>): Record<string, number> {
   const values: Record<string, number> = {
-    'net.ipv4.icmp_ratelimit': 0,
+    // Not icmp_ratelimit 0: that leaves no tokens for the errors that the routing code rations from the same purse.
+    'net.ipv4.icmp_ratemask': 0,
     'net.ipv6.icmp.ratelimit': 0,
     'net.ipv6.conf.default.accept_dad': 0,
     'net.ipv6.conf.default.accept_ra': 0,

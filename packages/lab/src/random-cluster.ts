@@ -82,8 +82,8 @@ function randomService(dice: Dice, name: string): KubeObject[] {
   if (dice.percent(60)) ports.push({ name: 'b', protocol: 'UDP', port: 53, targetPort: targetPort(dice, 'dns') });
   if (dice.percent(25)) ports.push({ name: 'c', protocol: 'TCP', port: 8080, targetPort: targetPort(dice, 'http') });
   const selector: Record<string, string> = { app: dice.pick(apps) };
-  if (dice.percent(20)) selector['tier'] = dice.pick(['1', '2']);
-  if (kind === 'nothing') selector['app'] = 'nobody';
+  if (dice.percent(20)) selector.tier = dice.pick(['1', '2']);
+  if (kind === 'nothing') selector.app = 'nobody';
   const service = {
     apiVersion: 'v1',
     kind: 'Service',

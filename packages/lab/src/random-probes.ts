@@ -1,4 +1,4 @@
-import type { NetnsConfig, WorldPlan } from '@netsim/kernel';
+import type { Match, NetnsConfig, WorldPlan } from '@netsim/kernel';
 import { formatIp } from '@netsim/wire';
 import type { Dice } from './dice.ts';
 import type { Probe } from './observation.ts';
@@ -91,8 +91,8 @@ function findTargets(plan: WorldPlan): Targets {
   for (const { ruleset } of plan.rulesets) {
     for (const table of ruleset.tables.values()) {
       for (const rule of table.chains.get('KUBE-SERVICES')?.rules ?? []) {
-        const ports = rule.matches.find((match) => match.kind === 'tcp' || match.kind === 'udp');
-        if (rule.destination === undefined || ports?.dport === undefined || ports.kind === 'sctp') continue;
+        const ports = rule.matches.find(isPorts);
+        if (rule.destination === undefined || ports?.dport === undefined) continue;
         const service = {
           ip: formatIp(rule.destination.value.address),
           port: ports.dport.value.from,
@@ -108,6 +108,10 @@ function findTargets(plan: WorldPlan): Targets {
     pods: of((netns) => netns.label !== 'host'),
     hosts: of((netns) => netns.label === 'host'),
   };
+}
+
+function isPorts(match: Match): match is Extract<Match, { kind: 'tcp' | 'udp' | 'sctp' }> & { kind: 'tcp' | 'udp' } {
+  return match.kind === 'tcp' || match.kind === 'udp';
 }
 
 function addressesOf(netns: NetnsConfig | undefined): string[] {

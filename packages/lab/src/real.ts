@@ -1,3 +1,4 @@
+import { IpProto } from '@netsim/wire';
 import type { Lab } from './lab.ts';
 import { TRACE_TABLE } from './lab.ts';
 import type { Arrival, Connection, MatchedRule, Observation, Passage, Probe } from './observation.ts';
@@ -26,6 +27,8 @@ interface TraceEvent {
   readonly table: string;
   readonly chain: string;
   readonly handle?: number;
+  /** Index of the incoming device. */
+  readonly iif?: number;
   readonly network?: string;
   readonly transport?: string;
 }
@@ -101,16 +104,21 @@ function readTrace(lab: Lab, events: readonly TraceEvent[], facts: PlanFacts, po
     const header = event.network === undefined ? undefined : Buffer.from(event.network, 'hex');
     if (event.table === TRACE_TABLE) {
       if (event.type !== 'rule' || event.handle === undefined || header === undefined) continue;
+      const identity = identityOf(header);
+      const looped = event.iif === LOOPBACK && lastOf(passages, netns, identity);
+      if (looped) {
+        byId.set(id, looped);
+        continue;
+      }
       const packet = decodeIp(Buffer.concat([header, Buffer.from(event.transport ?? '', 'hex')]), facts.vxlanPorts);
       const key = packet && headerKey(packet, ports);
-      const passage = { netns, packet: key ?? '', key, rules: [], identity: identityOf(header) };
+      const passage = { netns, packet: key ?? '', key, rules: [], identity };
       passages.push(passage);
       byId.set(id, passage);
       continue;
     }
     if (header !== undefined) {
-      const identity = identityOf(header);
-      const mine = passages.findLast((passage) => passage.netns === netns && passage.identity === identity);
+      const mine = lastOf(passages, netns, identityOf(header));
       if (mine !== undefined) byId.set(id, mine);
     }
     if (event.type !== 'rule' || event.handle === undefined) continue;
@@ -118,6 +126,13 @@ function readTrace(lab: Lab, events: readonly TraceEvent[], facts: PlanFacts, po
     if (rule !== undefined) byId.get(id)?.rules.push(rule);
   }
   return passages.flatMap(({ netns, packet, key, rules }) => (key === undefined ? [] : [{ netns, packet, rules }]));
+}
+
+/** Every netns has `lo` first. What comes in by it went out in the same netns just before: one walk. */
+const LOOPBACK = 1;
+
+function lastOf<T extends OpenPassage>(passages: readonly T[], netns: string, identity: string): T | undefined {
+  return passages.findLast((passage) => passage.netns === netns && passage.identity === identity);
 }
 
 /** Family, protocol, and for IPv4 the identification, which no NAT touches. */
@@ -135,18 +150,22 @@ function readFrames(lab: Lab, answer: AgentAnswer, facts: PlanFacts, ports: Know
   });
 }
 
+const PROTOCOLS: ReadonlySet<number> = new Set([IpProto.ICMP, IpProto.TCP, IpProto.UDP, IpProto.ICMPV6]);
+
 function readConnection(
   lab: Lab,
   connection: { readonly netns: number; readonly original: Tuple; readonly reply: Tuple },
   ports: KnownPorts,
 ): Connection[] {
   const { netns, original, reply } = connection;
+  if (!PROTOCOLS.has(original.protocol)) return []; // IGMP and the like, which nobody asked for
   const tuple = (t: Tuple): string => tupleText(t, ports);
   return [{ netns: lab.nameOf(netns), original: tuple(original), reply: tuple(reply) }];
 }
 
-/** A conntrack tuple as the comparison names it. */
+/** A conntrack tuple as the comparison names it. For ICMP `sport` is the identifier. */
 export function tupleText(tuple: Tuple, ports: KnownPorts): string {
   const { src, dst, protocol, sport, dport } = tuple;
-  return `${protocol} ${src} ${ports.show(sport)} > ${dst} ${ports.show(dport)}`;
+  const icmp = protocol === IpProto.ICMP || protocol === IpProto.ICMPV6;
+  return `${protocol} ${src} ${ports.show(sport)} > ${dst}${icmp ? '' : ` ${ports.show(dport)}`}`;
 }

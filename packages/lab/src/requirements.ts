@@ -16,7 +16,7 @@ const programs: readonly (readonly [program: string, debianPackage: string])[] =
  * What is missing here for a lab, as phrases that can follow `needs`: empty where a lab can be built.
  * `path` is the PATH to look in.
  */
-export function missingForLab(path = process.env['PATH'] ?? ''): string[] {
+export function missingForLab(path = process.env.PATH ?? ''): string[] {
   if (process.platform !== 'linux') return ['Linux'];
   const missing: string[] = [];
   if (process.geteuid?.() !== 0) missing.push('root');

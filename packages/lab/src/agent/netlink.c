@@ -100,6 +100,7 @@ static void print_trace_event(FILE *out, int index, const struct nlmsghdr *messa
   }
   if (a[NFTA_TRACE_POLICY].data) fprintf(out, ",\"policy\":%d", (int)be32(a[NFTA_TRACE_POLICY]));
   if (a[NFTA_TRACE_MARK].data) fprintf(out, ",\"mark\":%u", be32(a[NFTA_TRACE_MARK]));
+  if (a[NFTA_TRACE_IIF].data) fprintf(out, ",\"iif\":%u", be32(a[NFTA_TRACE_IIF]));
   print_hex(out, "network", a[NFTA_TRACE_NETWORK_HEADER]);
   print_hex(out, "transport", a[NFTA_TRACE_TRANSPORT_HEADER]);
   fputc('}', out);

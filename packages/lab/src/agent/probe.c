@@ -258,7 +258,8 @@ void run_probe(FILE *out, int index, const char *protocol, const char *dst, int 
   if (fd >= 0) {
     int family = to.ss_family;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (!tcp) setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof yes);
+    /* As ping does. A UDP socket is left as a plain program has it: told of closed ports, not of unreachable hosts. */
+    if (icmp) setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof yes);
     if (ttl > 0) setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_TTL : IPV6_UNICAST_HOPS, &ttl, sizeof ttl);
     memset(&local, 0, sizeof local);
     local.ss_family = family;
@@ -281,7 +282,7 @@ void run_probe(FILE *out, int index, const char *protocol, const char *dst, int 
     print_address(out, (struct sockaddr *)&seen.peer);
     fputc('}', out);
   }
-  if (fd >= 0 && !tcp) print_icmp_error(out, fd);
+  if (fd >= 0 && icmp) print_icmp_error(out, fd);
   fputs(",\"connections\":[", out);
   for (int i = 0, first = 1; i < MAX_NETNS && netns_list[i].fd > 0; i++) first = print_conntrack(out, i, first);
   fputs("]", out);

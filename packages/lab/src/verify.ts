@@ -1,0 +1,157 @@
+import type { WorldPlan } from '@netsim/kernel';
+import type { KubeObject } from '@netsim/manifest';
+import { compileAgent } from './agent.ts';
+import { compareObservations, type Difference } from './compare.ts';
+import { Dice } from './dice.ts';
+import { emulateSeries } from './emulated.ts';
+import { buildLab, type Lab } from './lab.ts';
+import type { Observation, Probe } from './observation.ts';
+import { randomCluster } from './random-cluster.ts';
+import { randomFault } from './random-fault.ts';
+import { randomProbes } from './random-probes.ts';
+import { PROBE_TIMEOUT, probeReal } from './real.ts';
+import { missingForLab } from './requirements.ts';
+import { everyWay } from './steered.ts';
+
+export interface VerifyOptions {
+  /** Probes in all, spread over the clusters. */
+  readonly probes: number;
+  readonly seed: number;
+  /** Default: one for every 20 probes. */
+  readonly clusters?: number;
+  /** Told after every cluster. */
+  readonly onCluster?: (done: number, of: number, disagreements: number) => void;
+  /** Changes the plan that is emulated, and not the real one: to see that a difference is found. */
+  readonly spoil?: (plan: WorldPlan) => WorldPlan;
+}
+
+/** A probe on which the real and the emulated kernel do not agree, with all that is needed to see it again. */
+export interface Disagreement {
+  readonly seed: number;
+  /** Number of the cluster within the seed; -1 for differences of a whole ruleset. */
+  readonly cluster: number;
+  readonly fault?: string;
+  /** The probe, after those that it follows. */
+  readonly series: readonly Probe[];
+  readonly differences: readonly Difference[];
+  readonly objects: readonly KubeObject[];
+  readonly real: readonly Observation[];
+  readonly emulated: readonly Observation[];
+}
+
+export interface VerifyReport {
+  readonly seed: number;
+  readonly clusters: number;
+  readonly probes: number;
+  readonly agreed: number;
+  /** Real probes that were silent at first and were asked again with more patience (a busy machine). */
+  readonly repeated: number;
+  readonly disagreements: readonly Disagreement[];
+  /** What this machine lacks; then nothing was compared. */
+  readonly missing: readonly string[];
+}
+
+/** Random clusters from a seed, random probes on each, in the real kernel and in ours. */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const { probes, seed, onCluster } = options;
+  const clusters = Math.min(probes, options.clusters ?? Math.ceil(probes / 20));
+  const missing = missingForLab();
+  const report = { seed, clusters, probes: 0, agreed: 0, repeated: 0, disagreements: [] as Disagreement[], missing };
+  if (missing.length > 0) return report;
+  const agent = await compileAgent();
+  try {
+    for (let number = 0; number < clusters; number++) {
+      const share = Math.floor((probes * (number + 1)) / clusters) - Math.floor((probes * number) / clusters);
+      const result = await verifyCluster(seed, number, share, agent.program, options.spoil);
+      report.probes += share;
+      report.agreed += result.agreed;
+      report.repeated += result.repeated;
+      report.disagreements.push(...result.disagreements);
+      onCluster?.(number + 1, clusters, report.disagreements.length);
+    }
+  } finally {
+    agent.remove();
+  }
+  return report;
+}
+
+/** The objects, the plan with its fault, and the probes of one cluster of a seed. */
+export async function clusterOfSeed(
+  seed: number,
+  number: number,
+  probes: number,
+): Promise<{ objects: KubeObject[]; plan: WorldPlan; fault?: string; probes: Probe[] }> {
+  const dice = new Dice(seed, number);
+  const objects = randomCluster(dice);
+  const { Cluster } = await import('netsim');
+  const cluster = await Cluster.load({ objects });
+  const { plan, fault } = randomFault(cluster.plan(), dice);
+  return { objects, plan, probes: randomProbes(plan, probes, dice), ...(fault === undefined ? {} : { fault }) };
+}
+
+async function verifyCluster(
+  seed: number,
+  number: number,
+  count: number,
+  agentProgram: string,
+  spoil: (plan: WorldPlan) => WorldPlan = (plan) => plan,
+): Promise<{ agreed: number; repeated: number; disagreements: Disagreement[] }> {
+  const { objects, plan, fault, probes } = await clusterOfSeed(seed, number, count);
+  const common = { seed, cluster: number, objects, ...(fault === undefined ? {} : { fault }) };
+  const emulatedPlan = spoil(plan);
+  const disagreements: Disagreement[] = [];
+  let agreed = 0;
+  let repeated = 0;
+  const lab = await buildLab(plan, { agentProgram });
+  try {
+    for (const line of lab.ruleDifferences) {
+      const differences = [{ what: 'ruleset', where: 'iptables-save', real: '', emulated: line }];
+      disagreements.push({ ...common, series: [], differences, real: [], emulated: [] });
+    }
+    for (const series of inSeries(probes)) {
+      let result = await compareSeries(lab, emulatedPlan, series, PROBE_TIMEOUT);
+      if (result.differences.length > 0 && result.real.some(({ outcome }) => outcome === 'timeout')) {
+        repeated++;
+        result = await compareSeries(lab, emulatedPlan, series, 4 * PROBE_TIMEOUT);
+      }
+      if (result.differences.length === 0) agreed += series.length;
+      else {
+        agreed += series.length - 1;
+        disagreements.push({ ...common, series, ...result });
+      }
+    }
+  } finally {
+    await lab.down();
+  }
+  return { agreed, repeated, disagreements };
+}
+
+/** Probes that follow one another with the state kept belong together. */
+function inSeries(probes: readonly Probe[]): Probe[][] {
+  const result: Probe[][] = [];
+  for (const probe of probes) {
+    if (probe.keepState === true && result.length > 0) result.at(-1)!.push(probe);
+    else result.push([probe]);
+  }
+  return result;
+}
+
+/** One series in both kernels. The differences are those of the way through the random rules that comes nearest. */
+export async function compareSeries(
+  lab: Lab,
+  plan: WorldPlan,
+  series: readonly Probe[],
+  timeout = PROBE_TIMEOUT,
+): Promise<{ differences: Difference[]; real: Observation[]; emulated: Observation[] }> {
+  const real: Observation[] = [];
+  for (const probe of series) real.push(await probeReal(lab, probe, timeout));
+  let nearest: { differences: Difference[]; emulated: Observation[] } | undefined;
+  everyWay((random) => {
+    const emulated = emulateSeries(plan, series, random);
+    const differences = real.flatMap((observation, i) => compareObservations(observation, emulated[i]!));
+    if (nearest === undefined || differences.length < nearest.differences.length) nearest = { differences, emulated };
+    return differences.length === 0;
+  });
+  if (nearest === undefined) throw new Error('no way was walked');
+  return { ...nearest, real };
+}
