@@ -26,6 +26,8 @@ export interface FlannelConfig extends BridgePluginOptions {
   readonly learning: boolean;
   /** VXLAN only between nodes of different subnets; plain routes inside one. */
   readonly directRouting: boolean;
+  /** Pods get a default route by the bridge, as the delegate of `kube-flannel.yml` says. */
+  readonly isDefaultGateway: boolean;
   /** flanneld's `--ip-masq`. */
   readonly ipMasq: boolean;
   /** flanneld's `--iptables-forward-rules`, default true. */
@@ -54,6 +56,7 @@ export function defaultCniConfig(networks: readonly Prefix[] = [DEFAULT_NETWORK]
     port: 8472,
     learning: false,
     directRouting: false,
+    isDefaultGateway: true,
     ipMasq: true,
     forwardRules: true,
     bridge: 'cni0',
@@ -75,6 +78,8 @@ export interface UnderlayConfig {
   readonly router: string;
   /** Interface of the router towards the rest of the world; what is sent there has left the cluster's network. */
   readonly wan: string;
+  /** Segment behind it. */
+  readonly world: string;
   /** Netns of a machine on the nodes' network that is no node. */
   readonly external: string;
   /** Its host number in the nodes' subnet, unless a node has that address. */
@@ -88,6 +93,7 @@ export const defaultUnderlay: UnderlayConfig = {
   prefixLength: { 4: 24, 6: 64 },
   router: 'router',
   wan: 'wan0',
+  world: 'internet',
   external: 'external',
   externalHost: 200,
 };

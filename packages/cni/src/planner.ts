@@ -266,9 +266,9 @@ export class NetworkPlanner {
       (prefix) => familyOf(prefix.address) === family && prefix.length > 0,
     );
     const byDefault =
-      config.plugin === 'flannel' ||
       config.isDefaultGateway ||
-      config.routes.some((prefix) => prefix.length === 0 && familyOf(prefix.address) === family);
+      (config.plugin === 'bridge' &&
+        config.routes.some((prefix) => prefix.length === 0 && familyOf(prefix.address) === family));
     return byDefault ? [undefined, ...routes] : routes;
   }
 

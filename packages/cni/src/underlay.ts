@@ -1,6 +1,6 @@
-import type { AddressConfig, LinkConfig, NetnsConfig, RouteConfig } from '@netsim/kernel';
-import type { Ip, Prefix } from '@netsim/wire';
-import { addressAt, familyBits, familyOf, prefixOf } from '@netsim/wire';
+import type { AddressConfig, LinkConfig, NeighbourConfig, NetnsConfig, RouteConfig } from '@netsim/kernel';
+import type { Family, Ip, Prefix } from '@netsim/wire';
+import { addressAt, familyBits, familyOf, parseIp, parsePrefix, prefixOf } from '@netsim/wire';
 import type { UnderlayConfig } from './config.ts';
 import { macOfName } from './mac.ts';
 import type { NodeInfo } from './machine.ts';
@@ -21,7 +21,7 @@ export interface Subnet {
 /**
  * Plans what surrounds the nodes: for each subnet that they are in a router with its first address (the last one where a
  * node has the first), and one machine that is not part of the cluster. What the router sends out of its `wan` device has
- * left: behind it nobody answers.
+ * left: it goes to the MAC address of a provider that is not there.
  */
 export function planUnderlay(nodes: readonly NodeInfo[], config: UnderlayConfig): Underlay {
   const taken = new Set<Ip>();
@@ -74,21 +74,33 @@ function pick(prefix: Prefix, wanted: number, taken: ReadonlySet<Ip>): Ip {
   return addressAt(prefix, wanted);
 }
 
+/** The link to the provider (RFC 6598 space, which no cluster uses), and the provider's end of it. */
+const WAN_LINK = parsePrefix('100.64.0.0/30');
+const PROVIDER: Record<Family, Ip> = { 4: addressAt(WAN_LINK, 1), 6: parseIp('fe80::1') };
+
 function routerNetns(subnets: readonly Subnet[], config: UnderlayConfig): NetnsConfig {
   const { uplink, wan, segment, mtu, router } = config;
   const families = new Set(subnets.map((subnet) => familyOf(subnet.prefix.address)));
   const links: LinkConfig[] = [
     { kind: 'physical', name: uplink, segment, mtu, mac: macOfName(`${router}/${uplink}`) },
-    { kind: 'dummy', name: wan, mac: macOfName(`${router}/${wan}`) },
+    { kind: 'physical', name: wan, segment: config.world, mtu, mac: macOfName(`${router}/${wan}`) },
   ];
   const addresses: AddressConfig[] = subnets.map(({ gateway, prefix }) => ({
     dev: uplink,
     address: gateway,
     prefixLength: prefix.length,
   }));
-  const routes: RouteConfig[] = [...families].map((family) => ({ family, dev: wan }));
+  addresses.push({ dev: wan, address: addressAt(WAN_LINK, 2), prefixLength: WAN_LINK.length });
+  const mac = macOfName(`${config.world}/provider`);
+  const routes: RouteConfig[] = [...families].map((family) => ({ family, via: PROVIDER[family], dev: wan }));
+  const neighbours: NeighbourConfig[] = [...families].map((family) => ({
+    dev: wan,
+    ip: PROVIDER[family],
+    mac,
+    state: 'permanent',
+  }));
   const sysctls = { 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 };
-  return { name: router, machine: router, label: 'host', sysctls, links, addresses, routes };
+  return { name: router, machine: router, label: 'host', sysctls, links, addresses, routes, neighbours };
 }
 
 function externalNetns(subnets: readonly Subnet[], config: UnderlayConfig): NetnsConfig {
