@@ -1,4 +1,4 @@
-import { type Ip, formatIp, tryParseIp } from '@netsim/wire';
+import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { lastValue, parseArgs } from './args.ts';
 import { strerror } from './errno.ts';
 import { addressesOf } from './lookup.ts';
@@ -30,14 +30,16 @@ export const nc: Tool = async (args, context) => {
   const { flags, operands, problem } = parsed;
   if (problem?.kind === 'unknown') return fail(1, `nc: invalid option -- '${problem.option}'\n${usage}`);
   if (problem !== undefined) return fail(1, `nc: option requires an argument -- '${problem.option}'\n${usage}`);
-  if (flags.has('l')) return fail(1, 'netsim: nc -l is not emulated: what listens is said with the annotation netsim.dev/listen');
+  if (flags.has('l'))
+    return fail(1, 'netsim: nc -l is not emulated: what listens is said with the annotation netsim.dev/listen');
   const [host, portWord] = operands;
   if (host === undefined) return fail(1, usage);
   if (portWord === undefined) return fail(1, 'nc: missing port number');
   const ports = readPorts(portWord);
   if (ports === undefined) return fail(1, `nc: port number invalid: ${portWord}`);
   const wait = lastValue(parsed, 'w');
-  if (wait !== undefined && !/^[1-9][0-9]*$/.test(wait)) return fail(1, `nc: timeout ${Number.isNaN(Number(wait)) ? 'invalid' : 'too small'}: ${wait}`);
+  if (wait !== undefined && !/^[1-9][0-9]*$/.test(wait))
+    return fail(1, `nc: timeout ${Number.isNaN(Number(wait)) ? 'invalid' : 'too small'}: ${wait}`);
   const timeout = wait === undefined ? undefined : Number(wait) * 1000;
 
   const family = flags.has('6') ? 6 : flags.has('4') ? 4 : undefined;
@@ -54,7 +56,9 @@ export const nc: Tool = async (args, context) => {
     let connected = false;
     for (const ip of addresses) {
       const target: Target = { host, ip, port, shown: literal ? host : `${host} (${formatIp(ip)})` };
-      const result = flags.has('u') ? scanUdp(context, target, verbose) : tryTcp(context, target, verbose, timeout, flags.has('z'));
+      const result = flags.has('u')
+        ? scanUdp(context, target, verbose)
+        : tryTcp(context, target, verbose, timeout, flags.has('z'));
       stdout += result.stdout;
       stderr += result.stderr;
       connected = result.connected;
@@ -80,14 +84,24 @@ interface Scan {
   readonly connected: boolean;
 }
 
-function tryTcp({ netns }: ExecContext, target: Target, verbose: boolean, timeout: number | undefined, scan: boolean): Scan {
+function tryTcp(
+  { netns }: ExecContext,
+  target: Target,
+  verbose: boolean,
+  timeout: number | undefined,
+  scan: boolean,
+): Scan {
   const inbox = new Inbox();
   const { ip: dst, port: dport, shown } = target;
   const { outcome, connection } = connectTcp(netns, { dst, dport, program: 'nc', timeout }, inbox);
   if (outcome !== '') {
     // With -w nc connects without blocking; what it then reports is the state of that.
     const why = outcome === 'timeout' ? 'timed out: Operation now in progress' : `failed: ${strerror(outcome)}`;
-    return { stdout: '', stderr: verbose ? `nc: connect to ${shown} port ${dport} (tcp) ${why}\n` : '', connected: false };
+    return {
+      stdout: '',
+      stderr: verbose ? `nc: connect to ${shown} port ${dport} (tcp) ${why}\n` : '',
+      connected: false,
+    };
   }
   if (!scan) netns.world.runUntil(() => inbox.ended || inbox.closed, BANNER_PATIENCE);
   connection.close();

@@ -1,5 +1,14 @@
-import { builtinChains, type ConnFilter, connMatches, printConntrack, printIptablesSave, shownText, tableNames, type TableName } from '@netsim/kernel';
-import { parsePrefix, tryParsePrefix } from '@netsim/wire';
+import {
+  builtinChains,
+  type Conn,
+  CtStatus,
+  printConntrack,
+  printIptablesSave,
+  shownText,
+  type TableName,
+  tableNames,
+} from '@netsim/kernel';
+import { familyOf, type Ip, prefixContains, tryParsePrefix } from '@netsim/wire';
 import { lastValue, parseArgs } from './args.ts';
 import { fail, ok, type Tool } from './tool.ts';
 
@@ -12,7 +21,10 @@ function save(family: 4 | 6): Tool {
       long: { table: 't:', counters: 'c', modprobe: 'M:', file: 'f:' },
     });
     if (parsed.problem !== undefined) {
-      return fail(1, `${name}: unrecognized option '${parsed.problem.option}'\nTry \`${name} -h' for more information.`);
+      return fail(
+        1,
+        `${name}: unrecognized option '${parsed.problem.option}'\nTry \`${name} -h' for more information.`,
+      );
     }
     const table = lastValue(parsed, 't');
     const known: readonly string[] = tableNames;
@@ -47,10 +59,14 @@ function list(family: 4 | 6): Tool {
     }
     const table = (lastValue(parsed, 't') ?? 'filter') as TableName;
     if (!tableNames.includes(table)) {
-      return fail(3, `${name} v1.8.9 (nf_tables): table '${table}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.`);
+      return fail(
+        3,
+        `${name} v1.8.9 (nf_tables): table '${table}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.`,
+      );
     }
     const [chain] = operands;
-    const save = netns.netfilter === null ? '' : printIptablesSave(netns.netfilter.ruleset(family), { tables: [table] });
+    const save =
+      netns.netfilter === null ? '' : printIptablesSave(netns.netfilter.ruleset(family), { tables: [table] });
     const lines = save.split('\n').filter((line) => line.startsWith(':') || line.startsWith('-A '));
     const declared = lines.filter((line) => line.startsWith(':')).map((line) => line.slice(1).split(' '));
     const chains = declared.length > 0 ? declared : builtinChains[table].map((builtin) => [builtin, 'ACCEPT']);
@@ -99,13 +115,20 @@ export const conntrack: Tool = (args, { netns }) => {
     },
   });
   const bad = (message: string) =>
-    fail(2, `conntrack v1.4.7 (conntrack-tools): ${message}\nTry \`conntrack -h' or 'conntrack --help' for more information.`);
+    fail(
+      2,
+      `conntrack v1.4.7 (conntrack-tools): ${message}\nTry \`conntrack -h' or 'conntrack --help' for more information.`,
+    );
   const { flags, problem } = parsed;
   if (problem !== undefined) return bad(`unknown argument ${problem.option}`);
   const { netfilter } = netns;
   if (flags.has('F')) {
     netfilter?.flushConnections();
-    return { stdout: '', stderr: 'conntrack v1.4.7 (conntrack-tools): connection tracking table has been emptied.\n', code: 0 };
+    return {
+      stdout: '',
+      stderr: 'conntrack v1.4.7 (conntrack-tools): connection tracking table has been emptied.\n',
+      code: 0,
+    };
   }
   const connections = netfilter?.connections() ?? [];
   if (flags.has('C')) return ok(`${connections.length}\n`);
@@ -114,32 +137,28 @@ export const conntrack: Tool = (args, { netns }) => {
   const protocol = lastValue(parsed, 'p');
   if (protocol !== undefined && !Object.hasOwn(protocols, protocol)) return bad(`\`${protocol}' unsupported protocol`);
   const family = lastValue(parsed, 'f') === 'ipv6' ? 6 : 4;
-  const prefix = (name: string) => {
-    const text = lastValue(parsed, name);
-    return text === undefined ? undefined : (tryParsePrefix(text) ?? parsePrefix('255.255.255.255'));
+  const inside = (option: string, ip: Ip): boolean => {
+    const text = lastValue(parsed, option);
+    const prefix = text === undefined ? undefined : tryParsePrefix(text);
+    return text === undefined || (prefix !== undefined && prefixContains(prefix, ip));
   };
-  const filter: ConnFilter = {
-    family,
-    ...(protocol === undefined ? {} : { protocol: protocols[protocol]! }),
-    ...optional('origSource', prefix('s')),
-    ...optional('origDestination', prefix('d')),
-    ...optional('replySource', prefix('r')),
-    ...optional('replyDestination', prefix('q')),
-    ...optional('origSport', numberOf(lastValue(parsed, 'sport'))),
-    ...optional('origDport', numberOf(lastValue(parsed, 'dport'))),
-    ...optional('mark', numberOf(lastValue(parsed, 'm'))),
-    srcNat: flags.has('n'),
-    dstNat: flags.has('g'),
+  const equals = (option: string, value: number): boolean => {
+    const text = lastValue(parsed, option);
+    return text === undefined || Number(text) === value;
   };
-  const shown = connections.filter((connection) => connMatches(connection, filter));
+  const wanted = ({ original, reply, protocol: number, mark, status }: Conn): boolean =>
+    familyOf(original.src) === family &&
+    (protocol === undefined || number === protocols[protocol]) &&
+    inside('s', original.src) &&
+    inside('d', original.dst) &&
+    inside('r', reply.src) &&
+    inside('q', reply.dst) &&
+    equals('sport', original.sport) &&
+    equals('dport', original.dport) &&
+    equals('m', mark >>> 0) &&
+    (!flags.has('n') || (status & CtStatus.SRC_NAT) !== 0) &&
+    (!flags.has('g') || (status & CtStatus.DST_NAT) !== 0);
+  const shown = connections.filter(wanted);
   const extended = (lastValue(parsed, 'o') ?? '').split(',').includes('extended');
   return { stdout: printConntrack(shown, netns.now(), { extended }), stderr: `${shownText(shown.length)}\n`, code: 0 };
 };
-
-function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
-}
-
-function numberOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
-}

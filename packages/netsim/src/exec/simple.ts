@@ -17,7 +17,12 @@ export const hostname: Tool = (args, { hostname: name, netns }) => {
       return ok(`${addresses.map(({ address }) => formatIp(address)).join(' ')}${option === '-I' ? ' ' : ''}\n`);
     }
     default:
-      return fail(1, option.startsWith('-') ? `hostname: invalid option -- '${option.replace(/^-+/, '')}'` : 'hostname: you must be root to change the host name');
+      return fail(
+        1,
+        option.startsWith('-')
+          ? `hostname: invalid option -- '${option.replace(/^-+/, '')}'`
+          : 'hostname: you must be root to change the host name',
+      );
   }
 };
 

@@ -31,7 +31,8 @@ export const ss: Tool = (args, { netns }) => {
   if (flags.has('x') && !flags.has('t') && !flags.has('u')) return ok(headline(false, ['Netid'], flags.has('p')));
 
   const chosen = (['u', 't', 'S'] as const).filter((flag) => flags.has(flag));
-  const protocols = chosen.length > 0 ? chosen.map((flag) => ({ u: 'udp', t: 'tcp', S: 'sctp' })[flag]) : ['udp', 'tcp', 'sctp'];
+  const protocols =
+    chosen.length > 0 ? chosen.map((flag) => ({ u: 'udp', t: 'tcp', S: 'sctp' })[flag]) : ['udp', 'tcp', 'sctp'];
   const family = flags.has('4') === flags.has('6') ? undefined : flags.has('4') ? 4 : 6;
   const sockets = protocols.flatMap((protocol) =>
     netns.sockets

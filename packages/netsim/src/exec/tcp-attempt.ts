@@ -33,7 +33,13 @@ export class Inbox {
 /** Connects, moving the virtual clock until it is decided or `timeout` milliseconds have passed. */
 export function connectTcp(
   netns: Netns,
-  options: { readonly dst: Ip; readonly dport: number; readonly program: string; readonly timeout?: number | undefined; readonly src?: Ip | undefined },
+  options: {
+    readonly dst: Ip;
+    readonly dport: number;
+    readonly program: string;
+    readonly timeout?: number | undefined;
+    readonly src?: Ip | undefined;
+  },
   inbox: Inbox = new Inbox(),
 ): TcpAttempt {
   const { world } = netns;

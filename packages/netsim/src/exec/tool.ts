@@ -17,6 +17,13 @@ export interface ExecContext {
   readonly privileged: boolean;
   /** Files that `cat` can show, by absolute path; `/etc/hostname` is always there. */
   readonly files?: ReadonlyMap<string, string>;
+  /** The programs that answer in this world: some of them take their time, in real time. */
+  readonly programs?: {
+    /** Requests not answered yet. */
+    readonly pending: number;
+    /** Resolves when one more has been answered. */
+    answered(): Promise<void>;
+  };
   /** Looks a name up, as the C library would. Undefined or empty: there is no such name. */
   resolve(name: string): readonly Ip[] | undefined | Promise<readonly Ip[] | undefined>;
 }

@@ -6,8 +6,37 @@ import { getRoute, showRoutes } from './route.ts';
 import { showRules } from './rule.ts';
 
 /** In the order of iproute2, for abbreviations. */
-const objects = ['address', 'route', 'rule', 'neighbor', 'neighbour', 'link', 'netns', 'monitor', 'tunnel', 'xfrm', 'maddress', 'mroute'];
-const verbs = ['show', 'list', 'lst', 'get', 'add', 'append', 'change', 'chg', 'delete', 'flush', 'replace', 'set', 'save', 'restore', 'help'];
+const objects = [
+  'address',
+  'route',
+  'rule',
+  'neighbor',
+  'neighbour',
+  'link',
+  'netns',
+  'monitor',
+  'tunnel',
+  'xfrm',
+  'maddress',
+  'mroute',
+];
+const verbs = [
+  'show',
+  'list',
+  'lst',
+  'get',
+  'add',
+  'append',
+  'change',
+  'chg',
+  'delete',
+  'flush',
+  'replace',
+  'set',
+  'save',
+  'restore',
+  'help',
+];
 const shows = new Set(['show', 'list', 'lst']);
 
 const usage = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }

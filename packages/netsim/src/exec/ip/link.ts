@@ -15,9 +15,14 @@ interface LinkFilter {
 
 function filterLinks(netns: Netns, words: readonly string[]): LinkFilter {
   let name: string | undefined;
-  const keywords = readKeywords(words, ['dev', 'master', 'type', 'scope', 'label', 'to'], ['up', 'dynamic', 'permanent'], (word) => {
-    name = word;
-  });
+  const keywords = readKeywords(
+    words,
+    ['dev', 'master', 'type', 'scope', 'label', 'to'],
+    ['up', 'dynamic', 'permanent'],
+    (word) => {
+      name = word;
+    },
+  );
   name = keywords.get('dev') ?? name;
   if (name !== undefined && netns.device(name) === undefined) throw new ToolExit(1, `Device "${name}" does not exist.`);
   const master = keywords.get('master');
@@ -53,7 +58,8 @@ export function showAddresses(netns: Netns, words: readonly string[], options: I
   let text = '';
   for (const dev of devices) {
     const addresses = dev.addresses.filter(
-      (entry) => (family === undefined || familyOf(entry.address) === family) && (scope === undefined || entry.scope === scope),
+      (entry) =>
+        (family === undefined || familyOf(entry.address) === family) && (scope === undefined || entry.scope === scope),
     );
     if (family !== undefined && addresses.length === 0) continue;
     if (options.brief) {
@@ -108,7 +114,8 @@ function netnsId(dev: Device): string {
 function addressLine(dev: Device, { address, prefixLength, scope, secondary }: InterfaceAddress): string {
   const text = `${formatIp(address)}/${prefixLength}`;
   if (typeof address === 'bigint') return `    inet6 ${text} scope ${scope} `;
-  const broadcast = dev.kind === 'loopback' || prefixLength > 30 ? undefined : address | ~(prefixMask(4, prefixLength) as number);
+  const broadcast =
+    dev.kind === 'loopback' || prefixLength > 30 ? undefined : address | ~(prefixMask(4, prefixLength) as number);
   const brd = broadcast === undefined ? '' : ` brd ${formatIp(broadcast)}`;
   return `    inet ${text}${brd} scope ${scope} ${secondary ? 'secondary ' : ''}${dev.name}`;
 }

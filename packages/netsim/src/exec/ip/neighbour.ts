@@ -19,7 +19,8 @@ export function showNeighbours(netns: Netns, words: readonly string[], options: 
   const nud = keywords.get('nud')?.toUpperCase();
   const shown = netns.neighbours().filter((neighbour) => {
     const state = neighbour.currentState();
-    if (nud === undefined ? (state & Nud.NOARP) !== 0 || state === Nud.NONE : nud !== 'ALL' && nudName(state) !== nud) return false;
+    if (nud === undefined ? (state & Nud.NOARP) !== 0 || state === Nud.NONE : nud !== 'ALL' && nudName(state) !== nud)
+      return false;
     return (
       (dev === undefined || neighbour.dev.name === dev) &&
       (options.family === undefined || familyOf(neighbour.ip) === options.family) &&

@@ -15,9 +15,14 @@ export function showRoutes(netns: Netns, words: readonly string[], options: IpOp
     family ??= familyOf(parsed.address);
     return parsed;
   };
-  const keywords = readKeywords(words, ['dev', 'table', 'via', 'src', 'proto', 'scope', 'type', 'root', 'match', 'exact', 'to'], [], (word) => {
-    exact = prefix(word);
-  });
+  const keywords = readKeywords(
+    words,
+    ['dev', 'table', 'via', 'src', 'proto', 'scope', 'type', 'root', 'match', 'exact', 'to'],
+    [],
+    (word) => {
+      exact = prefix(word);
+    },
+  );
   const exactWord = keywords.get('exact') ?? keywords.get('to');
   if (exactWord !== undefined) exact = prefix(exactWord);
   const root = keywords.get('root');
@@ -36,14 +41,23 @@ export function showRoutes(netns: Netns, words: readonly string[], options: IpOp
   let text = '';
   for (const wanted of families) {
     const { tables } = netns.fibOf(wanted);
-    if (!all && !tables.has(table)) throw new ToolExit(2, `Error: ipv${wanted}: FIB table does not exist.\nDump terminated`);
+    if (!all && !tables.has(table))
+      throw new ToolExit(2, `Error: ipv${wanted}: FIB table does not exist.\nDump terminated`);
     const numbers = all ? [...tables.keys()].sort((a, b) => a - b) : [table];
     const routes = numbers.flatMap((number) => inTableOrder(netns.routes(number, wanted)));
     for (const route of routes) {
       if (dev !== undefined && route.dev?.name !== dev) continue;
       if (exact !== undefined && !samePrefix(exact, route)) continue;
-      if (under !== undefined && !(route.destination.length >= under.length && prefixContains(under, route.destination.address))) continue;
-      if (over !== undefined && !(route.destination.length <= over.length && prefixContains(route.destination, over.address))) continue;
+      if (
+        under !== undefined &&
+        !(route.destination.length >= under.length && prefixContains(under, route.destination.address))
+      )
+        continue;
+      if (
+        over !== undefined &&
+        !(route.destination.length <= over.length && prefixContains(route.destination, over.address))
+      )
+        continue;
       if (!fits(route, keywords)) continue;
       text += routeLine(route, { withoutDevice: dev !== undefined, withTable: all });
     }

@@ -1,0 +1,24 @@
+import type { CommandContext } from '../context.ts';
+
+export interface ExecOptions {
+  readonly container?: string;
+}
+
+/** `netsim exec`: the tool's own output and exit status. */
+export async function exec(
+  context: CommandContext,
+  target: string,
+  argv: readonly string[],
+  { container }: ExecOptions,
+): Promise<number> {
+  const cluster = await context.loadCluster();
+  await context.warn(cluster);
+  const { namespace } = context.options;
+  const { stdout, stderr, code } = await cluster.exec(target, [...argv], {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(container === undefined ? {} : { container }),
+  });
+  context.out(stdout);
+  context.err(stderr);
+  return code;
+}

@@ -1,0 +1,28 @@
+import { CliError, type CommandContext } from '../context.ts';
+import { allCodes, findCode, suggestCode } from '../explain/index.ts';
+
+/** `netsim explain CODE`; without a code the list of all. */
+export async function explain(context: CommandContext, code: string | undefined): Promise<number> {
+  const output = context.output(['text', 'json', 'yaml']);
+  const found = code === undefined ? allCodes() : findCode(code);
+  if (found.length === 0) {
+    const hint = suggestCode(code ?? '');
+    throw new CliError(
+      `nothing is known of "${code}"; ${hint === undefined ? 'netsim explain lists all codes' : `did you mean "${hint}"?`}`,
+    );
+  }
+  const document = { schemaVersion: 'netsim.dev/v1', kind: 'Explanations', codes: found };
+  if (output === 'json') context.out(`${JSON.stringify(document, undefined, 2)}\n`);
+  else if (output === 'yaml') {
+    const { toYaml } = await import('@netsim/render');
+    context.out(toYaml(document));
+  } else if (code === undefined) {
+    for (const entry of found) context.out(`${entry.code.padEnd(26)} ${entry.type}\n`);
+  } else {
+    const blocks = found.map(
+      (entry) => `${entry.code} (${entry.type})\n  ${entry.meaning}\n\n  To mend it: ${entry.mend}\n`,
+    );
+    context.out(blocks.join('\n'));
+  }
+  return 0;
+}

@@ -1,0 +1,96 @@
+import type { Cluster } from 'netsim';
+import { type ColorChoice, wantsColor } from './color.ts';
+import type { CliIo } from './io.ts';
+import { createLogger, type Logger, type LogLevel } from './log.ts';
+
+/** The flags that every command takes. */
+export interface GlobalOptions {
+  readonly filename?: readonly string[];
+  readonly recursive?: boolean;
+  readonly kustomize?: string;
+  readonly namespace?: string;
+  readonly output?: string;
+  readonly seed?: number;
+  readonly color: ColorChoice;
+  readonly logLevel?: LogLevel;
+}
+
+/** A mistake of the user: one line on stderr, exit status 2. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+}
+
+/** What a command works with. */
+export class CommandContext {
+  readonly io: CliIo;
+  readonly options: GlobalOptions;
+  readonly color: boolean;
+
+  constructor(io: CliIo, options: GlobalOptions) {
+    this.io = io;
+    this.options = options;
+    this.color = wantsColor(options.color, io);
+  }
+
+  get namespace(): string {
+    return this.options.namespace ?? 'default';
+  }
+
+  out(text: string | Uint8Array): void {
+    if (text.length > 0) this.io.stdout.write(text);
+  }
+
+  err(text: string): void {
+    if (text !== '') this.io.stderr.write(text);
+  }
+
+  logger(): Promise<Logger> {
+    return createLogger(this.options.logLevel, this.io.stderr);
+  }
+
+  /** The value of `-o`, which must be one of those that the command knows. */
+  output<T extends string>(known: readonly T[]): T {
+    const { output = known[0]! } = this.options;
+    const found = known.find((format) => format === output);
+    if (found === undefined) throw new CliError(`unknown output format "${output}", known: ${known.join(', ')}`);
+    return found;
+  }
+
+  /** Builds the cluster of the `-f` and `-k` flags; the demo cluster where none is given, which stderr then says. */
+  async loadCluster({ quiet = false }: { quiet?: boolean } = {}): Promise<Cluster> {
+    const { filename = [], recursive = false, kustomize, namespace, seed } = this.options;
+    const common = { ...(namespace === undefined ? {} : { namespace }), ...(seed === undefined ? {} : { seed }) };
+    const started = performance.now();
+    const { Cluster: ClusterClass } = await import('netsim');
+    let cluster: Cluster;
+    if (filename.length === 0 && kustomize === undefined) {
+      if (!quiet) this.err('no -f given: using the built-in demo cluster "kubia" (netsim demo prints its manifests)\n');
+      cluster = await ClusterClass.load({ demo: 'kubia', ...common });
+    } else {
+      const stdin = filename.includes('-') ? await this.io.readStdin() : undefined;
+      const yaml = kustomize === undefined ? undefined : await this.#kustomize(kustomize);
+      cluster = await ClusterClass.load({
+        files: [...filename],
+        recursive,
+        ...(stdin === undefined ? {} : { stdin }),
+        ...(yaml === undefined ? {} : { yaml }),
+        ...common,
+      });
+    }
+    const log = await this.logger();
+    log.debug({ milliseconds: Math.round(performance.now() - started), files: filename }, 'cluster loaded');
+    return cluster;
+  }
+
+  /** Warnings on the manifests, on stderr; errors have been thrown before. */
+  async warn(cluster: Cluster): Promise<void> {
+    if (cluster.findings.length === 0) return;
+    const { renderFindings } = await import('@netsim/render');
+    this.err(renderFindings(cluster.findings, { color: this.color }));
+  }
+
+  async #kustomize(directory: string): Promise<string> {
+    const { kustomize } = await import('./kustomize.ts');
+    return kustomize(directory, this.io.env);
+  }
+}

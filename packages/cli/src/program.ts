@@ -1,0 +1,212 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { colorChoices } from './color.ts';
+import { CliError, CommandContext, type GlobalOptions } from './context.ts';
+import type { CliIo } from './io.ts';
+import { logLevels } from './log.ts';
+import { packageVersion } from './version.ts';
+
+/** Parses a command line and runs its command. Commands are loaded when they are called, and only then. */
+export async function runProgram(argv: readonly string[], io: CliIo): Promise<number> {
+  const { program, status } = buildProgram(io);
+  if (argv[0] === '__complete') {
+    const { complete } = await import('./commands/complete.ts');
+    return complete(argv.slice(1), program, io);
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return status();
+  } catch (error) {
+    return reportError(error, io);
+  }
+}
+
+/** What went wrong in one line each, and the exit status for it. */
+function reportError(error: unknown, io: CliIo): number {
+  // commander has said it already; help and version end this way too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (!(error instanceof Error)) throw error;
+  const { name, message } = error;
+  if (name === 'ManifestError') io.stderr.write(`${message}\n`);
+  else if (error instanceof CliError || name === 'UsageError') io.stderr.write(`error: ${message}\n`);
+  else throw error;
+  return 2;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!/^[0-9]+$/.test(text) || value < 1 || value > 1e9)
+    throw new InvalidArgumentError('expected a whole number from 1 on.');
+  return value;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}
+
+function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+export interface Program {
+  readonly program: Command;
+  /** Exit status of the command that ran. */
+  status(): number;
+}
+
+/** The whole tree of commands and flags; also what completion reads. */
+export function buildProgram(io: CliIo): Program {
+  let exitStatus = 0;
+  const program = new Command('netsim');
+  program
+    .description('The network of a Kubernetes cluster, packet by packet, from its manifests')
+    .option('-f, --filename <file>', 'manifest file or directory, - for stdin; may be repeated', collect)
+    .option('-R, --recursive', 'also read the directories in directories')
+    .option('-k, --kustomize <dir>', 'a kustomization, built by kubectl kustomize')
+    .option('-n, --namespace <namespace>', 'namespace of names that do not say theirs (default: default)')
+    .option('-o, --output <format>', 'output format: text, wide, json, yaml, name')
+    .option('--seed <n>', 'seed of names, addresses and choices (default: 1)', wholeNumber)
+    .addOption(new Option('--color <when>', 'colour the output').choices(colorChoices).default('auto'))
+    .addOption(new Option('--log-level <level>', 'log to stderr as JSON lines').choices(logLevels))
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      '\nExit status: 0 yes, 1 no, 2 usage or input error, 130 interrupted.\nWithout -f the built-in demo cluster "kubia" is used: try netsim trace pod-a svc/kubia',
+    );
+
+  /** The context of a command, and its exit status. */
+  const act = async (command: Command, body: (context: CommandContext) => Promise<number>) => {
+    exitStatus = await body(new CommandContext(io, command.optsWithGlobals<GlobalOptions>()));
+  };
+
+  program
+    .command('trace')
+    .description('walk a packet and its reply, and show every step')
+    .argument('<source>', 'pod, deploy/NAME, node/NAME, host/NAME, external or an IP')
+    .argument('<destination>', 'svc/NAME[:PORT], pod/NAME[:PORT], node/NAME:PORT, IP:PORT, NAME:PORT or a URL')
+    .addOption(new Option('--protocol <protocol>', 'transport').choices(['tcp', 'udp', 'sctp', 'icmp']))
+    .addOption(
+      new Option('--detail <level>', 'how much to show').choices(['minimal', 'summary', 'full']).default('summary'),
+    )
+    .option('--all-paths', 'every way that the packet may take, with its probability')
+    .option('--endpoint <pod>', 'of the random choices take those that lead to this pod')
+    .option('--count <n>', 'send this many and show how they spread', count)
+    .option('--pcap <file>', 'write the frames as pcapng, - for stdout')
+    .action(async (source: string, destination: string, options: object, command: Command) => {
+      const { trace } = await import('./commands/trace.ts');
+      await act(command, (context) => trace(context, source, destination, options));
+    });
+
+  program
+    .command('exec')
+    .description('run an emulated tool in a pod, on a node or on a host')
+    .usage('[options] POD|node/NODE|host/NAME [-c CONTAINER] -- COMMAND [ARGS...]')
+    .argument('<target>', 'pod, node/NAME or host/NAME')
+    .argument('<command...>', 'curl, ping, nc, ip, ss, ...; on nodes also iptables-save, conntrack, bridge')
+    .option('-c, --container <name>', 'container of the pod')
+    .action(async (target: string, words: string[], options: object, command: Command) => {
+      const { exec } = await import('./commands/exec.ts');
+      await act(command, (context) => exec(context, target, words, options));
+    });
+
+  program
+    .command('get')
+    .description('show objects after the control loops, as kubectl does')
+    .argument('<kind>', 'pods, svc, ep, endpointslices, deploy, rs, nodes, ns, all, ... or KIND/NAME')
+    .argument('[names...]', 'only these')
+    .option('-l, --selector <selector>', 'only objects with these labels')
+    .option('-A, --all-namespaces', 'of every namespace')
+    .option('--show-labels', 'a last column with the labels')
+    .option('-L, --label-columns <keys>', 'a column for each of these labels', collect)
+    .option('--no-headers', 'no header line')
+    .action(async (kind: string, names: string[], options: object, command: Command) => {
+      const { get } = await import('./commands/get.ts');
+      await act(command, (context) => get(context, kind, names, options));
+    });
+
+  program
+    .command('describe')
+    .description('show objects in detail, as kubectl does')
+    .argument('<kind>', 'pod, svc, node, ... or KIND/NAME')
+    .argument('[names...]', 'only these')
+    .option('-l, --selector <selector>', 'only objects with these labels')
+    .option('-A, --all-namespaces', 'of every namespace')
+    .action(async (kind: string, names: string[], options: object, command: Command) => {
+      const { describe } = await import('./commands/describe.ts');
+      await act(command, (context) => describe(context, kind, names, options));
+    });
+
+  program
+    .command('lint')
+    .description('findings on the manifests, without a packet; exit status 1 where there are any')
+    .action(async (_options: object, command: Command) => {
+      const { lint } = await import('./commands/lint.ts');
+      await act(command, lint);
+    });
+
+  const lab = program.command('lab').description('the same cluster in the real kernel (Linux, root)');
+  const labCommand = (name: string, description: string) =>
+    lab
+      .command(name)
+      .description(description)
+      .action(async (options: object, command: Command) => {
+        const { runLab } = await import('./commands/lab.ts');
+        await act(command, (context) => runLab(context, name, options));
+      });
+  labCommand('up', 'build the cluster from network namespaces, and say how to enter them');
+  labCommand('down', 'remove them');
+  labCommand('verify', 'random clusters and probes, in the kernel and here, compared')
+    .option('--probes <n>', 'number of probes (default: 1000)', count)
+    .option('--clusters <n>', 'number of random clusters (default: 50)', count);
+
+  program
+    .command('demo')
+    .description('print the manifests of the built-in demo cluster')
+    .action(async (_options: object, command: Command) => {
+      const { demo } = await import('./commands/demo.ts');
+      await act(command, demo);
+    });
+
+  program
+    .command('explain')
+    .description('what a disposition, drop reason or finding means, and how to mend it')
+    .argument('[code]', 'NO_ENDPOINTS, NEIGH_FAILED, selector-matches-nothing, ...; none for the list')
+    .action(async (code: string | undefined, _options: object, command: Command) => {
+      const { explain } = await import('./commands/explain.ts');
+      await act(command, (context) => explain(context, code));
+    });
+
+  program
+    .command('completion')
+    .description('print a completion script')
+    .argument('<shell>', 'bash, zsh or fish')
+    .action(async (shell: string, _options: object, command: Command) => {
+      const { completion } = await import('./commands/completion.ts');
+      await act(command, (context) => completion(context, shell));
+    });
+
+  program
+    .command('version')
+    .description('print the version')
+    .action(async (_options: object, command: Command) => {
+      const { version } = await import('./commands/version.ts');
+      await act(command, version);
+    });
+
+  for (const command of allCommands(program)) command.copyInheritedSettings(program);
+  return { program, status: () => exitStatus };
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child as Command, ...allCommands(child as Command)]);
+}

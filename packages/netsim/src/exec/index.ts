@@ -1,0 +1,2 @@
+export { runTool, toolNames } from './run-tool.ts';
+export type { ExecContext, ToolResult } from './tool.ts';
