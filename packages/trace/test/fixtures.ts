@@ -62,13 +62,13 @@ function serviceRules(endpoint: { ip: string; chain: string; index: number; prob
       `-A ${chain} -p tcp -m comment --comment "default/kubia" -m tcp -j DNAT --to-destination ${ip}:8080`,
       'DNAT',
     ),
-    { kind: 'nat', action: 'DNAT', direction: 'dst', from: `${VIP}:80`, to: `${ip}:8080` },
+    { kind: 'nat', action: 'translated', direction: 'dst', from: `${VIP}:80`, to: `${ip}:8080` },
     {
       kind: 'conntrack',
-      action: 'new',
+      action: 'lookup',
       state: 'NEW',
-      original: `tcp ${POD_A}:40000 > ${VIP}:80`,
-      reply: `tcp ${ip}:8080 > ${POD_A}:40000`,
+      original: `src=${POD_A} dst=${VIP} sport=40000 dport=80`,
+      reply: `src=${ip} dst=${POD_A} sport=8080 dport=40000`,
     },
   ];
 }
@@ -194,7 +194,13 @@ function requestTo(remote: Remote, last: Step): Leg {
           device: 'flannel.1',
           packet: tcp(POD_A, 40000, remote.ip, 8080, 'SYN', 63),
         },
-        { kind: 'route', action: 'forward', destination: remote.ip, route: `${subnet}/24 dev cni0`, device: 'cni0' },
+        {
+          kind: 'route',
+          action: 'forward',
+          destination: remote.ip,
+          route: `${subnet}/24 dev cni0 proto kernel scope link src ${subnet.replace(/0$/, '1')}`,
+          device: 'cni0',
+        },
         {
           kind: 'bridge',
           action: 'forward',
@@ -231,7 +237,7 @@ function replyFrom(remote: Remote, info: string): Leg {
       }),
       hop('w1-k8s', 'host', {
         kind: 'nat',
-        action: 'un-DNAT',
+        action: 'restored',
         direction: 'src',
         from: `${remote.ip}:8080`,
         to: `${VIP}:80`,
@@ -251,10 +257,10 @@ function deliveredTo(remote: Remote, probability: number): Path {
   return {
     probability,
     disposition: 'DELIVERED',
-    reason: `node in ${remote.pod} accepted the connection`,
+    reason: `node in ${remote.pod} took it on tcp *:8080`,
     sourceSeen: POD_A,
     backend: { kind: 'Pod', namespace: 'default', name: remote.pod, ip: remote.ip, port: 8080 },
-    request: requestTo(remote, { kind: 'socket', action: 'accepted', socket: '*:8080', program: 'node' }),
+    request: requestTo(remote, { kind: 'socket', action: 'delivered', socket: 'tcp *:8080', program: 'node' }),
     reply: replyFrom(remote, 'SYN,ACK'),
   };
 }
@@ -412,7 +418,7 @@ export const noListener = trace([
       text: 'targetPort 8080, but container kubia listens on 8081 only',
     },
     advice: 'set targetPort to 8081',
-    request: requestTo(kubia1, { kind: 'socket', action: 'no-listener', socket: '*:8080' }),
+    request: requestTo(kubia1, { kind: 'socket', action: 'no-listener', socket: 'tcp port 8080' }),
     reply: replyFrom(kubia1, 'RST,ACK'),
   },
 ]);
@@ -485,7 +491,7 @@ export const exitsCluster = trace(
               '-A FLANNEL-POSTRTG -s 10.244.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully',
               'MASQUERADE',
             ),
-            { kind: 'nat', action: 'MASQUERADE', direction: 'src', from: `${POD_A}:40000`, to: '192.168.1.101:61234' },
+            { kind: 'nat', action: 'translated', direction: 'src', from: `${POD_A}:40000`, to: '192.168.1.101:61234' },
           ),
         ],
       },

@@ -1,7 +1,7 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import type { Paint, Tone } from '../style.ts';
 import { causeText, flow, share } from './names.ts';
-import { bridgeText, icmpText, natText, outer, routeText, socketText } from './rows.ts';
+import { bridgeText, conntrackText, icmpText, natText, outer, routeText, socketText } from './rows.ts';
 import { pathTitle, title, titled } from './summary.ts';
 
 /** Every step of every hop, both ways; rules with their text as iptables-save prints it. Lines are as long as they must be. */
@@ -70,7 +70,7 @@ function stepText(step: Step): [tone: Tone, text: string] {
     case 'nat':
       return ['plain', natText(step)];
     case 'conntrack':
-      return ['plain', `${step.action} ${step.state}  ${step.original} | reply ${step.reply}`];
+      return ['plain', `${step.action} ${step.state}  ${conntrackText(step)}`];
     case 'route': {
       const src = step.src === undefined ? '' : ` src ${step.src}`;
       const from = step.route === undefined ? '' : `${step.destination}: `;

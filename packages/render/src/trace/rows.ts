@@ -65,7 +65,7 @@ class HopRows {
     }
     // Conntrack has its say between a rule and the rewriting that follows from it.
     if (step.kind === 'conntrack') {
-      if (this.#wide) this.#add('conntrack', step.state, [`${step.original} | reply ${step.reply}`], 'faint');
+      if (this.#wide) this.#add('conntrack', step.state, [conntrackText(step)], 'faint');
       return;
     }
     if (step.kind === 'nat') {
@@ -89,7 +89,8 @@ class HopRows {
         break;
       case 'route':
         if (step.action === 'unreachable') this.#add(this.#netns, 'route', [`no route to ${step.destination}`], 'bad');
-        else if (step.action === 'forward' || this.#wide) this.#add(this.#netns, 'route', [routeText(step)]);
+        else if (this.#wide) this.#add(this.#netns, 'route', [routeText(step)]);
+        else if (step.action === 'forward') this.#add(this.#netns, 'route', [shortRoute(routeText(step))]);
         break;
       case 'neighbor':
         if (step.action === 'failed') {
@@ -222,6 +223,10 @@ function isRefusal(step: RuleStep): boolean {
   return step.action === 'DROP' || step.action.startsWith('REJECT');
 }
 
+export function conntrackText(step: Extract<Step, { kind: 'conntrack' }>): string {
+  return step.original === '' ? 'no entry' : `${step.original} | reply ${step.reply}`;
+}
+
 /** On the way back the table undoes what it did: a source rewritten there was a destination here. */
 export function natText(step: Extract<Step, { kind: 'nat' }>): string {
   if (step.reply === true) return `un-${step.direction === 'src' ? 'dnat' : 'snat'} ${step.from} > ${step.to}`;
@@ -233,6 +238,11 @@ export function routeText(step: Extract<Step, { kind: 'route' }>): string {
   const via = step.via === undefined ? '' : ` via ${step.via}`;
   const device = step.device === undefined ? '' : ` dev ${step.device}`;
   return `${step.destination}${via}${device}`;
+}
+
+/** Where it goes and how; who made the route, and what is only for packets of the node's own, left out. */
+function shortRoute(route: string): string {
+  return route.replace(/ (?:proto|scope|src|metric|table) \S+/g, '');
 }
 
 export function bridgeText(step: Extract<Step, { kind: 'bridge' }>): string {
@@ -250,7 +260,7 @@ export function socketText(step: Extract<Step, { kind: 'socket' }>): string {
     case 'no-listener':
       return step.socket === undefined ? 'nobody listens' : `nobody listens on ${step.socket}`;
     case 'reset':
-      return `answered with RST${who === '' ? '' : ` by ${who}`}`;
+      return 'answered with RST';
     default:
       return who === '' ? step.action : `${step.action} to ${who}`.replace('accepted to', 'accepted by');
   }
