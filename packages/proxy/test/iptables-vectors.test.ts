@@ -1,3 +1,4 @@
+import { printIptablesSave } from '@netsim/kernel';
 import type { EndpointSlice, Service } from '@netsim/manifest';
 import { expect, test } from 'vitest';
 import type { NodeProxyConfig } from '../src/index.ts';
@@ -19,8 +20,12 @@ for (const file of ['iptables-recorded', 'iptables-tests']) {
       total++;
       const proxy = (one.previous ? proxies.get(one.previous) : undefined) ?? new ToldProxy(configOf(one));
       proxies.set(one.id, proxy);
-      const text = proxy.sync(one);
-      if (text !== one.expect.canonical) failures.push(`${one.id}: ${difference(one.expect.canonical, text)}`);
+      const { transaction, saved } = proxy.sync(one);
+      const expected: [string, string][] = [[one.expect.canonical, transaction]];
+      for (const save of Object.values(one.expect.iptablesSave ?? {}))
+        expected.push([canonicalRestoreText(save), saved]);
+      const wrong = expected.find(([want, have]) => want !== have);
+      if (wrong !== undefined) failures.push(`${one.id}: ${difference(...wrong)}`);
     }
     listFailures(failures);
     console.log(`vectors kube-proxy/${file}: rules ${total - failures.length}/${total}`);
@@ -42,7 +47,8 @@ class ToldProxy {
     this.#generator = new IptablesGenerator(this.#state);
   }
 
-  sync(one: IptablesCase): string {
+  /** What it hands to iptables-restore, and what iptables-save then prints, both in canonical order. */
+  sync(one: IptablesCase): { transaction: string; saved: string } {
     const services = new Map((one.objects.services ?? []).map((service) => [idOf(service), service]));
     const slices = new Map((one.objects.endpointSlices ?? []).map((slice) => [idOf(slice), slice]));
     for (const [id, service] of this.#services) {
@@ -58,7 +64,10 @@ class ToldProxy {
       cleanup: one.sync.largeClusterMode !== true || one.expect.canonical.includes('\n-X '),
     });
     const text = restoreText(rules, this.#config, { mark: one.config.masqueradeMark, lastSync: true });
-    return canonicalRestoreText(text);
+    return {
+      transaction: canonicalRestoreText(text),
+      saved: canonicalRestoreText(printIptablesSave(rules.ruleset)),
+    };
   }
 }
 
