@@ -1,4 +1,4 @@
-import type { ObjectMeta, ObjectStore, Pod } from '@netsim/manifest';
+import type { Finding, ObjectMeta, ObjectStore, Pod } from '@netsim/manifest';
 import { Admission } from './cluster/admission.ts';
 import { GarbageCollector } from './cluster/garbage-collector.ts';
 import { Namespaces } from './cluster/namespaces.ts';
@@ -13,6 +13,7 @@ import { timeWriter } from './core/timestamp.ts';
 import { EndpointSlices } from './endpoints/endpoint-slices.ts';
 import { EndpointsController } from './endpoints/endpoints.ts';
 import { EndpointSliceMirroring } from './endpoints/mirroring.ts';
+import { controlFindings } from './findings/control-findings.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { KubernetesService } from './services/kubernetes-service.ts';
@@ -114,6 +115,11 @@ export class ControlPlane {
   deletePod(pod: PodReference, graceSeconds = 0): void {
     const found = this.#pod(pod);
     if (found !== undefined) this.#kubelet.terminate(found, graceSeconds);
+  }
+
+  /** What is wrong with the objects as they are now; to be asked for when settled. */
+  findings(): Finding[] {
+    return controlFindings(this.#context.store, this.#context.config);
   }
 
   /** Ends watching the store. */

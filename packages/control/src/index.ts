@@ -1,3 +1,4 @@
+export { type ConfigFromObjects, configFromObjects } from './cluster/config-from-objects.ts';
 export {
   defaultClusterConfig,
   defaultNodes,
@@ -12,4 +13,7 @@ export {
   type PodReference,
   UnsettledError,
 } from './control-plane.ts';
+export { controlFindings } from './findings/control-findings.ts';
+export { podBlocks } from './kubelet/pod-ipam.ts';
 export { conditionOf, isReady, isTerminal, podIPs } from './kubelet/pod-status.ts';
+export { clusterIPs, hasClusterIP, isHeadless } from './services/service-families.ts';

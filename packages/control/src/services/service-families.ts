@@ -1,5 +1,5 @@
-import type { Service, ServiceSpec } from '@netsim/manifest';
-import { type Family, familyOf, tryParseIp } from '@netsim/wire';
+import { type Cause, Causes, completeServiceFamilies, type Service, type ServiceSpec } from '@netsim/manifest';
+import { type Family, familyOf } from '@netsim/wire';
 import type { ClusterConfig } from '../config.ts';
 
 export type IpFamily = 'IPv4' | 'IPv6';
@@ -7,6 +7,8 @@ export type IpFamily = 'IPv4' | 'IPv6';
 export interface Families {
   readonly families: readonly IpFamily[];
   readonly policy: NonNullable<ServiceSpec['ipFamilyPolicy']>;
+  /** Why the API server would refuse the service in this cluster. */
+  readonly refused: readonly Cause[];
 }
 
 export function familyName(family: Family): IpFamily {
@@ -35,23 +37,20 @@ export function clusterIPs(service: Service): readonly string[] {
 }
 
 /**
- * The families of a service and its policy, as initIPFamilyFields of pkg/registry/core/service/storage/alloc.go
- * defaults them. A service that demands what the cluster lacks gets what there is (a finding says so).
+ * The families of a service and its policy in this cluster. A service that demands what the cluster lacks, which the
+ * API server refuses, gets the families there are; `refused` says why.
  */
-export function defaultFamilies(service: Service, config: ClusterConfig): Families {
+export function serviceFamilies(service: Service, config: ClusterConfig): Families {
   const cluster = clusterFamilies(config);
-  const { ipFamilies = [], ipFamilyPolicy, selector } = service.spec;
-  const given = clusterIPs(service)
-    .map(tryParseIp)
-    .filter((ip) => ip !== undefined);
-  const families: IpFamily[] = [...ipFamilies];
-  for (const [i, ip] of given.entries()) families[i] ??= familyName(familyOf(ip));
-  if (families.length === 0) families.push(cluster[0] ?? 'IPv4');
-  const bare = isHeadless(service) && Object.keys(selector ?? {}).length === 0;
-  const policy =
-    ipFamilyPolicy ?? (bare ? 'RequireDualStack' : families.length > 1 ? 'RequireDualStack' : 'SingleStack');
-  if (policy === 'SingleStack') return { families: families.slice(0, 1), policy };
-  const other: IpFamily = families[0] === 'IPv4' ? 'IPv6' : 'IPv4';
-  if (families.length === 1 && (bare || cluster.includes(other))) families.push(other);
-  return { families, policy };
+  const given = service.spec.ipFamilies ?? [];
+  const spec: ServiceSpec = { ...service.spec, ipFamilies: [...given], clusterIPs: [...clusterIPs(service)] };
+  const causes = new Causes();
+  completeServiceFamilies(spec, cluster, causes);
+  const { ipFamilies = [], ipFamilyPolicy = 'SingleStack' } = spec;
+  const families = isHeadless(service) ? ipFamilies : ipFamilies.filter((family) => cluster.includes(family));
+  return {
+    families: families.length > 0 ? families : cluster.slice(0, 1),
+    policy: ipFamilyPolicy,
+    refused: causes.list,
+  };
 }

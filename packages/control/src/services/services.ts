@@ -4,7 +4,7 @@ import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
 import { BandedRange, portBand } from './banded-range.ts';
 import { ServiceAddresses } from './service-addresses.ts';
-import { clusterIPs, defaultFamilies, isHeadless } from './service-families.ts';
+import { clusterIPs, isHeadless, serviceFamilies } from './service-families.ts';
 
 /**
  * What the API server allocates for a Service: families, cluster IPs, node ports, the health-check node port. What is
@@ -46,7 +46,7 @@ export class Services extends Controller {
   #allocate(service: Service, key: string): ServiceSpec {
     const { spec } = service;
     if (spec.type === 'ExternalName') return spec;
-    const { families, policy } = defaultFamilies(service, this.context.config);
+    const { families, policy } = serviceFamilies(service, this.context.config);
     let next: ServiceSpec = spec;
     if (spec.ipFamilyPolicy !== policy || !sameList(spec.ipFamilies, families)) {
       next = { ...next, ipFamilies: [...families], ipFamilyPolicy: policy };

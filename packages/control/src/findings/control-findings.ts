@@ -1,0 +1,13 @@
+import type { Finding, ObjectStore } from '@netsim/manifest';
+import type { ClusterConfig } from '../config.ts';
+import { podFindings } from './pod-findings.ts';
+import { serviceFindings } from './service-findings.ts';
+
+/**
+ * What the control plane accepts but cannot work, or cannot do at all: selectors that match nothing, target ports that
+ * no pod has, addresses that clash or are used up, pods that no node takes. A look at the whole of a settled store;
+ * it changes nothing.
+ */
+export function controlFindings(store: ObjectStore, config: ClusterConfig): Finding[] {
+  return [...podFindings(store, config), ...serviceFindings(store, config)];
+}
