@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { colorChoices } from './color.ts';
+import type { TraceOptions } from './commands/trace.ts';
 import { CliError, CommandContext, type GlobalOptions } from './context.ts';
 import type { CliIo } from './io.ts';
 import { logLevels } from './log.ts';
@@ -102,7 +103,7 @@ export function buildProgram(io: CliIo): Program {
     .option('--endpoint <pod>', 'of the random choices take those that lead to this pod')
     .option('--count <n>', 'send this many and show how they spread', count)
     .option('--pcap <file>', 'write the frames as pcapng, - for stdout')
-    .action(async (source: string, destination: string, options: object, command: Command) => {
+    .action(async (source: string, destination: string, options: TraceOptions, command: Command) => {
       const { trace } = await import('./commands/trace.ts');
       await act(command, (context) => trace(context, source, destination, options));
     });
@@ -167,7 +168,8 @@ export function buildProgram(io: CliIo): Program {
   labCommand('down', 'remove them');
   labCommand('verify', 'random clusters and probes, in the kernel and here, compared')
     .option('--probes <n>', 'number of probes (default: 1000)', count)
-    .option('--clusters <n>', 'number of random clusters (default: 50)', count);
+    .option('--clusters <n>', 'number of random clusters (default: one for 20 probes)', count)
+    .option('--cases <dir>', 'write each disagreement as a JSON file there');
 
   program
     .command('demo')

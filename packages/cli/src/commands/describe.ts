@@ -27,7 +27,7 @@ export async function describe(
   });
   const cluster = await context.loadCluster();
   const render = await import('@netsim/render');
-  const { store, clock } = cluster;
+  const { store, now } = cluster;
   const objects: KubeObject[] = [];
   let missing = 0;
   for (const { kind: wanted, namespaced } of kinds) {
@@ -52,6 +52,6 @@ export async function describe(
     const everywhere = options.allNamespaces === true || kinds.every(({ namespaced }) => !namespaced);
     context.err(`${render.nothingFoundMessage(everywhere ? undefined : context.namespace)}\n`);
   }
-  context.out(objects.map((object) => render.describe(object, { store, now: clock.now() })).join('\n\n'));
+  context.out(objects.map((object) => render.describe(object, { store, now })).join('\n\n'));
   return missing > 0 ? 1 : 0;
 }

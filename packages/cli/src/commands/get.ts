@@ -26,7 +26,7 @@ export async function get(
     ...selection,
     namespace: context.namespace,
     output,
-    now: cluster.clock.now(),
+    now: cluster.now,
     allNamespaces: options.allNamespaces === true,
     labels: options.showLabels === true,
     labelColumns: (options.labelColumns ?? []).flatMap((keys) => keys.split(',')),

@@ -1,10 +1,38 @@
+import type { LabOutput } from '@netsim/lab';
 import { CliError, type CommandContext } from '../context.ts';
 
 export interface LabOptions {
   readonly probes?: number;
   readonly clusters?: number;
+  readonly cases?: string;
 }
 
-export async function runLab(_context: CommandContext, command: string, _options: LabOptions): Promise<number> {
-  throw new CliError(`lab ${command} is not there yet`);
+/** `netsim lab up|down|verify`: the same cluster in the real kernel. */
+export async function runLab(context: CommandContext, command: string, options: LabOptions): Promise<number> {
+  const lab = await import('@netsim/lab');
+  const output: LabOutput = {
+    write: (text) => context.out(`${text}\n`),
+    note: (text) => context.err(`${text}\n`),
+  };
+  switch (command) {
+    case 'up':
+      return lab.labUp((await context.loadCluster()).plan(), output);
+    case 'down':
+      return lab.labDown(output);
+    case 'verify': {
+      const { probes, clusters, cases } = options;
+      const { seed } = context.options;
+      return lab.labVerify(
+        {
+          ...(probes === undefined ? {} : { probes }),
+          ...(seed === undefined ? {} : { seed }),
+          ...(clusters === undefined ? {} : { clusters }),
+          ...(cases === undefined ? {} : { caseFolder: cases }),
+        },
+        output,
+      );
+    }
+    default:
+      throw new CliError(`unknown lab command "${command}"`);
+  }
 }

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import type { Disposition, Trace } from '@netsim/trace';
+import type { Cluster, TraceOptions as ClusterTraceOptions } from 'netsim';
 import { CliError, type CommandContext } from '../context.ts';
 
 export interface TraceOptions {
   readonly protocol?: 'tcp' | 'udp' | 'sctp' | 'icmp';
-  readonly detail?: 'minimal' | 'summary' | 'full';
+  readonly detail: 'minimal' | 'summary' | 'full';
   readonly allPaths?: boolean;
   readonly endpoint?: string;
   readonly count?: number;
@@ -17,40 +18,73 @@ const good: ReadonlySet<Disposition> = new Set(['DELIVERED', 'EXITS_CLUSTER']);
 /** `netsim trace`: 0 where every path shown ends well, else 1. */
 export async function trace(context: CommandContext, from: string, to: string, options: TraceOptions): Promise<number> {
   const output = context.output(['text', 'wide', 'json', 'yaml']);
-  if (options.allPaths === true && options.count !== undefined)
-    throw new CliError('--count and --all-paths exclude each other');
+  const { protocol, allPaths = false, endpoint, count, pcap, detail } = options;
+  const ways = [
+    allPaths ? '--all-paths' : '',
+    endpoint === undefined ? '' : '--endpoint',
+    count === undefined ? '' : '--count',
+  ];
+  const chosen = ways.filter((flag) => flag !== '');
+  if (chosen.length > 1) throw new CliError(`${chosen.join(' and ')} exclude each other`);
+
   const { namespace } = context.options;
   const cluster = await context.loadCluster();
   await context.warn(cluster);
-  const log = await context.logger();
-  const started = performance.now();
-  const result = cluster.trace({
+  const result = await run(context, cluster, pcap, {
     from,
     to,
+    allPaths,
     ...(namespace === undefined ? {} : { namespace }),
-    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-    ...(options.count === undefined ? {} : { count: options.count }),
-    allPaths: options.allPaths === true,
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(count === undefined ? {} : { count }),
   });
-  log.debug({ milliseconds: performance.now() - started, paths: result.paths.length }, 'traced');
-  const render = await import('@netsim/render');
-  context.out(show(result));
-  return result.paths.every(({ disposition }) => good.has(disposition)) ? 0 : 1;
 
-  function show(done: Trace): string {
-    switch (output) {
-      case 'json':
-        return render.renderTraceJson(done);
-      case 'yaml':
-        return render.renderTraceYaml(done);
-      default:
-        return render.renderTrace(done, {
-          detail: options.detail ?? 'summary',
-          wide: output === 'wide',
-          color: context.color,
-        });
+  const render = await import('@netsim/render');
+  // With the capture on stdout the trace itself goes where it does not disturb it.
+  const write = (text: string) => (pcap === '-' ? context.err(text) : context.out(text));
+  if (output === 'json') write(render.renderTraceJson(result));
+  else if (output === 'yaml') write(render.renderTraceYaml(result));
+  else if (count !== undefined) {
+    const rows = result.paths.map(({ disposition, backend, probability }) => ({
+      disposition,
+      requests: Math.round(probability * count),
+      ...(backend === undefined ? {} : { backend }),
+    }));
+    write(render.renderSpread(rows, { color: context.color }));
+  } else {
+    const { columns } = context.io;
+    write(
+      render.renderTrace(result, {
+        detail,
+        wide: output === 'wide',
+        color: context.color,
+        ...(columns === undefined ? {} : { width: columns }),
+      }),
+    );
+  }
+  return result.paths.every(({ disposition }) => good.has(disposition)) ? 0 : 1;
+}
+
+async function run(
+  context: CommandContext,
+  cluster: Cluster,
+  pcap: string | undefined,
+  options: ClusterTraceOptions,
+): Promise<Trace> {
+  const started = performance.now();
+  const { trace: result, pcapng } =
+    pcap === undefined ? { trace: cluster.trace(options), pcapng: undefined } : cluster.traceWithCapture(options);
+  const log = await context.logger();
+  log.debug({ milliseconds: Math.round(performance.now() - started), paths: result.paths.length }, 'traced');
+  if (pcapng === undefined) return result;
+  if (pcap === '-') context.out(pcapng);
+  else {
+    try {
+      writeFileSync(pcap!, pcapng);
+    } catch (error) {
+      throw new CliError(`--pcap: ${(error as Error).message}`);
     }
   }
+  return result;
 }
-void writeFileSync;
