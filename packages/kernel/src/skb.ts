@@ -78,6 +78,8 @@ export class Skb {
   physOut: Device | null = null;
   /** br_netfilter already ran PREROUTING for it (Linux: ip_sabotage_in). */
   bridged = false;
+  /** A bridged frame with a new destination that waits for its MAC: the source MAC to go on with (Linux: nf_bridge->neigh_header). */
+  bridgedDnat: Mac = '';
   /** TRACE target set (Linux: skb->nf_trace). */
   nfTrace = false;
   /** One of several copies of a flooded frame: that it finds nobody is no news. */
@@ -111,6 +113,7 @@ export function scrubSkb(skb: Skb, betweenNetns: boolean): void {
   skb.physIn = null;
   skb.physOut = null;
   skb.bridged = false;
+  skb.bridgedDnat = '';
   skb.nfTrace = false;
   if (betweenNetns) skb.mark = 0;
 }

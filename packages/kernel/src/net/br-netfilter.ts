@@ -69,8 +69,8 @@ function redirected(bridge: Bridge, port: BridgePort, skb: Skb): boolean {
     skb.dev = port.dev;
     return true;
   }
-  // Linux: br_nf_pre_routing_finish_bridge_slow. The packet leaves by the bridge device once the address is known.
-  skb.bridged = false;
+  // Linux: br_nf_pre_routing_finish_bridge. Once the address is known the frame comes back through the bridge's own xmit.
+  skb.bridgedDnat = skb.srcMac;
   neigh.resolve(skb);
   return false;
 }

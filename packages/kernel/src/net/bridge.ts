@@ -210,6 +210,17 @@ export class Bridge extends Device {
   /** A frame that this machine's own stack sends by the bridge device (Linux: br_dev_xmit). */
   xmit(skb: Skb): void {
     const { dstMac } = skb;
+    if (skb.bridgedDnat !== '') {
+      // Linux: br_nf_dev_xmit. It is still a bridged frame, so FORWARD and POSTROUTING are ahead of it.
+      skb.srcMac = skb.bridgedDnat;
+      skb.bridgedDnat = '';
+      const port = skb.physIn?.port;
+      if (port !== null && port !== undefined && port.bridge === this) {
+        skb.dev = port.dev;
+        this.handleFrameFinish(port, skb);
+        return;
+      }
+    }
     if (isGroupMac(dstMac)) {
       this.#flood(null, skb);
       return;
