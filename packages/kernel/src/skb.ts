@@ -80,6 +80,8 @@ export class Skb {
   bridged = false;
   /** A bridged frame with a new destination that waits for its MAC: the source MAC to go on with (Linux: nf_bridge->neigh_header). */
   bridgedDnat: Mac = '';
+  /** Source of the frame, kept while a bridged packet with a new destination waits for its neighbour (Linux: nf_bridge->neigh_header). */
+  bridgedFrom: Mac = '';
   /** TRACE target set (Linux: skb->nf_trace). */
   nfTrace = false;
   /** One of several copies of a flooded frame: that it finds nobody is no news. */
@@ -113,6 +115,7 @@ export function scrubSkb(skb: Skb, betweenNetns: boolean): void {
   skb.physIn = null;
   skb.physOut = null;
   skb.bridged = false;
+  skb.bridgedFrom = '';
   skb.bridgedDnat = '';
   skb.nfTrace = false;
   if (betweenNetns) skb.mark = 0;

@@ -75,6 +75,18 @@ function redirected(bridge: Bridge, port: BridgePort, skb: Skb): boolean {
   return false;
 }
 
+/**
+ * The port to go on from for a packet that waited for the neighbour of its new destination; null for any other packet
+ * that the bridge device is asked to send (Linux: br_nf_dev_xmit, br_nf_pre_routing_finish_bridge_slow).
+ */
+export function brNfResume(bridge: Bridge, skb: Skb): BridgePort | null {
+  if (skb.bridgedFrom === '') return null;
+  const port = skb.physIn?.port ?? null;
+  skb.srcMac = skb.bridgedFrom;
+  skb.bridgedFrom = '';
+  return port !== null && port.bridge === bridge ? port : null;
+}
+
 /** FORWARD, then POSTROUTING of a frame that is bridged on to `to`. False: the packet is gone. */
 export function brNfForward(bridge: Bridge, to: BridgePort, skb: Skb): boolean {
   const { netns } = bridge;

@@ -1,6 +1,6 @@
 import { EtherType, type Mac } from '@netsim/wire';
 import { cloneSkb, PacketType, type Skb } from '../skb.ts';
-import { bridgeFilters, brNfForward, brNfPreRouting } from './br-netfilter.ts';
+import { bridgeFilters, brNfForward, brNfPreRouting, brNfResume } from './br-netfilter.ts';
 import { Device, devQueueXmit } from './device.ts';
 import { isGroupMac } from './ethernet.ts';
 import { protocolReceive } from './ip-input.ts';
@@ -209,6 +209,11 @@ export class Bridge extends Device {
 
   /** A frame that this machine's own stack sends by the bridge device (Linux: br_dev_xmit). */
   xmit(skb: Skb): void {
+    const waited = brNfResume(this, skb);
+    if (waited !== null) {
+      this.handleFrameFinish(waited, skb);
+      return;
+    }
     const { dstMac } = skb;
     if (skb.bridgedDnat !== '') {
       // Linux: br_nf_dev_xmit. It is still a bridged frame, so FORWARD and POSTROUTING are ahead of it.

@@ -1,5 +1,6 @@
 import { EtherType, formatIp, IpProto, TcpFlag } from '@netsim/wire';
 import type { Hook } from '../hook.ts';
+import { CtInfo, ctDirection } from '../netfilter/conntrack.ts';
 import type { RejectWith } from '../netfilter/iptables/rule.ts';
 import { cloneSkb, PacketType, Skb } from '../skb.ts';
 import type { Errno } from '../socket/errno.ts';
@@ -90,6 +91,7 @@ export function icmpError(netns: Netns, about: Skb, kind: IcmpErrorKind, info = 
   skb.icmpData = info;
   skb.inner = quote(about);
   skb.trackId = about.trackId === 0 ? 0 : netns.world.nextTrackId();
+  attachConntrack(skb, about);
   // The address that was asked for answers, where it is ours; else the one that the route back selects.
   const own = about.pktType === PacketType.HOST && netns.isLocal(about.dst);
   const dst = routeOutput(netns, skb.dst, own ? about.dst : undefined, 0, null);
@@ -106,6 +108,13 @@ export function icmpError(netns: Netns, about: Skb, kind: IcmpErrorKind, info = 
   }
   if (netns.world.watcher !== null) netns.world.watcher.answered?.(netns, about, skb);
   ipLocalOut(netns, skb, dst);
+}
+
+/** An answer belongs to the connection of what it answers, also one not confirmed yet (Linux: nf_ct_attach). */
+function attachConntrack(answer: Skb, about: Skb): void {
+  if (about.ct === null) return;
+  answer.ct = about.ct;
+  answer.ctInfo = ctDirection(about.ctInfo) === 0 ? CtInfo.RELATED_REPLY : CtInfo.RELATED;
 }
 
 /** The packet as it is now, for an error to quote; what is quoted inside a quote is left out. */
@@ -212,6 +221,7 @@ export function rejectPacket(netns: Netns, skb: Skb, how: RejectWith, _hook: Hoo
   }
   if (skb.protocol !== IpProto.TCP || (skb.flags & TcpFlag.RST) !== 0) return;
   const reset = tcpResetFor(skb);
+  attachConntrack(reset, skb);
   reset.trackId = skb.trackId === 0 ? 0 : netns.world.nextTrackId();
   reset.ttl = netns.defaultTtl(typeof skb.dst === 'bigint' ? 6 : 4);
   const dst = routeOutput(netns, reset.dst, reset.src, 0, null);
