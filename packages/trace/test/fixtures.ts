@@ -493,6 +493,17 @@ export const exitsCluster = trace(
             ),
             { kind: 'nat', action: 'translated', direction: 'src', from: `${POD_A}:40000`, to: '192.168.1.101:61234' },
           ),
+          hop(
+            'router',
+            'host',
+            {
+              kind: 'receive',
+              action: 'received',
+              device: 'eth0',
+              packet: tcp('192.168.1.101', 61234, '11.11.11.11', 80, 'SYN', 63),
+            },
+            { kind: 'drop', action: 'dropped', reason: 'OTHERHOST', detail: 'nobody else on segment internet' },
+          ),
         ],
       },
     },

@@ -10,8 +10,8 @@ import { endsBadly } from './summary.ts';
 export function minimalLines(trace: Trace): string[] {
   return trace.paths.flatMap((path) => {
     const lines = [headline(trace, path)];
-    if (path.request.hops.length > 0) lines.push(`  ${route(path.request, trace)}`);
-    if (path.reply !== undefined && endsBadly(path.reply)) lines.push(`  reply: ${route(path.reply, trace)}`);
+    if (path.request.hops.length > 0) lines.push(`  ${route(path.request, path, trace)}`);
+    if (path.reply !== undefined && endsBadly(path.reply)) lines.push(`  reply: ${route(path.reply, path, trace)}`);
     return lines;
   });
 }
@@ -28,9 +28,17 @@ function headline(trace: Trace, path: Path): string {
   return `${from} -> ${destinationText(trace)} ${destination.protocol}${chance}: ${path.disposition}${at}${seen}${because}`;
 }
 
-function route(leg: Leg, trace: Trace): string {
+function route(leg: Leg, path: Path, trace: Trace): string {
+  const leaves = path.disposition === 'EXITS_CLUSTER';
   return leg.hops
-    .map((hop) => [hopName(hop, trace), ...hop.steps.map(event).filter((text) => text !== undefined)].join(' '))
+    .map((hop) =>
+      [
+        hopName(hop, trace),
+        ...hop.steps
+          .map((step) => (leaves && step.kind === 'drop' ? undefined : event(step)))
+          .filter((text) => text !== undefined),
+      ].join(' '),
+    )
     .join(' > ');
 }
 

@@ -17,6 +17,8 @@ export interface Row {
 export interface RowOptions {
   /** Whole chain names, and steps that decide nothing: connection tracking, rules that only pass a packet on. */
   readonly wide: boolean;
+  /** The path goes out of the cluster. */
+  readonly leaves: boolean;
 }
 
 /** What happened on a leg, leaving out what changes nothing. */
@@ -32,6 +34,7 @@ class HopRows {
   readonly #netns: string;
   readonly #trace: Trace;
   readonly #wide: boolean;
+  readonly #leaves: boolean;
   readonly #rows: Row[] = [];
   /** The packet went into a tunnel: that the tunnel's packet is sent needs no line of its own. */
   #packed = false;
@@ -46,6 +49,7 @@ class HopRows {
     this.#netns = netns;
     this.#trace = trace;
     this.#wide = options.wide;
+    this.#leaves = options.leaves;
   }
 
   rows(): Row[] {
@@ -56,6 +60,10 @@ class HopRows {
 
   #add(place: string, what: string, details: readonly string[], tone: Tone = 'plain'): void {
     this.#rows.push({ node: this.#hop.node, place, what, details, tone });
+  }
+
+  #endedBadly(): boolean {
+    return this.#rows.at(-1)?.tone === 'bad';
   }
 
   #step(step: Step): void {
@@ -112,14 +120,22 @@ class HopRows {
         this.#add(step.device, step.type, [`unpacked from ${outer(step)}`]);
         break;
       case 'socket':
-        this.#add(this.#netns, 'socket', [socketText(step)], socketTone(step));
+        // The reply tells of the reset as well.
+        if (this.#wide || step.action !== 'reset' || !this.#endedBadly()) {
+          this.#add(this.#netns, 'socket', [socketText(step)], socketTone(step));
+        }
         break;
       case 'icmp':
-        this.#add(this.#netns, 'icmp', [`${icmpText(step)} to ${step.to}`], 'bad');
+        this.#add(
+          this.#netns,
+          'icmp',
+          [`${/^\d*$/.test(step.code) ? icmpText(step) : step.code} to ${step.to}`],
+          'bad',
+        );
         break;
       case 'drop':
-        // What went wrong just before says why; that the packet is then dropped says nothing more.
-        if (this.#wide || this.#rows.at(-1)?.tone !== 'bad') {
+        // What went wrong just before says why. Beyond the cluster, a drop is only where our knowledge ends.
+        if (this.#wide || !(this.#endedBadly() || this.#leaves)) {
           const text = step.detail === undefined ? step.reason : `${step.reason}: ${step.detail}`;
           this.#add(this.#netns, 'drop', [text], 'bad');
         }

@@ -2,7 +2,7 @@ import type { Leg, Path, Step, Trace } from '@netsim/trace';
 import { DEFAULT_WIDTH, paragraph, table, wrap } from '../layout.ts';
 import { dispositionTone, type Paint } from '../style.ts';
 import { causeText, destinationTitle, endpoint, netnsName, objectName, receiverName, share } from './names.ts';
-import { legRows, type Row } from './rows.ts';
+import { legRows, type Row, type RowOptions } from './rows.ts';
 
 export interface SummaryOptions {
   readonly wide: boolean;
@@ -21,12 +21,16 @@ export function summaryLines(trace: Trace, options: SummaryOptions, paint: Paint
   const told: Row[][] = [];
   trace.paths.forEach((path, index) => {
     if (trace.paths.length > 1) lines.push('', pathTitle(path, index, trace, paint));
-    const rows = legRows(path.request, trace, options);
+    const rows = legRows(path.request, trace, rowOptions(path, options));
     lines.push(...rowLines(rows, told, options, paint));
     told.push(rows);
     lines.push(...endLines(path, trace, options, paint));
   });
   return lines;
+}
+
+function rowOptions(path: Path, { wide }: SummaryOptions): RowOptions {
+  return { wide, leaves: path.disposition === 'EXITS_CLUSTER' };
 }
 
 /** `pod/pod-a  ->  svc/kubia:80 (10.106.139.160, tcp)`. */
@@ -140,7 +144,7 @@ function endLines(path: Path, trace: Trace, options: SummaryOptions, paint: Pain
   if (reply !== undefined && reply.hops.length > 0) {
     lines.push(...paragraph('reply:', replyText(path, reply, trace), width));
     if (path.disposition !== 'DELIVERED' && endsBadly(reply)) {
-      lines.push(...rowLines(legRows(reply, trace, options), [], options, paint));
+      lines.push(...rowLines(legRows(reply, trace, rowOptions(path, options)), [], options, paint));
     }
   }
   if (path.disposition === 'DELIVERED') return lines;
