@@ -132,7 +132,8 @@ export const TcpVerdict = {
 /** TCP's part of a connection: the state machine and the window check. */
 export class TcpTrack {
   state: number = TcpState.NONE;
-  readonly #sides = [new TcpSide(), new TcpSide()] as const;
+  readonly #client = new TcpSide();
+  readonly #server = new TcpSide();
   #lastDirection: 0 | 1 = 0;
   #lastKind = NONE;
   #lastEnd = 0;
@@ -140,7 +141,7 @@ export class TcpTrack {
 
   /** Some data waits for its acknowledgement: such a connection is kept for a shorter time. */
   get unacknowledged(): boolean {
-    return this.#sides[0].unacknowledged || this.#sides[1].unacknowledged;
+    return this.#client.unacknowledged || this.#server.unacknowledged;
   }
 
   /** First packet of a connection. False: INVALID. `loose`: nf_conntrack_tcp_loose. */
@@ -148,7 +149,8 @@ export class TcpTrack {
     if (!flagsValid(skb.flags)) return false;
     const next = transitions[0]![segmentKind(skb.flags)]![TcpState.NONE]!;
     if (next >= IGNORE) return false;
-    const [sender, receiver] = this.#sides;
+    const sender = this.#client;
+    const receiver = this.#server;
     sender.end = segmentEnd(skb);
     sender.maxWindow = Math.max(skb.window, 1);
     if (next === TcpState.SYN_SENT) {
@@ -170,9 +172,9 @@ export class TcpTrack {
     const old = this.state;
     let next = transitions[direction]![kind]![old]!;
     if (next === INVALID) return TcpVerdict.INVALID;
-    const sender = this.#sides[direction];
+    const sender = direction === 0 ? this.#client : this.#server;
     if (next === TcpState.SYN_SENT && old >= TcpState.TIME_WAIT) {
-      const other = this.#sides[direction === 0 ? 1 : 0];
+      const other = direction === 0 ? this.#server : this.#client;
       if (other.closing || (this.#lastDirection === direction && this.#lastKind === RST)) return TcpVerdict.REOPENED;
       next = IGNORE;
     }
@@ -187,7 +189,7 @@ export class TcpTrack {
         return TcpVerdict.IGNORED;
       }
       // The two ends began anew behind our back: follow them.
-      this.#sides[direction === 0 ? 1 : 0].restart(this.#lastEnd, Math.max(this.#lastWindow, 1));
+      (direction === 0 ? this.#server : this.#client).restart(this.#lastEnd, Math.max(this.#lastWindow, 1));
       sender.restart(0, 0);
       this.state = TcpState.SYN_SENT;
       next = TcpState.SYN_RECV;
@@ -208,8 +210,8 @@ export class TcpTrack {
 
   /** Does the segment lie in what the other side may receive (Linux: tcp_in_window)? */
   #inWindow(skb: Skb, direction: 0 | 1, kind: number, liberal: boolean): boolean {
-    const sender = this.#sides[direction];
-    const receiver = this.#sides[direction === 0 ? 1 : 0];
+    const sender = direction === 0 ? this.#client : this.#server;
+    const receiver = direction === 0 ? this.#server : this.#client;
     let seq = skb.seq | 0;
     let end = segmentEnd(skb);
     let ack = skb.ack | 0;

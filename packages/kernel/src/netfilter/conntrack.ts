@@ -72,6 +72,9 @@ export class Conn {
   streamAt = 0;
   /** Device of the MASQUERADE rule that translated it. */
   masqueradeDevice: Device | null = null;
+  /** Table generations at which nobody else had the original and the reply tuple: while it lasts they need not be looked up again. */
+  originalFreeAt = -1;
+  replyFreeAt = -1;
   /** Next connection with the same source, for SNAT to keep one mapping per source. */
   nextBySource: Conn | null = null;
 
@@ -126,6 +129,8 @@ export class ConntrackTable {
   #tuples = 0;
   #cursor = 0;
   readonly #bySource = new Map<number, Conn>();
+  /** Changes whenever a tuple comes in. */
+  generation = 0;
 
   constructor(limits: TableLimits) {
     this.#limits = limits;
@@ -176,6 +181,7 @@ export class ConntrackTable {
 
   insert(conn: Conn, now: number): void {
     if (this.#tuples >= this.#mask) this.#grow();
+    this.generation++;
     this.#link(conn.original);
     this.#link(conn.reply);
     conn.status |= CtStatus.CONFIRMED;
@@ -214,7 +220,10 @@ export class ConntrackTable {
   }
 
   clear(): void {
-    for (const conn of this.list()) conn.status |= CtStatus.DYING;
+    for (let tuple of this.#buckets) {
+      for (; tuple !== null; tuple = tuple.next) tuple.conn.status |= CtStatus.DYING;
+    }
+    this.generation++;
     this.#buckets = new Array<Tuple | null>(256).fill(null);
     this.#mask = 255;
     this.#tuples = 0;

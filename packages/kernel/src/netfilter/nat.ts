@@ -27,6 +27,8 @@ export class Nat {
   #dst: Ip = 0;
   #sport = 0;
   #dport = 0;
+  /** It was looked up as it stands, and nobody else has it. */
+  #free = false;
 
   constructor(host: NetfilterHost, tracker: ConntrackTracker) {
     this.#host = host;
@@ -42,7 +44,9 @@ export class Nat {
     const address = manip === Manip.SRC ? conn.reply.dst : conn.reply.src;
     if ((conn.status & CtStatus.CONFIRMED) !== 0) return;
     const { reply } = conn;
-    if (!this.#tracker.taken(reply.src, reply.dst, reply.sport, reply.dport, conn)) {
+    const { generation } = this.#tracker.table;
+    if (conn.replyFreeAt === generation || !this.#tracker.taken(reply.src, reply.dst, reply.sport, reply.dport, conn)) {
+      conn.replyFreeAt = generation;
       conn.status |= manip === Manip.SRC ? CtStatus.SRC_NAT_DONE : CtStatus.DST_NAT_DONE;
       return;
     }
@@ -58,7 +62,9 @@ export class Nat {
     this.#dst = reply.src;
     this.#sport = icmp ? reply.sport : reply.dport;
     this.#dport = icmp ? conn.original.dport : reply.sport;
+    this.#free = false;
     this.#choose(conn, manip, range);
+    conn.replyFreeAt = this.#free ? this.#tracker.table.generation : -1;
     const changed =
       this.#src !== reply.dst ||
       this.#dst !== reply.src ||
@@ -130,6 +136,7 @@ export class Nat {
         address = (minAddress + (size === 0 ? hash : (hash >>> 0) % size)) | 0;
       } else address = minAddress + (BigInt(hash >>> 0) % (BigInt(maxAddress) - minAddress + 1n));
     }
+    this.#free = false;
     if (manip === Manip.SRC) this.#src = address;
     else this.#dst = address;
   }
@@ -178,9 +185,11 @@ export class Nat {
 
   /** Would the reply of the tuple being chosen be taken for another connection's? */
   #used(conn: Conn): boolean {
-    return isIcmp(conn)
+    const used = isIcmp(conn)
       ? this.#tracker.taken(this.#dst, this.#src, this.#sport, conn.reply.dport, conn)
       : this.#tracker.taken(this.#dst, this.#src, this.#dport, this.#sport, conn);
+    this.#free = !used;
+    return used;
   }
 
   /** Rewrites a packet as its connection says. True if anything changed. */

@@ -96,6 +96,7 @@ export class ConntrackTracker {
     }
     const conn = new Conn(this.#nextId++, protocol, skb.src, skb.dst, sport, dport, replySport, replyDport);
     conn.tcp = tcp;
+    conn.originalFreeAt = this.table.generation;
     if (protocol === 17) conn.streamAt = now + 2000;
     if (!this.#advance(conn, skb, 0, now)) return Verdict.ACCEPT;
     skb.ct = conn;
@@ -209,6 +210,11 @@ export class ConntrackTracker {
       return Verdict.DROP;
     }
     const now = this.#host.now();
+    const { generation } = this.table;
+    if (conn.originalFreeAt === generation && conn.replyFreeAt === generation) {
+      this.table.insert(conn, now);
+      return Verdict.ACCEPT;
+    }
     const clash = this.#find(conn.original, now) ?? this.#find(conn.reply, now);
     if (clash === null) {
       this.table.insert(conn, now);

@@ -186,7 +186,11 @@ const conntrack: Extension<Match> = {
     '--ctdir': 1,
   },
   build(options) {
-    const prefix = (text: string) => readPrefix(text, options.family);
+    // The one place where host bits are kept, and printed.
+    const prefix = (text: string) => ({
+      address: readIp(text.split('/', 1)[0]!, options.family),
+      length: readPrefix(text, options.family).length,
+    });
     const direction = options.plain('--ctdir');
     return given<Extract<Match, { kind: 'conntrack' }>>({
       kind: 'conntrack',

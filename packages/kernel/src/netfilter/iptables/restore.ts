@@ -175,7 +175,7 @@ class Restore {
         ]);
       return;
     }
-    if (policy !== '-') throw new RuleSyntaxError(`user chain "${name}" cannot have a policy`, policy);
+    // A policy of a user chain is read over, as iptables-nft does.
     this.#chains.set(name, { name, policy: undefined, rules: [], lines: [] });
   }
 

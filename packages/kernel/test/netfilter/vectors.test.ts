@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { printIptablesSave } from '../../src/netfilter/iptables/print.ts';
+import { applyRestore, parseIptablesSave } from '../../src/netfilter/iptables/restore.ts';
+import type { Ruleset } from '../../src/netfilter/iptables/rule.ts';
+
+interface VectorCase {
+  readonly id: string;
+  readonly previous?: string;
+  readonly config: { readonly ipFamily: string };
+  readonly expect: {
+    readonly transaction: string;
+    readonly iptablesSave?: { readonly nft?: string; readonly legacy?: string };
+  };
+}
+
+const root = process.env.NETSIM_VECTORS ?? fileURLToPath(new URL('../../../../test/vectors', import.meta.url));
+
+for (const name of ['iptables-tests', 'iptables-recorded']) {
+  const file = join(root, 'kube-proxy', `${name}.jsonl.gz`);
+  test.skipIf(!existsSync(file))(
+    `every text of ${name} reads, and what iptables-save printed prints again byte for byte`,
+    () => {
+      const cases = gunzipSync(readFileSync(file))
+        .toString('utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as VectorCase);
+      const states = new Map<string, Ruleset>();
+      const failed: string[] = [];
+      for (const vector of cases) {
+        const family = vector.config.ipFamily === 'IPv6' ? 6 : 4;
+        const before = vector.previous === undefined ? undefined : states.get(vector.previous);
+        try {
+          states.set(vector.id, applyRestore(before, vector.expect.transaction, { noflush: true, family }));
+          for (const text of [vector.expect.iptablesSave?.nft, vector.expect.iptablesSave?.legacy]) {
+            if (text !== undefined && printIptablesSave(parseIptablesSave(text, family)) !== text)
+              throw new Error('printed otherwise');
+          }
+        } catch (error) {
+          failed.push(`${vector.id}: ${String(error).slice(0, 300)}`);
+        }
+      }
+      for (const line of failed.slice(0, 20)) console.log(line);
+      console.log(`vectors kube-proxy/${name} (text): ${cases.length - failed.length}/${cases.length}`);
+      expect(failed).toEqual([]);
+    },
+  );
+}
