@@ -1,4 +1,5 @@
 export * from './config.ts';
+export * from './configuration.ts';
 export * from './endpoints.ts';
 export * from './iptables/base-rules.ts';
 export * from './iptables/generator.ts';

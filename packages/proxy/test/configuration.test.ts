@@ -1,0 +1,82 @@
+import type { AnyObject, Node } from '@netsim/manifest';
+import { formatIp, formatPrefix, parsePrefix } from '@netsim/wire';
+import { expect, test } from 'vitest';
+import { ProxyConfigError, proxyConfigOf, proxySysctls } from '../src/index.ts';
+
+const node: Node = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'w1', labels: { 'topology.kubernetes.io/zone': 'a' } },
+  spec: { podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24', 'fd00:1::/64'] },
+  status: {
+    addresses: [
+      { type: 'Hostname', address: 'w1' },
+      { type: 'InternalIP', address: '192.168.1.101' },
+    ],
+  },
+};
+const configuration = (fields: object): AnyObject => ({
+  apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+  kind: 'KubeProxyConfiguration',
+  metadata: { name: '' },
+  ...fields,
+});
+
+test('without a configuration kube-proxy masquerades what comes from outside the pod network', () => {
+  const config = proxyConfigOf(undefined, node, 4, [parsePrefix('10.244.0.0/16')]);
+  expect(config).toMatchObject({ nodeName: 'w1', zone: 'a', masqueradeBit: 14, localhostNodePorts: true });
+  expect(formatIp(config.nodeIP!)).toBe('192.168.1.101');
+  expect(config.detectLocal).toEqual({ kind: 'cidr', prefix: parsePrefix('10.244.0.0/16') });
+  expect(proxySysctls(config)).toEqual({ 'net.ipv4.conf.all.route_localnet': 1 });
+});
+
+test('options that change rules are read', () => {
+  const config = proxyConfigOf(
+    configuration({
+      clusterCIDR: '10.1.0.0/16,fd00::/48',
+      iptables: { masqueradeAll: true, masqueradeBit: 9, localhostNodePorts: false },
+      conntrack: { tcpBeLiberal: true },
+      nodePortAddresses: ['192.168.1.0/24'],
+    }),
+    node,
+    6,
+  );
+  expect(config).toMatchObject({ masqueradeAll: true, masqueradeBit: 9, conntrackTCPLiberal: true });
+  expect(config.localhostNodePorts).toBe(false);
+  expect(config.nodePortAddresses.map(formatPrefix)).toEqual(['192.168.1.0/24']);
+  expect(config.detectLocal).toEqual({ kind: 'cidr', prefix: parsePrefix('fd00::/48') });
+});
+
+test.each([
+  ['NodeCIDR', {}, { kind: 'cidr', prefix: parsePrefix('10.244.1.0/24') }],
+  ['BridgeInterface', { bridgeInterface: 'cni0' }, { kind: 'interface', name: 'cni0' }],
+  ['InterfaceNamePrefix', { interfaceNamePrefix: 'veth' }, { kind: 'interface', name: 'veth+' }],
+])('detectLocalMode %s is understood', (detectLocalMode, detectLocal, expected) => {
+  expect(proxyConfigOf(configuration({ detectLocalMode, detectLocal }), node, 4).detectLocal).toEqual(expected);
+});
+
+test('NodePorts are not on localhost where nodePortAddresses leaves it out', () => {
+  const config = proxyConfigOf(configuration({ nodePortAddresses: ['192.168.1.0/24'] }), node, 4);
+  expect(config.localhostNodePorts).toBe(false);
+  expect(proxySysctls(config)).toEqual({});
+});
+
+test.each([
+  ['mode', { mode: 'userspace' }],
+  ['clusterCIDR', { clusterCIDR: '10.1.0.0/99' }],
+  ['detectLocalMode', { detectLocalMode: 'Guess' }],
+  ['detectLocal.bridgeInterface', { detectLocalMode: 'BridgeInterface' }],
+  ['iptables.masqueradeBit', { iptables: { masqueradeBit: 32 } }],
+  ['iptables.masqueradeAll', { iptables: { masqueradeAll: 'yes' } }],
+  ['nodePortAddresses', { nodePortAddresses: 'all' }],
+  ['iptables', { iptables: 'none' }],
+])('a wrong %s is refused by name', (path, fields) => {
+  let error: unknown;
+  try {
+    proxyConfigOf(configuration(fields), node, 4);
+  } catch (caught) {
+    error = caught;
+  }
+  expect(error).toBeInstanceOf(ProxyConfigError);
+  expect((error as ProxyConfigError).path.join('.')).toBe(path);
+});
