@@ -1,12 +1,11 @@
 import { type Device, frameBytes, type Netns, type Skb, type World } from '@netsim/kernel';
-import { type CapturedPacket, type CaptureInterface, writePcapng } from '@netsim/wire';
+import { PcapngWriter } from '@netsim/wire';
 
 /** Listens on every device of a world and writes what they send as one pcapng file, an interface for each device. */
 export class Capture {
   readonly #world: World;
-  readonly #devices = new Map<Device, number>();
-  readonly #interfaces: CaptureInterface[] = [];
-  readonly #packets: CapturedPacket[] = [];
+  readonly #writer = new PcapngWriter();
+  readonly #interfaces = new Map<Device, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -16,13 +15,12 @@ export class Capture {
   }
 
   #frame(netns: Netns, device: Device, skb: Skb): void {
-    let id = this.#devices.get(device);
+    let id = this.#interfaces.get(device);
     if (id === undefined) {
-      id = this.#interfaces.length;
-      this.#interfaces.push({ name: `${netns.name}/${device.name}` });
-      this.#devices.set(device, id);
+      id = this.#writer.addInterface({ name: `${netns.name}/${device.name}` });
+      this.#interfaces.set(device, id);
     }
-    this.#packets.push({ interface: id, timestamp: this.#world.clock.now * 1000, frame: frameBytes(skb) });
+    this.#writer.addPacket(id, frameBytes(skb), this.#world.clock.now * 1000);
   }
 
   stop(): void {
@@ -30,6 +28,6 @@ export class Capture {
   }
 
   finish(): Uint8Array {
-    return writePcapng(this.#interfaces, this.#packets);
+    return this.#writer.bytes();
   }
 }

@@ -9,12 +9,15 @@ import { judgeRequest, type Knowledge, type Outcome } from './outcome.ts';
 export interface Walk {
   readonly collector: Collector;
   readonly probability: number;
+  /** Where the packet started. */
+  readonly from: { readonly machine: string; readonly label: string };
 }
 
 /** Makes the path of a walk: the request's hops, the reply's, and the verdict over both. */
 export function buildPath(walk: Walk, known: Knowledge): Path {
   const { collector, probability } = walk;
   const request = collector.of(collector.request);
+  if (request.length === 0) return neverSent(walk, known);
   const reply = collector.reply === 0 ? [] : collector.of(collector.reply);
   const ended = judgeRequest(request, known);
   const outcome = ended.disposition === 'DELIVERED' && reply.length > 0 ? judgeReply(ended, reply, known) : ended;
@@ -30,6 +33,19 @@ export function buildPath(walk: Walk, known: Knowledge): Path {
     ...(outcome.advice === undefined ? {} : { advice: outcome.advice }),
     request: { hops: hopsOf(request) },
     ...(reply.length === 0 ? {} : { reply: { hops: hopsOf(reply) } }),
+  };
+}
+
+/** The call that was to send the packet failed: there is no way to the destination. */
+function neverSent({ collector, probability, from }: Walk, known: Knowledge): Path {
+  const destination = formatIp(known.destination.ip);
+  const reason = `${from.machine} has no route to ${destination}: the program is told ${collector.error || 'ENETUNREACH'}`;
+  const step: Step = { kind: 'route', action: 'unreachable', destination };
+  return {
+    probability,
+    disposition: 'NO_ROUTE',
+    reason,
+    request: { hops: [{ node: from.machine, netns: from.label, steps: [step] }] },
   };
 }
 

@@ -17,32 +17,31 @@ export interface TraceEvent {
 /** Listens to a world and keeps the steps of every packet, in order. */
 export class Collector implements Tracer {
   readonly events: TraceEvent[] = [];
-  /** The packet that was sent first: the request. */
+  /** The packet that the source sent; 0 where the call itself failed. */
   request = 0;
-  #reply = 0;
+  /** Error of the call that was to send it: `ENETUNREACH`, ... */
+  error = '';
+  #answers: readonly number[] = [];
 
   step(where: Place, skb: Skb, step: Step): void {
-    if (this.request === 0) this.request = skb.trackId;
     this.events.push({ where, trackId: skb.trackId, step });
   }
 
-  /** Told of a packet that was made because of another. */
-  answered(about: number, answer: number): void {
-    if (about === this.request && this.#reply === 0) this.#reply = answer;
+  /** Told by the sender which packet was the request, and which were made because of it. */
+  identify(request: number, all: readonly number[], error: string): void {
+    this.request = request;
+    this.error = error;
+    this.#answers = all.filter((trackId) => trackId !== request);
   }
 
-  /** The answer: what the kernel made because of the request, or what a program sent next. */
+  /** The answer: what the kernel made because of the request, or what a program sent next. 0 where there is none. */
   get reply(): number {
-    if (this.#reply !== 0) return this.#reply;
+    const made = this.#answers[0];
+    if (made !== undefined) return made;
     const delivered = this.events.findIndex(({ trackId, step }) => trackId === this.request && step.kind === 'socket');
     if (delivered < 0) return 0;
-    return this.events.find(({ trackId, step }, index) => index > delivered && trackId !== this.request && step.kind === 'send')?.trackId ?? 0;
-  }
-
-  /** The request stands somewhere, waiting for the address of a neighbour. */
-  isWaiting(): boolean {
-    const last = this.of(this.request).at(-1)?.step;
-    return last?.kind === 'neighbor';
+    const next = this.events.find(({ trackId, step }, index) => index > delivered && trackId !== this.request && step.kind === 'send');
+    return next?.trackId ?? 0;
   }
 
   of(trackId: number): TraceEvent[] {

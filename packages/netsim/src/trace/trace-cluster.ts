@@ -1,7 +1,7 @@
-import type { Netns, Skb } from '@netsim/kernel';
+import type { Netns } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
-import { formatIp, type Ip } from '@netsim/wire';
+import { formatIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
 import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
@@ -29,8 +29,8 @@ export interface TraceOptions {
 /** More ways than this are not walked. */
 const MAX_PATHS = 4096;
 const MAX_COUNT = 100_000;
-/** How long a packet may wait for a neighbour, in virtual milliseconds. */
-const PATIENCE = 5_000;
+/** Bytes of data in a datagram or echo request. */
+const PAYLOAD = 56;
 
 /** Walks a packet through a cluster as its source would send it, and its reply back. */
 export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
@@ -92,7 +92,7 @@ class Tracing {
   #walk(probability: number): Path {
     const collector = new Collector();
     walkPacket(this.#netns, this.#destination, collector);
-    return buildPath({ collector, probability }, this.#known);
+    return buildPath({ collector, probability, from: this.#netns }, this.#known);
   }
 
   /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
@@ -104,7 +104,7 @@ class Tracing {
       for (const netns of world.allNetns()) netns.netfilter?.flushConnections();
       const collector = new Collector();
       const made: readonly Choice[] = random.withScript(script, () => walkPacket(this.#netns, this.#destination, collector));
-      yield buildPath({ collector, probability: probabilityOf(made) }, this.#known);
+      yield buildPath({ collector, probability: probabilityOf(made), from: this.#netns }, this.#known);
       script = nextScript(made);
     }
   }
@@ -193,57 +193,14 @@ function destinationSummary(destination: DestinationRef): Trace['destination'] {
   };
 }
 
-/** Sends one packet as a program would, runs the world until it and its answer have come to an end, and cleans up. */
-export function walkPacket(netns: Netns, destination: { ip: Ip; port?: number; protocol: TransportProtocol }, collector: Collector): void {
+/** Sends one packet as a program would, and listens until it and its answer have come to an end. */
+function walkPacket(netns: Netns, { ip, port, protocol }: DestinationRef, collector: Collector): void {
   const { world } = netns;
-  const before = { tracer: world.tracer, watcher: world.watcher };
-  let settled = false;
   world.tracer = collector;
-  const end = (skb: Skb): void => {
-    if (skb.trackId === collector.request) settled = true;
-  };
-  world.watcher = {
-    delivered: (_, skb) => end(skb),
-    dropped: (_, skb) => end(skb),
-    answered: (_, about, answer) => collector.answered(about.trackId, answer.trackId),
-  };
   try {
-    const close = send(netns, destination);
-    world.run();
-    // Only an address that nobody answers for keeps a packet waiting.
-    if (!settled && collector.isWaiting()) world.runUntil(() => settled, PATIENCE);
-    world.tracer = null;
-    world.watcher = null;
-    close();
-    world.run();
+    const { trackId, trackIds, error } = netns.sendProbe({ protocol, dst: ip, ...(port === undefined ? {} : { dport: port }), payloadLength: PAYLOAD });
+    collector.identify(trackId, trackIds, error);
   } finally {
-    world.tracer = before.tracer;
-    world.watcher = before.watcher;
+    world.tracer = null;
   }
 }
-
-function send(netns: Netns, { ip, port = 0, protocol }: { ip: Ip; port?: number; protocol: TransportProtocol }): () => void {
-  const { sockets } = netns;
-  switch (protocol) {
-    case 'tcp': {
-      const connection = sockets.tcp.connect({ dst: ip, dport: port });
-      return () => connection.abort();
-    }
-    case 'udp': {
-      const socket = sockets.udp.bind({});
-      if (typeof socket === 'string') throw new UsageError(`no UDP port is free: ${socket}`);
-      if (socket.connect(ip, port) === '') socket.send({ payloadLength: 32 });
-      return () => socket.close();
-    }
-    case 'sctp': {
-      sockets.sctp.connect({ dst: ip, dport: port });
-      return () => undefined;
-    }
-    case 'icmp': {
-      const socket = sockets.ping.open({ dst: ip });
-      socket.send();
-      return () => socket.close();
-    }
-  }
-}
-
