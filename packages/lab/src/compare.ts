@@ -86,16 +86,19 @@ export function renderDifferences(differences: readonly Difference[]): string {
     .join('\n');
 }
 
-function fromWhereTheyPart(a: string[], b: string[]): [string[], string[]] {
+/** Lines shown of one side. */
+const SHOWN = 6;
+
+function fromWhereTheyPart(a: readonly string[], b: readonly string[]): [string[], string[]] {
   let same = 0;
   while (same < a.length && same < b.length && a[same] === b[same]) same++;
   const from = Math.max(0, same - 1);
-  return from === 0
-    ? [a, b]
-    : [
-        ['...', ...a.slice(from)],
-        ['...', ...b.slice(from)],
-      ];
+  const cut = (lines: readonly string[]): string[] => [
+    ...(from > 0 ? ['...'] : []),
+    ...lines.slice(from, from + SHOWN),
+    ...(lines.length > from + SHOWN ? [`... ${lines.length - from - SHOWN} more`] : []),
+  ];
+  return [cut(a), cut(b)];
 }
 
 function indent(label: string, lines: readonly string[]): string {

@@ -40,7 +40,8 @@ function sourcePort(i: number): number {
 
 function randomProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: Dice, sourcePort: number): Probe {
   const protocol = dice.weighted({ tcp: 55, udp: 30, icmp: 15 });
-  const base = { from: from.name, sourcePort, ...(dice.percent(5) ? { ttl: dice.between(1, 4) } : {}) };
+  const ttl = protocol !== 'tcp' && dice.percent(7) ? { ttl: dice.between(1, 4) } : {};
+  const base = { from: from.name, sourcePort, ...ttl };
   const port = protocol === 'icmp' ? 0 : dice.pick([80, 53, 8080, 8081, 9000, 7000, 6443, 81]);
   const kind = dice.weighted({
     service: 45,
