@@ -27,7 +27,7 @@ export function tupleText(tuple: Tuple): string {
 /** A connection as `conntrack -L` prints it; `extended` as `-o extended`. `now` in ms. */
 export function printConn(conn: Conn, now: number, options: { readonly extended?: boolean } = {}): string {
   const { protocol } = conn;
-  const v6 = typeof conn.original.src === 'bigint';
+  const v6 = typeof conn.origSrc === 'bigint';
   const known = [1, 6, 17, 33, 58, 132, 136, 47].includes(protocol);
   let line = options.extended ? (v6 ? 'ipv6     10 ' : 'ipv4     2 ') : '';
   const name = protocol === 58 ? 'icmpv6' : known ? iptablesProtocol(protocol) : 'unknown';

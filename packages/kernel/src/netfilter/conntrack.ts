@@ -32,34 +32,30 @@ export const CtStatus = {
 } as const;
 export const CT_NAT_MASK = CtStatus.SRC_NAT | CtStatus.DST_NAT;
 
-/** One direction of a connection. ICMP: `sport` is the identifier, `dport` type * 256 + code. */
-export class Tuple {
-  src: Ip;
-  dst: Ip;
-  sport: number;
-  dport: number;
+/** One direction of a connection, for reading. ICMP: `sport` is the identifier, `dport` type * 256 + code. */
+export interface Tuple {
   readonly protocol: number;
-  readonly direction: 0 | 1;
-  readonly conn: Conn;
-  /** In the conntrack table: hash of the fields, and the next in its bucket. */
-  hash = 0;
-  next: Tuple | null = null;
-  constructor(conn: Conn, direction: 0 | 1, protocol: number, src: Ip, dst: Ip, sport: number, dport: number) {
-    this.conn = conn;
-    this.direction = direction;
-    this.protocol = protocol;
-    this.src = src;
-    this.dst = dst;
-    this.sport = sport;
-    this.dport = dport;
-  }
+  readonly src: Ip;
+  readonly dst: Ip;
+  readonly sport: number;
+  readonly dport: number;
 }
 
-/** A tracked connection (Linux: struct nf_conn). */
+/**
+ * A tracked connection (Linux: struct nf_conn). Both tuples lie flat in it: connections are made by the hundred thousand,
+ * and one object each is what the garbage collector likes best.
+ */
 export class Conn {
   readonly id: number;
-  readonly original: Tuple;
-  readonly reply: Tuple;
+  readonly protocol: number;
+  readonly origSrc: Ip;
+  readonly origDst: Ip;
+  readonly origSport: number;
+  readonly origDport: number;
+  replSrc: Ip;
+  replDst: Ip;
+  replSport: number;
+  replDport: number;
   /** CtStatus bits. */
   status = 0;
   /** Virtual time in ms at which it is forgotten, unless a packet comes before. */
@@ -75,6 +71,10 @@ export class Conn {
   /** Table generations at which nobody else had the original and the reply tuple: while it lasts they need not be looked up again. */
   originalFreeAt = -1;
   replyFreeAt = -1;
+  /** In the conntrack table: its number, and the hashes that it stands under. */
+  index = -1;
+  origHash = 0;
+  replHash = 0;
   /** Next connection with the same source, for SNAT to keep one mapping per source. */
   nextBySource: Conn | null = null;
 
@@ -85,16 +85,31 @@ export class Conn {
     dst: Ip,
     sport: number,
     dport: number,
-    replySport: number,
-    replyDport: number,
+    replSport: number,
+    replDport: number,
   ) {
     this.id = id;
-    this.original = new Tuple(this, 0, protocol, src, dst, sport, dport);
-    this.reply = new Tuple(this, 1, protocol, dst, src, replySport, replyDport);
+    this.protocol = protocol;
+    this.origSrc = src;
+    this.origDst = dst;
+    this.origSport = sport;
+    this.origDport = dport;
+    this.replSrc = dst;
+    this.replDst = src;
+    this.replSport = replSport;
+    this.replDport = replDport;
   }
 
-  get protocol(): number {
-    return this.original.protocol;
+  /** The tuple of packets from the one who began. Made anew at each use. */
+  get original(): Tuple {
+    const { protocol, origSrc: src, origDst: dst, origSport: sport, origDport: dport } = this;
+    return { protocol, src, dst, sport, dport };
+  }
+
+  /** The tuple of the answers, as they arrive. Made anew at each use. */
+  get reply(): Tuple {
+    const { protocol, replSrc: src, replDst: dst, replSport: sport, replDport: dport } = this;
+    return { protocol, src, dst, sport, dport };
   }
 }
 
@@ -120,13 +135,20 @@ export interface TableLimits {
 
 /**
  * The connections of one netns, found by either tuple. Expired entries are never seen; they are removed when they are met
- * and, a few buckets at a time, when connections are made, so that no packet pays for a sweep.
+ * and, a few places at a time, when connections are made, so that no packet pays for a sweep.
+ *
+ * An open-addressing hash: each place is a pair of hash and reference. A reference is the connection's number * 2 plus the
+ * direction of the tuple, plus 2; 0 is a free place, 1 one that was left.
  */
 export class ConntrackTable {
   readonly #limits: TableLimits;
-  #buckets: (Tuple | null)[] = new Array<Tuple | null>(256).fill(null);
-  #mask = 255;
-  #tuples = 0;
+  #places = new Int32Array(2 * 512);
+  #mask = 511;
+  /** Places that are not free, those left included. */
+  #used = 0;
+  #conns: (Conn | null)[] = [];
+  #free: number[] = [];
+  #size = 0;
   #cursor = 0;
   readonly #bySource = new Map<number, Conn>();
   /** Changes whenever a tuple comes in. */
@@ -138,67 +160,82 @@ export class ConntrackTable {
 
   /** Number of entries, those counted that have expired and not been met since. */
   get size(): number {
-    return this.#tuples >> 1;
+    return this.#size;
   }
 
-  find(src: Ip, dst: Ip, sport: number, dport: number, protocol: number, now: number): Tuple | null {
-    const hash = hashTuple(src, dst, sport, dport, protocol);
-    let tuple: Tuple | null = this.#buckets[hash & this.#mask];
-    while (tuple !== null) {
-      if (
-        tuple.hash === hash &&
-        tuple.src === src &&
-        tuple.dst === dst &&
-        tuple.sport === sport &&
-        tuple.dport === dport &&
-        tuple.protocol === protocol
-      ) {
-        if (tuple.conn.expires > now) return tuple;
-        this.remove(tuple.conn);
-        return null;
+  /** Reference to the live connection with this tuple, for {@link conn} and {@link directionOf}; 0 for none. */
+  find(hash: number, src: Ip, dst: Ip, sport: number, dport: number, protocol: number, now: number): number {
+    const places = this.#places;
+    let place = hash & this.#mask;
+    for (;;) {
+      const ref = places[place * 2 + 1]!;
+      if (ref === 0) return 0;
+      if (ref > 1 && places[place * 2] === hash) {
+        const conn = this.#conns[(ref >> 1) - 1]!;
+        const same =
+          (ref & 1) === 0
+            ? conn.origDport === dport && conn.origSport === sport && conn.origSrc === src && conn.origDst === dst
+            : conn.replDport === dport && conn.replSport === sport && conn.replSrc === src && conn.replDst === dst;
+        if (same && conn.protocol === protocol) {
+          if (conn.expires > now) return ref;
+          this.remove(conn);
+          return 0;
+        }
       }
-      tuple = tuple.next;
+      place = (place + 1) & this.#mask;
     }
-    return null;
+  }
+
+  /** The connection that a reference from {@link find} means. */
+  conn(ref: number): Conn {
+    return this.#conns[(ref >> 1) - 1]!;
   }
 
   /** Room for one more, made by early drop if need be (Linux: early_drop)? */
   makeRoom(hash: number, now: number): boolean {
-    if (this.size < this.#limits.max) return true;
-    for (let i = 0; i < 8; i++) {
-      let tuple: Tuple | null = this.#buckets[(hash + i) & this.#mask];
-      while (tuple !== null) {
-        const conn = tuple.conn;
-        if (conn.expires <= now || (conn.status & CtStatus.ASSURED) === 0) {
-          this.remove(conn);
-          return true;
-        }
-        tuple = tuple.next;
+    if (this.#size < this.#limits.max) return true;
+    for (let i = 0; i < 16; i++) {
+      const ref = this.#places[((hash + i) & this.#mask) * 2 + 1]!;
+      if (ref <= 1) continue;
+      const conn = this.conn(ref);
+      if (conn.expires <= now || (conn.status & CtStatus.ASSURED) === 0) {
+        this.remove(conn);
+        return true;
       }
     }
     return this.#sweep(this.#mask + 1, now) > 0;
   }
 
   insert(conn: Conn, now: number): void {
-    if (this.#tuples >= this.#mask) this.#grow();
+    if (this.#used * 2 > this.#mask) this.#rebuild();
     this.generation++;
-    this.#link(conn.original);
-    this.#link(conn.reply);
+    const index = this.#free.pop() ?? this.#conns.length;
+    this.#conns[index] = conn;
+    conn.index = index;
+    conn.origHash = hashTuple(conn.origSrc, conn.origDst, conn.origSport, conn.origDport, conn.protocol);
+    conn.replHash = hashTuple(conn.replSrc, conn.replDst, conn.replSport, conn.replDport, conn.protocol);
+    this.#place(conn.origHash, index * 2 + 2);
+    this.#place(conn.replHash, index * 2 + 3);
+    this.#size++;
     conn.status |= CtStatus.CONFIRMED;
     if ((conn.status & CtStatus.SRC_NAT) !== 0) {
-      const key = sourceKey(conn.original.src, conn.original.sport, conn.protocol);
+      const key = sourceKey(conn.origSrc, conn.origSport, conn.protocol);
       conn.nextBySource = this.#bySource.get(key) ?? null;
       this.#bySource.set(key, conn);
     }
-    this.#sweep(2, now);
+    this.#sweep(4, now);
   }
 
   remove(conn: Conn): void {
     if ((conn.status & CtStatus.DYING) !== 0) return;
     conn.status |= CtStatus.DYING;
     if ((conn.status & CtStatus.CONFIRMED) === 0) return;
-    this.#unlink(conn.original);
-    this.#unlink(conn.reply);
+    const { index } = conn;
+    this.#leave(conn.origHash, index * 2 + 2);
+    this.#leave(conn.replHash, index * 2 + 3);
+    this.#conns[index] = null;
+    this.#free.push(index);
+    this.#size--;
     if ((conn.status & CtStatus.SRC_NAT) !== 0) this.#forgetSource(conn);
   }
 
@@ -211,54 +248,50 @@ export class ConntrackTable {
   list(): Conn[] {
     const now = this.#limits.now();
     const out: Conn[] = [];
-    for (let tuple of this.#buckets) {
-      for (; tuple !== null; tuple = tuple.next) {
-        if (tuple.direction === 0 && tuple.conn.expires > now) out.push(tuple.conn);
-      }
-    }
+    for (const conn of this.#conns) if (conn !== null && conn.expires > now) out.push(conn);
     return out.sort((a, b) => a.id - b.id);
   }
 
   clear(): void {
-    for (let tuple of this.#buckets) {
-      for (; tuple !== null; tuple = tuple.next) tuple.conn.status |= CtStatus.DYING;
-    }
-    this.generation++;
-    this.#buckets = new Array<Tuple | null>(256).fill(null);
-    this.#mask = 255;
-    this.#tuples = 0;
+    for (const conn of this.#conns) if (conn !== null) conn.status |= CtStatus.DYING;
+    this.#places = new Int32Array(2 * 512);
+    this.#mask = 511;
+    this.#used = 0;
+    this.#conns = [];
+    this.#free = [];
+    this.#size = 0;
     this.#cursor = 0;
     this.#bySource.clear();
+    this.generation++;
   }
 
-  #link(tuple: Tuple): void {
-    tuple.hash = hashTuple(tuple.src, tuple.dst, tuple.sport, tuple.dport, tuple.protocol);
-    const slot = tuple.hash & this.#mask;
-    tuple.next = this.#buckets[slot];
-    this.#buckets[slot] = tuple;
-    this.#tuples++;
+  #place(hash: number, ref: number): void {
+    const places = this.#places;
+    let place = hash & this.#mask;
+    while (places[place * 2 + 1]! > 1) place = (place + 1) & this.#mask;
+    if (places[place * 2 + 1] === 0) this.#used++;
+    places[place * 2] = hash;
+    places[place * 2 + 1] = ref;
   }
 
-  #unlink(tuple: Tuple): void {
-    const slot = tuple.hash & this.#mask;
-    let at: Tuple | null = this.#buckets[slot];
-    if (at === tuple) {
-      this.#buckets[slot] = tuple.next;
-      this.#tuples--;
+  #leave(hash: number, ref: number): void {
+    const places = this.#places;
+    let place = hash & this.#mask;
+    while (places[place * 2 + 1] !== ref) place = (place + 1) & this.#mask;
+    // Where nothing follows, the place and those left before it are free again.
+    if (places[((place + 1) & this.#mask) * 2 + 1] !== 0) {
+      places[place * 2 + 1] = 1;
       return;
     }
-    while (at !== null) {
-      if (at.next === tuple) {
-        at.next = tuple.next;
-        this.#tuples--;
-        return;
-      }
-      at = at.next;
-    }
+    do {
+      places[place * 2 + 1] = 0;
+      this.#used--;
+      place = (place - 1) & this.#mask;
+    } while (places[place * 2 + 1] === 1);
   }
 
   #forgetSource(conn: Conn): void {
-    const key = sourceKey(conn.original.src, conn.original.sport, conn.protocol);
+    const key = sourceKey(conn.origSrc, conn.origSport, conn.protocol);
     let at = this.#bySource.get(key) ?? null;
     if (at === conn) {
       if (conn.nextBySource === null) this.#bySource.delete(key);
@@ -274,40 +307,40 @@ export class ConntrackTable {
     }
   }
 
-  /** Removes what has expired from some buckets; the number removed. */
-  #sweep(buckets: number, now: number): number {
+  /** Looks at some places for what has expired; the number removed. */
+  #sweep(count: number, now: number): number {
     let removed = 0;
-    for (let i = 0; i < buckets; i++) {
+    for (let i = 0; i < count; i++) {
       this.#cursor = (this.#cursor + 1) & this.#mask;
-      let tuple: Tuple | null = this.#buckets[this.#cursor];
-      while (tuple !== null) {
-        const next: Tuple | null = tuple.next;
-        if (tuple.conn.expires <= now && (tuple.conn.status & CtStatus.DYING) === 0) {
-          this.remove(tuple.conn);
-          removed++;
-          // Both tuples may stand in this bucket: the chain has changed, leave the rest to the next round.
-          break;
-        }
-        tuple = next;
+      const ref = this.#places[this.#cursor * 2 + 1]!;
+      if (ref <= 1) continue;
+      const conn = this.conn(ref);
+      if (conn.expires <= now) {
+        this.remove(conn);
+        removed++;
       }
     }
     return removed;
   }
 
-  #grow(): void {
-    const old = this.#buckets;
-    this.#mask = old.length * 4 - 1;
-    this.#buckets = new Array<Tuple | null>(old.length * 4).fill(null);
-    for (let tuple of old) {
-      while (tuple !== null) {
-        const next: Tuple | null = tuple.next;
-        const slot = tuple.hash & this.#mask;
-        tuple.next = this.#buckets[slot];
-        this.#buckets[slot] = tuple;
-        tuple = next;
-      }
+  /** Makes the hash large enough for twice as many, without the places that were left. */
+  #rebuild(): void {
+    let places = 512;
+    while (places < this.#size * 8) places *= 2;
+    this.#places = new Int32Array(2 * places);
+    this.#mask = places - 1;
+    this.#used = 0;
+    for (const conn of this.#conns) {
+      if (conn === null) continue;
+      this.#place(conn.origHash, conn.index * 2 + 2);
+      this.#place(conn.replHash, conn.index * 2 + 3);
     }
   }
+}
+
+/** Direction of the tuple that a reference from {@link ConntrackTable.find} means. */
+export function directionOf(ref: number): 0 | 1 {
+  return (ref & 1) as 0 | 1;
 }
 
 function sourceKey(src: Ip, sport: number, protocol: number): number {

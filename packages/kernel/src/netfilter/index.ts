@@ -1,4 +1,4 @@
-export { Conn, CtInfo, CtStatus, ctDirection, Tuple } from './conntrack.ts';
+export { Conn, CtInfo, CtStatus, ctDirection, type Tuple } from './conntrack.ts';
 export { type ConnFilter, printConn, printConntrack, shownText, tupleText } from './conntrack-print.ts';
 export { TcpState } from './conntrack-tcp.ts';
 export * from './host.ts';

@@ -2,7 +2,7 @@ import type { Ip } from '@netsim/wire';
 import { Hook } from '../hook.ts';
 import type { Device } from '../net/device.ts';
 import type { Skb } from '../skb.ts';
-import { type Conn, CtInfo, CtStatus, ctDirection, type Tuple } from './conntrack.ts';
+import { type Conn, CtInfo, CtStatus, ctDirection } from './conntrack.ts';
 import type { NetfilterHost } from './host.ts';
 import type { NatRange } from './iptables/rule.ts';
 import type { ConntrackTracker } from './tracker.ts';
@@ -41,11 +41,13 @@ export class Nat {
 
   /** No rule had a say: addresses stay, but two connections must still not become one (Linux: nf_nat_alloc_null_binding). */
   nullBinding(conn: Conn, manip: Manip): void {
-    const address = manip === Manip.SRC ? conn.reply.dst : conn.reply.src;
+    const address = manip === Manip.SRC ? conn.replDst : conn.replSrc;
     if ((conn.status & CtStatus.CONFIRMED) !== 0) return;
-    const { reply } = conn;
     const { generation } = this.#tracker.table;
-    if (conn.replyFreeAt === generation || !this.#tracker.taken(reply.src, reply.dst, reply.sport, reply.dport, conn)) {
+    if (
+      conn.replyFreeAt === generation ||
+      !this.#tracker.taken(conn.replSrc, conn.replDst, conn.replSport, conn.replDport, conn)
+    ) {
       conn.replyFreeAt = generation;
       conn.status |= manip === Manip.SRC ? CtStatus.SRC_NAT_DONE : CtStatus.DST_NAT_DONE;
       return;
@@ -56,27 +58,26 @@ export class Nat {
   /** Chooses the translated tuple from a rule's range (Linux: nf_nat_setup_info, get_unique_tuple). */
   setup(conn: Conn, manip: Manip, range: NatRange): void {
     if (this.isDone(conn, manip) || (conn.status & CtStatus.CONFIRMED) !== 0) return;
-    const { reply } = conn;
     const icmp = isIcmp(conn);
-    this.#src = reply.dst;
-    this.#dst = reply.src;
-    this.#sport = icmp ? reply.sport : reply.dport;
-    this.#dport = icmp ? conn.original.dport : reply.sport;
+    this.#src = conn.replDst;
+    this.#dst = conn.replSrc;
+    this.#sport = icmp ? conn.replSport : conn.replDport;
+    this.#dport = icmp ? conn.origDport : conn.replSport;
     this.#free = false;
     this.#choose(conn, manip, range);
     conn.replyFreeAt = this.#free ? this.#tracker.table.generation : -1;
     const changed =
-      this.#src !== reply.dst ||
-      this.#dst !== reply.src ||
-      this.#sport !== (icmp ? reply.sport : reply.dport) ||
-      (!icmp && this.#dport !== reply.sport);
+      this.#src !== conn.replDst ||
+      this.#dst !== conn.replSrc ||
+      this.#sport !== (icmp ? conn.replSport : conn.replDport) ||
+      (!icmp && this.#dport !== conn.replSport);
     if (changed) {
-      reply.src = this.#dst;
-      reply.dst = this.#src;
-      if (icmp) reply.sport = this.#sport;
+      conn.replSrc = this.#dst;
+      conn.replDst = this.#src;
+      if (icmp) conn.replSport = this.#sport;
       else {
-        reply.sport = this.#dport;
-        reply.dport = this.#sport;
+        conn.replSport = this.#dport;
+        conn.replDport = this.#sport;
       }
       conn.status |= manip === Manip.SRC ? CtStatus.SRC_NAT : CtStatus.DST_NAT;
     }
@@ -109,13 +110,13 @@ export class Nat {
 
   /** A source keeps one translation towards all destinations (Linux: find_appropriate_src). */
   #sameSourceAsBefore(conn: Conn, range: NatRange): boolean {
-    const { src, sport, protocol } = conn.original;
+    const { origSrc: src, origSport: sport, protocol } = conn;
     const keepSrc = this.#src;
     const keepSport = this.#sport;
     for (let other = this.#tracker.table.fromSource(src, sport, protocol); other !== null; other = other.nextBySource) {
-      if (other.original.src !== src || other.original.sport !== sport || other.protocol !== protocol) continue;
-      this.#src = other.reply.dst;
-      this.#sport = isIcmp(other) ? other.reply.sport : other.reply.dport;
+      if (other.origSrc !== src || other.origSport !== sport || other.protocol !== protocol) continue;
+      this.#src = other.replDst;
+      this.#sport = isIcmp(other) ? other.replSport : other.replDport;
       if (this.#sourceInRange(range)) return true;
     }
     this.#src = keepSrc;
@@ -129,7 +130,7 @@ export class Nat {
     let address = minAddress;
     if (minAddress !== maxAddress) {
       // One client keeps one address; Linux spreads them by a hash with a random seed.
-      const { src, dst } = conn.original;
+      const { origSrc: src, origDst: dst } = conn;
       const hash = mix(src) ^ (range.persistent === true ? 0 : mix(dst));
       if (typeof minAddress === 'number') {
         const size = ((Number(maxAddress) >>> 0) - (minAddress >>> 0) + 1) >>> 0;
@@ -186,7 +187,7 @@ export class Nat {
   /** Would the reply of the tuple being chosen be taken for another connection's? */
   #used(conn: Conn): boolean {
     const used = isIcmp(conn)
-      ? this.#tracker.taken(this.#dst, this.#src, this.#sport, conn.reply.dport, conn)
+      ? this.#tracker.taken(this.#dst, this.#src, this.#sport, conn.replDport, conn)
       : this.#tracker.taken(this.#dst, this.#src, this.#dport, this.#sport, conn);
     this.#free = !used;
     return used;
@@ -199,25 +200,29 @@ export class Nat {
     let bit: number = manip === Manip.SRC ? CtStatus.SRC_NAT : CtStatus.DST_NAT;
     if (reply) bit = bit === CtStatus.SRC_NAT ? CtStatus.DST_NAT : CtStatus.SRC_NAT;
     if ((conn.status & bit) === 0) return false;
-    const other = reply ? conn.original : conn.reply;
+    // The tuple of the other direction, turned round, is what the packet shall look like.
+    const src = reply ? conn.origDst : conn.replDst;
+    const dst = reply ? conn.origSrc : conn.replSrc;
+    const sport = reply ? conn.origDport : conn.replDport;
+    const dport = reply ? conn.origSport : conn.replSport;
     if (
       (skb.ctInfo === CtInfo.RELATED || skb.ctInfo === CtInfo.RELATED_REPLY) &&
       isIcmpErrorType(skb.protocol, skb.icmpType)
     ) {
-      if (skb.inner !== null) translateInner(skb.inner, other, manip);
-      if (manip === Manip.SRC) skb.src = other.dst;
-      else skb.dst = other.src;
+      if (skb.inner !== null) translateInner(skb.inner, src, dst, sport, dport, manip);
+      if (manip === Manip.SRC) skb.src = src;
+      else skb.dst = dst;
       return true;
     }
-    const protocol = conn.original.protocol;
+    const protocol = conn.protocol;
     if (manip === Manip.SRC) {
-      skb.src = other.dst;
-      if (hasPorts(protocol)) skb.sport = other.dport;
+      skb.src = src;
+      if (hasPorts(protocol)) skb.sport = sport;
     } else {
-      skb.dst = other.src;
-      if (hasPorts(protocol)) skb.dport = other.sport;
+      skb.dst = dst;
+      if (hasPorts(protocol)) skb.dport = dport;
     }
-    if (protocol === 1 || protocol === 58) skb.sport = other.sport;
+    if (protocol === 1 || protocol === 58) skb.sport = dport;
     return true;
   }
 
@@ -233,16 +238,16 @@ export class Nat {
 }
 
 /** The packet quoted by an ICMP error goes the other way, so its other end is changed. */
-function translateInner(inner: Skb, other: Tuple, manip: Manip): void {
+function translateInner(inner: Skb, src: Ip, dst: Ip, sport: number, dport: number, manip: Manip): void {
   const ports = hasPorts(inner.protocol);
   if (manip === Manip.SRC) {
-    inner.dst = other.dst;
-    if (ports) inner.dport = other.dport;
+    inner.dst = src;
+    if (ports) inner.dport = sport;
   } else {
-    inner.src = other.src;
-    if (ports) inner.sport = other.sport;
+    inner.src = dst;
+    if (ports) inner.sport = dport;
   }
-  if (inner.protocol === 1 || inner.protocol === 58) inner.sport = other.sport;
+  if (inner.protocol === 1 || inner.protocol === 58) inner.sport = dport;
 }
 
 function hasPorts(protocol: number): boolean {
@@ -250,7 +255,7 @@ function hasPorts(protocol: number): boolean {
 }
 
 function isIcmp(conn: Conn): boolean {
-  const protocol = conn.original.protocol;
+  const protocol = conn.protocol;
   return protocol === 1 || protocol === 58;
 }
 

@@ -112,7 +112,7 @@ export class Netfilter {
   /** An address went away: connections masqueraded to it end (Linux: nf_nat_masquerade's notifiers). */
   addressRemoved(device: Device, address: Ip): void {
     for (const conn of this.#tracker.table.list()) {
-      if (conn.masqueradeDevice === device && conn.reply.dst === address) this.#tracker.table.remove(conn);
+      if (conn.masqueradeDevice === device && conn.replDst === address) this.#tracker.table.remove(conn);
     }
   }
 

@@ -8,8 +8,8 @@ import {
   CtInfo,
   CtStatus,
   ctDirection,
+  directionOf,
   hashTuple,
-  type Tuple,
 } from './conntrack.ts';
 import { TcpState, TcpTrack, TcpVerdict, tcpTimeouts } from './conntrack-tcp.ts';
 import type { NetfilterHost } from './host.ts';
@@ -59,10 +59,11 @@ export class ConntrackTracker {
     const sport = tupleSport(skb);
     const dport = tupleDport(skb);
     for (;;) {
-      const tuple = this.table.find(skb.src, skb.dst, sport, dport, protocol, now);
-      if (tuple === null) return this.#begin(skb, sport, dport, now);
-      const conn = tuple.conn;
-      const direction = tuple.direction;
+      const hash = hashTuple(skb.src, skb.dst, sport, dport, protocol);
+      const ref = this.table.find(hash, skb.src, skb.dst, sport, dport, protocol, now);
+      if (ref === 0) return this.#begin(skb, sport, dport, hash, now);
+      const conn = this.table.conn(ref);
+      const direction = directionOf(ref);
       if (!this.#advance(conn, skb, direction, now)) {
         if ((conn.status & CtStatus.DYING) !== 0) continue;
         return Verdict.ACCEPT;
@@ -76,7 +77,7 @@ export class ConntrackTracker {
     }
   }
 
-  #begin(skb: Skb, sport: number, dport: number, now: number): Verdict {
+  #begin(skb: Skb, sport: number, dport: number, hash: number, now: number): Verdict {
     const protocol = skb.protocol;
     let replySport = dport;
     let replyDport = sport;
@@ -90,7 +91,7 @@ export class ConntrackTracker {
       tcp = new TcpTrack();
       if (!tcp.start(skb, this.#host.sysctl(`${prefix}tcp_loose`) !== 0)) return Verdict.ACCEPT;
     }
-    if (!this.table.makeRoom(hashTuple(skb.src, skb.dst, sport, dport, protocol), now)) {
+    if (!this.table.makeRoom(hash, now)) {
       skb.dropReason = 'CONNTRACK_TABLE_FULL';
       return Verdict.DROP;
     }
@@ -106,7 +107,7 @@ export class ConntrackTracker {
 
   /** Moves the protocol's state and renews the timeout. False: the packet is INVALID, or the connection was reopened (then it is dying). */
   #advance(conn: Conn, skb: Skb, direction: 0 | 1, now: number): boolean {
-    switch (conn.original.protocol) {
+    switch (conn.protocol) {
       case 6:
         return this.#advanceTcp(conn, conn.tcp!, skb, direction, now);
       case 17: {
@@ -193,11 +194,15 @@ export class ConntrackTracker {
       sport = inner.sport;
       dport = (type << 8) | inner.icmpCode;
     }
-    const tuple = this.table.find(inner.dst, inner.src, sport, dport, protocol, this.#host.now());
+    const hash = hashTuple(inner.dst, inner.src, sport, dport, protocol);
+    const ref = this.table.find(hash, inner.dst, inner.src, sport, dport, protocol, this.#host.now());
+    if (ref === 0) return;
+    const conn = this.table.conn(ref);
+    const reply = directionOf(ref) === 1;
     // An error about one connection that is sent to the address of another is a forgery.
-    if (tuple === null || tuple.dst !== skb.dst) return;
-    skb.ct = tuple.conn;
-    skb.ctInfo = tuple.direction === 1 ? CtInfo.RELATED_REPLY : CtInfo.RELATED;
+    if ((reply ? conn.replDst : conn.origDst) !== skb.dst) return;
+    skb.ct = conn;
+    skb.ctInfo = reply ? CtInfo.RELATED_REPLY : CtInfo.RELATED;
   }
 
   /** At the end of POSTROUTING and INPUT. */
@@ -215,13 +220,15 @@ export class ConntrackTracker {
       this.table.insert(conn, now);
       return Verdict.ACCEPT;
     }
-    const clash = this.#find(conn.original, now) ?? this.#find(conn.reply, now);
-    if (clash === null) {
+    const { protocol, origSrc, origDst, origSport, origDport, replSrc, replDst, replSport, replDport } = conn;
+    const other =
+      this.#lookup(origSrc, origDst, origSport, origDport, protocol) ??
+      this.#lookup(replSrc, replDst, replSport, replDport, protocol);
+    if (other === null) {
       this.table.insert(conn, now);
       return Verdict.ACCEPT;
     }
-    const other = clash.conn;
-    if (sameTuple(other.original, conn.original) && sameTuple(other.reply, conn.reply)) {
+    if (sameTuples(other, conn)) {
       // Two first packets of one flow were under way at once: the second takes the first one's entry.
       skb.ct = other;
       return Verdict.ACCEPT;
@@ -230,17 +237,28 @@ export class ConntrackTracker {
     return Verdict.DROP;
   }
 
-  #find(tuple: Tuple, now: number): Tuple | null {
-    return this.table.find(tuple.src, tuple.dst, tuple.sport, tuple.dport, tuple.protocol, now);
+  #lookup(src: Ip, dst: Ip, sport: number, dport: number, protocol: number): Conn | null {
+    const hash = hashTuple(src, dst, sport, dport, protocol);
+    const ref = this.table.find(hash, src, dst, sport, dport, protocol, this.#host.now());
+    return ref === 0 ? null : this.table.conn(ref);
   }
 
   /** Is there a connection other than `self` with this tuple (Linux: nf_conntrack_tuple_taken)? */
   taken(src: Ip, dst: Ip, sport: number, dport: number, self: Conn): boolean {
-    const found = this.table.find(src, dst, sport, dport, self.original.protocol, this.#host.now());
-    return found !== null && found.conn !== self;
+    const found = this.#lookup(src, dst, sport, dport, self.protocol);
+    return found !== null && found !== self;
   }
 }
 
-function sameTuple(a: Tuple, b: Tuple): boolean {
-  return a.src === b.src && a.dst === b.dst && a.sport === b.sport && a.dport === b.dport;
+function sameTuples(a: Conn, b: Conn): boolean {
+  return (
+    a.origSrc === b.origSrc &&
+    a.origDst === b.origDst &&
+    a.origSport === b.origSport &&
+    a.origDport === b.origDport &&
+    a.replSrc === b.replSrc &&
+    a.replDst === b.replDst &&
+    a.replSport === b.replSport &&
+    a.replDport === b.replDport
+  );
 }

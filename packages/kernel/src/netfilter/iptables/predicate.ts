@@ -166,14 +166,14 @@ function compileConntrack(match: Extract<Match, { kind: 'conntrack' }>): Predica
     const wanted = match.direction === 'ORIGINAL' ? 0 : 1;
     tests.push((_conn, skb) => ctDirection(skb.ctInfo) === wanted);
   }
-  address(match.origSource, (conn) => conn.original.src);
-  address(match.origDestination, (conn) => conn.original.dst);
-  address(match.replSource, (conn) => conn.reply.src);
-  address(match.replDestination, (conn) => conn.reply.dst);
-  port(match.origSport, (conn) => conn.original.sport);
-  port(match.origDport, (conn) => conn.original.dport);
-  port(match.replSport, (conn) => conn.reply.sport);
-  port(match.replDport, (conn) => conn.reply.dport);
+  address(match.origSource, (conn) => conn.origSrc);
+  address(match.origDestination, (conn) => conn.origDst);
+  address(match.replSource, (conn) => conn.replSrc);
+  address(match.replDestination, (conn) => conn.replDst);
+  port(match.origSport, (conn) => conn.origSport);
+  port(match.origDport, (conn) => conn.origDport);
+  port(match.replSport, (conn) => conn.replSport);
+  port(match.replDport, (conn) => conn.replDport);
   if (match.protocol !== undefined) {
     const { value, not } = match.protocol;
     tests.push((conn) => (conn.protocol === value) === (not !== true));
