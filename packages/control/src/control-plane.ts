@@ -1,5 +1,6 @@
-import type { Finding, ObjectMeta, ObjectStore, Pod } from '@netsim/manifest';
+import type { Finding, Node, ObjectMeta, ObjectStore, Pod } from '@netsim/manifest';
 import { Admission } from './cluster/admission.ts';
+import { defaultNodes } from './cluster/default-cluster.ts';
 import { GarbageCollector } from './cluster/garbage-collector.ts';
 import { Namespaces } from './cluster/namespaces.ts';
 import { Nodes } from './cluster/nodes.ts';
@@ -28,6 +29,8 @@ export interface ControlPlaneInput extends Partial<ControlOptions> {
   readonly now: () => number;
   /** Instead of the seed of `config`. */
   readonly seed?: number;
+  /** The nodes where the store has none at the first {@link ControlPlane.settle}. Default: {@link defaultNodes}. */
+  readonly nodes?: readonly Node[];
 }
 
 /** Name and namespace of a pod; its metadata will do. */
@@ -53,6 +56,7 @@ export class ControlPlane {
 
   constructor(input: ControlPlaneInput) {
     const { store, config, now, seed = config.seed, startsReady = () => true, terminationSeconds = 0 } = input;
+    const nodes = input.nodes === undefined || input.nodes.length === 0 ? defaultNodes() : input.nodes;
     this.#pods = new PodIndex(store);
     const context: Context = {
       store,
@@ -68,7 +72,12 @@ export class ControlPlane {
     const terminate = (pod: Pod) => this.#kubelet.terminate(pod, terminationSeconds);
     // In the order of cause and effect, so that one round does most of the work.
     const admission = new Admission(context);
-    const before = [new Nodes(context), new Namespaces(context), new KubernetesService(context), new Services(context)];
+    const before = [
+      new Nodes(context, nodes),
+      new Namespaces(context),
+      new KubernetesService(context),
+      new Services(context),
+    ];
     const workloads = [
       new GarbageCollector(context, terminate),
       new ReplicaSets(context, terminate),

@@ -8,11 +8,13 @@ import {
   formatPrefix,
   type Prefix,
   parseIp,
+  subnet,
+  subnetCount,
   tryParsePrefix,
 } from '@netsim/wire';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
-import { defaultNodes, internalIPs } from './default-cluster.ts';
+import { internalIPs } from './default-cluster.ts';
 
 /** The first address for nodes that give none: the ones of the default cluster come first on the same network. */
 const firstNodeAddress = { 4: parseIp('192.168.1.101'), 6: parseIp('fd00:192:168:1::101') } as const;
@@ -25,10 +27,12 @@ export class Nodes extends Controller {
   /** Pod CIDRs in use, by text. */
   readonly #blocks = new Map<string, string>();
   readonly #addresses = new Map<string, string>();
+  readonly #defaults: readonly Node[];
   #started = false;
 
-  constructor(context: Context) {
+  constructor(context: Context, defaults: readonly Node[]) {
     super(context);
+    this.#defaults = defaults;
     this.watch('Node', ({ type, object, old }) => {
       const node = object as Node;
       if (old !== undefined) this.#release(old as Node);
@@ -44,7 +48,7 @@ export class Nodes extends Controller {
     if (!this.#started) {
       this.#started = true;
       const { store } = this.context;
-      if (store.list('Node').length === 0) for (const node of defaultNodes()) store.put(node);
+      if (store.list('Node').length === 0) for (const node of this.#defaults) store.put(node);
     }
     return super.sync();
   }
@@ -70,7 +74,10 @@ export class Nodes extends Controller {
     for (const range of config.podCIDRs) {
       const block = this.#freeBlock(range, config.nodeMaskSize[familyOf(range.address)]);
       // Node IPAM gives a node either all of its blocks or none.
-      if (block === undefined) return node.spec;
+      if (block === undefined) {
+        for (const each of blocks) this.#blocks.delete(each);
+        return node.spec;
+      }
       blocks.push(block);
     }
     if (blocks.length === 0) return node.spec;
@@ -78,10 +85,8 @@ export class Nodes extends Controller {
   }
 
   #freeBlock(range: Prefix, length: number): string | undefined {
-    if (length < range.length) return undefined;
-    const count = 2 ** Math.min(length - range.length, 16);
-    for (let i = 0; i < count; i++) {
-      const text = formatPrefix({ address: nthBlock(range, length, i), length });
+    for (let i = 0; i < subnetCount(range, length); i++) {
+      const text = formatPrefix(subnet(range, length, i));
       if (!this.#blocks.has(text)) {
         this.#blocks.set(text, '');
         return text;
@@ -96,7 +101,6 @@ export class Nodes extends Controller {
     const have = new Set<Family>(given.map((text) => (text.includes(':') ? 6 : 4)));
     let { addresses = [] } = node.status ?? {};
     for (const family of families) {
-      // A node that reports one family alone is so; only one that reports nothing is given addresses.
       if (have.has(family) || (given.length > 0 && families.size === 1)) continue;
       addresses = [...addresses, { type: 'InternalIP', address: this.#freeAddress(family, node.metadata.name) }];
     }
@@ -131,13 +135,6 @@ export class Nodes extends Controller {
     for (const text of node.spec?.podCIDRs ?? [node.spec?.podCIDR ?? '']) this.#blocks.delete(text);
     for (const address of internalIPs(node)) this.#addresses.delete(address);
   }
-}
-
-/** The n-th block of a length inside a range. */
-function nthBlock(range: Prefix, length: number, n: number): Prefix['address'] {
-  return typeof range.address === 'number'
-    ? (range.address + n * 2 ** (32 - length)) | 0
-    : range.address + (BigInt(n) << BigInt(128 - length));
 }
 
 function healthy(lastTransitionTime: string): NonNullable<NonNullable<Node['status']>['conditions']> {

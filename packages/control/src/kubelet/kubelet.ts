@@ -33,7 +33,8 @@ export class Kubelet extends Controller {
       if (before?.status !== after?.status || before?.spec.nodeName !== after?.spec.nodeName) {
         this.#account(before, after);
       }
-      if (after !== undefined && mustStart(after)) this.queue.add(objectKey(after));
+      if (after === undefined) this.#waiting.get(pod.spec.nodeName ?? '')?.delete(objectKey(pod));
+      else if (mustStart(after) && !this.#isWaiting(after)) this.queue.add(objectKey(after));
     });
   }
 
@@ -172,6 +173,10 @@ export class Kubelet extends Controller {
     const waiting = this.#waiting.get(node);
     if (waiting === undefined) this.#waiting.set(node, new Set([key]));
     else waiting.add(key);
+  }
+
+  #isWaiting(pod: Pod): boolean {
+    return this.#waiting.get(pod.spec.nodeName!)?.has(objectKey(pod)) === true;
   }
 
   #wake(node: string): void {

@@ -1,10 +1,10 @@
 import type { Node } from '@netsim/manifest';
 import {
   addressAt,
+  addressOffset,
   familyBits,
   familyOf,
   formatIp,
-  type Ip,
   type Prefix,
   prefixContains,
   tryParseIp,
@@ -60,7 +60,7 @@ export class PodIpam {
     const ip = tryParseIp(text);
     if (ip === undefined) return;
     for (const range of this.#rangesOf(node)) {
-      if (prefixContains(range.prefix, ip)) act(range, offsetOf(range.prefix, ip));
+      if (prefixContains(range.prefix, ip)) act(range, Number(addressOffset(range.prefix, ip)));
     }
   }
 
@@ -111,8 +111,4 @@ function everyUsed(range: Range): boolean {
 /** As host-local's error names a range. */
 function rangeText({ prefix, last }: Range): string {
   return `${formatIp(addressAt(prefix, 1))}-${formatIp(addressAt(prefix, last))}`;
-}
-
-function offsetOf(prefix: Prefix, ip: Ip): number {
-  return typeof ip === 'number' ? (ip - (prefix.address as number)) >>> 0 : Number(ip - (prefix.address as bigint));
 }

@@ -1,8 +1,8 @@
-import type { Condition, Node, Pod } from '@netsim/manifest';
+import type { Condition, Node, Pod, PodStatus } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
-import { isTerminal, withCondition } from '../kubelet/pod-status.ts';
+import { conditionOf, isTerminal, withCondition } from '../kubelet/pod-status.ts';
 import { type Refusal, refusalOf, unschedulableMessage } from './filters.ts';
 import { HostPorts } from './host-ports.ts';
 
@@ -59,17 +59,14 @@ export class Scheduler extends Controller {
       return;
     }
     this.#unschedulable.add(key);
-    const status = withCondition(
-      { phase: 'Pending', ...pod.status },
-      {
-        type: 'PodScheduled',
-        status: 'False',
-        reason: 'Unschedulable',
-        message: unschedulableMessage(refusals),
-        lastProbeTime: null,
-        lastTransitionTime: time(),
-      },
-    );
+    const status = withCondition(pendingStatus(pod), {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message: unschedulableMessage(refusals),
+      lastProbeTime: null,
+      lastTransitionTime: time(),
+    });
     if (status !== pod.status) store.put({ ...pod, status } as Pod);
   }
 
@@ -111,5 +108,14 @@ function needsNode(pod: Pod): boolean {
 
 function scheduled(pod: Pod, time: string): Pod['status'] {
   const condition: Condition = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: time };
-  return withCondition({ phase: 'Pending', ...pod.status }, condition);
+  return withCondition(pendingStatus(pod), condition);
+}
+
+/**
+ * The phase of a pod that is not running yet. One whose manifest gives a readiness and no phase gets none: a phase
+ * beside it would say that a kubelet has reported both.
+ */
+function pendingStatus(pod: Pod): PodStatus {
+  if (pod.status === undefined) return { phase: 'Pending' };
+  return conditionOf(pod, 'Ready') === undefined ? { phase: 'Pending', ...pod.status } : pod.status;
 }

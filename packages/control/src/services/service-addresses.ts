@@ -1,6 +1,7 @@
 import type { Service } from '@netsim/manifest';
 import {
   addressAt,
+  addressOffset,
   familyBits,
   familyOf,
   formatIp,
@@ -69,9 +70,7 @@ export class ServiceAddresses {
   #locate<T>(ip: Ip, act: (range: BandedRange, offset: number) => T): T | undefined {
     const block = this.#blocks.get(familyName(familyOf(ip)));
     if (block === undefined || !prefixContains(block.prefix, ip)) return undefined;
-    const { address } = block.prefix;
-    const offset = typeof ip === 'number' ? (ip - (address as number)) >>> 0 : Number(ip - (address as bigint));
-    return act(block.range, offset);
+    return act(block.range, Number(addressOffset(block.prefix, ip)));
   }
 }
 
