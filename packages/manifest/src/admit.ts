@@ -1,8 +1,8 @@
 import { type KindInfo, kindInfo, parseApiVersion } from './kinds/registry.ts';
 import { rulesOf } from './kinds/rules.ts';
-import { type KubeObject, type ObjectMeta, ORIGIN } from './objects.ts';
+import { type AnyObject, type KubeObject, type ObjectMeta, ORIGIN } from './objects.ts';
 import { type DecodeIssue, decode, type Fields } from './schema/decode.ts';
-import { schemaOf } from './schema/index.ts';
+import { schemaOf, structOf } from './schema/index.ts';
 import { type Cause, Causes } from './validate/cause.ts';
 import { pathSegmentName, subdomainName, validateMetadata } from './validate/common.ts';
 
@@ -30,33 +30,34 @@ export interface Admission {
 export function admit(input: KubeObject, options: AdmitOptions = {}): Admission {
   const info = kindOf(input);
   const schema = schemaOf(input.apiVersion, input.kind);
-  const causes = new Causes();
-  if (schema === undefined) {
-    const object = { ...input, metadata: { ...input.metadata } };
-    if (info !== undefined) {
-      placeInNamespace(object.metadata, info, options);
-      const names = info.group.startsWith('rbac.') ? pathSegmentName : subdomainName;
-      validateMetadata(causes, object.metadata, info.namespaced, names);
-    }
-    return { code: causes.list.length > 0 ? 422 : 201, object, issues: [], causes: causes.list };
-  }
-  const { object: fields, issues } = decode(schema, input as unknown as Fields);
-  const object = fields as unknown as KubeObject;
+  const { object: fields, issues } = decode(
+    schema ?? structOf('AnyKind'),
+    schema === undefined ? head(input) : toFields(input),
+  );
+  const object = (schema === undefined ? { ...input, ...fields } : fields) as AnyObject;
   const origin = input[ORIGIN];
   if (origin !== undefined) object[ORIGIN] = origin;
   if (info !== undefined) placeInNamespace(object.metadata, info, options);
-  const rules = rulesOf(object.kind);
+  object.metadata.name ??= '';
+  const causes = new Causes();
+  const rules = schema === undefined ? {} : rulesOf(object.kind);
   rules.defaults?.(object);
   if (rules.validate !== undefined) rules.validate(object, causes);
-  else
-    validateMetadata(
-      causes,
-      object.metadata,
-      info?.namespaced ?? true,
-      info?.group.startsWith('rbac.') ? pathSegmentName : subdomainName,
-    );
+  else if (info !== undefined) {
+    const names = info.group.startsWith('rbac.') ? pathSegmentName : subdomainName;
+    validateMetadata(causes, object.metadata, info.namespaced, names);
+  }
   const code = issues.length > 0 ? 400 : causes.list.length > 0 ? 422 : 201;
   return { code, object, issues, causes: causes.list };
+}
+
+/** An object's fields, to be looked at one by one. */
+function toFields(object: KubeObject): Fields {
+  return object as AnyObject;
+}
+
+function head({ apiVersion, kind, metadata }: KubeObject): Fields {
+  return { apiVersion, kind, metadata };
 }
 
 /**

@@ -1,4 +1,5 @@
 export * from './admit.ts';
+export * from './check.ts';
 export * from './files.ts';
 export * from './finding.ts';
 export * from './kinds/registry.ts';

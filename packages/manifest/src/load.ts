@@ -1,10 +1,22 @@
+import { checkObject, finding } from './check.ts';
 import type { Finding } from './finding.ts';
+import { nearest } from './nearest.ts';
 import { type AnyObject, type KubeObject, ORIGIN, type Origin, type Path } from './objects.ts';
 import { type ManifestSource, type RawDocument, readDocuments } from './read/documents.ts';
 import type { LineIndex } from './read/lines.ts';
 
+export interface LoadOptions {
+  /** For objects of namespaced kinds that name none. Default `default`. */
+  readonly namespace?: string;
+  /** Only reads: the objects as they are written, nothing converted, checked or completed. */
+  readonly raw?: boolean;
+}
+
 export interface LoadResult {
+  /** What the API server would accept, in the order of the sources, in today's versions and with defaults. */
   readonly objects: KubeObject[];
+  /** What it would refuse; the findings say why. */
+  readonly refused: KubeObject[];
   readonly findings: Finding[];
 }
 
@@ -12,11 +24,41 @@ export interface LoadResult {
  * Reads manifests: YAML and JSON, several documents, lists. Everything that is wrong is told at once, with its place.
  * Pure: reads no files (see `readManifestFiles`).
  */
-export function loadManifests(sources: readonly ManifestSource[]): LoadResult {
-  const objects: KubeObject[] = [];
+export function loadManifests(sources: readonly ManifestSource[], options: LoadOptions = {}): LoadResult {
+  const written: KubeObject[] = [];
   const findings: Finding[] = [];
-  for (const source of sources) loadSource(source, objects, findings);
-  return { objects, findings };
+  for (const source of sources) loadSource(source, written, findings);
+  if (options.raw === true) return { objects: written, refused: [], findings };
+  const objects: KubeObject[] = [];
+  const refused: KubeObject[] = [];
+  for (const object of written) {
+    const result = checkObject(object, options);
+    (result.accepted ? objects : refused).push(result.object);
+    findings.push(...result.findings);
+  }
+  findings.push(...repeated(objects));
+  return { objects, refused, findings };
+}
+
+/** Objects given twice: the later one replaces the earlier, as with `kubectl apply`. */
+function repeated(objects: readonly KubeObject[]): Finding[] {
+  const first = new Map<string, KubeObject>();
+  const findings: Finding[] = [];
+  for (const object of objects) {
+    const { namespace = '', name = '' } = object.metadata;
+    if (name === '') continue;
+    const id = `${object.apiVersion} ${object.kind} ${namespace}/${name}`;
+    const earlier = first.get(id);
+    if (earlier !== undefined) {
+      const origin = earlier[ORIGIN];
+      const where =
+        origin === undefined ? '' : ` (first at ${origin.file}:${origin.locate(['metadata', 'name']).line})`;
+      const message = `given twice${where}; the last one counts`;
+      findings.push(finding(object, { severity: 'warning', code: 'duplicate-object', message }, ['metadata', 'name']));
+    }
+    first.set(id, object);
+  }
+  return findings;
 }
 
 function loadSource(source: ManifestSource, objects: KubeObject[], findings: Finding[]): void {
@@ -27,14 +69,8 @@ function loadSource(source: ManifestSource, objects: KubeObject[], findings: Fin
   }
   for (const document of documents) {
     for (const { offset, path } of document.duplicates) {
-      findings.push({
-        severity: 'warning',
-        code: 'duplicate-key',
-        message: `key "${String(path.at(-1))}" is given twice; the last one counts`,
-        file,
-        ...lines.at(offset),
-        path,
-      });
+      const message = `key "${String(path.at(-1))}" is given twice; the last one counts`;
+      findings.push({ severity: 'warning', code: 'duplicate-key', message, file, ...lines.at(offset), path });
     }
     loadDocument(document, file, lines, objects, findings);
   }
@@ -48,25 +84,48 @@ function loadDocument(
   findings: Finding[],
 ): void {
   const value = document.value;
+  const error = (path: Path, code: string, message: string, suggestion?: string) => {
+    const place = lines.at(document.offsetOf(path));
+    findings.push({
+      severity: 'error',
+      code,
+      message,
+      file,
+      ...place,
+      path,
+      ...(suggestion !== undefined && { suggestion }),
+    });
+  };
   if (!isRecord(value)) {
-    const message = `expected an object with apiVersion and kind, got ${Array.isArray(value) ? 'a list' : JSON.stringify(value)}`;
-    findings.push({ severity: 'error', code: 'not-an-object', message, file, ...lines.at(document.offsetOf([])) });
+    const got = Array.isArray(value) ? 'a list' : JSON.stringify(value);
+    error([], 'not-an-object', `expected an object with apiVersion and kind, got ${got}`);
     return;
   }
-  const error = (path: Path, code: string, message: string) => {
-    findings.push({ severity: 'error', code, message, file, ...lines.at(document.offsetOf(path)), path });
+  const add = (object: Record<string, unknown>, path: Path) => {
+    if (hasKind(object)) {
+      objects.push(withOrigin(object, new DocumentOrigin(file, document, lines, path)));
+      return;
+    }
+    const near = nearest('kind', Object.keys(object));
+    if (near === undefined) error(path, 'missing-kind', 'the object has no kind');
+    else error([...path, near], 'missing-kind', 'the object has no kind', `is "${near}" meant to be "kind"?`);
   };
   if (!isList(value)) {
-    if (!hasKind(value)) error([], 'missing-kind', 'the object has no kind');
-    else objects.push(withOrigin(value, new DocumentOrigin(file, document, lines, [])));
+    add(value, []);
     return;
   }
   (value.items ?? []).forEach((item, i) => {
     const path = ['items', i];
     if (!isRecord(item)) error(path, 'not-an-object', 'expected an object with apiVersion and kind');
     else if (isList(item)) error(path, 'nested-list', 'a list inside a list');
-    else if (!hasKind(item)) error(path, 'missing-kind', 'the object has no kind');
-    else objects.push(withOrigin(item, new DocumentOrigin(file, document, lines, path)));
+    else {
+      // The items of a PodList are pods, though they do not say so.
+      if (item.kind === undefined && value.kind !== 'List') {
+        item.kind = value.kind.slice(0, -'List'.length);
+        item.apiVersion ??= value.apiVersion;
+      }
+      add(item, path);
+    }
   });
 }
 
@@ -75,7 +134,9 @@ function hasKind(value: Record<string, unknown>): boolean {
 }
 
 /** `kind: List`, and what `kubectl get -o json` once called `PodList`: any kind that ends so and has items. */
-function isList(value: Record<string, unknown>): value is { items?: unknown[] | null } {
+function isList(
+  value: Record<string, unknown>,
+): value is { kind: string; apiVersion?: unknown; items?: unknown[] | null } {
   return (
     typeof value.kind === 'string' &&
     value.kind.endsWith('List') &&

@@ -17,7 +17,7 @@ const vectors = readVectors<{ cases: YamlCase[] }>('manifest/yaml-recorded');
 test.skipIf(vectors === undefined)('reads YAML and JSON as kubectl does', () => {
   const failed: string[] = [];
   for (const { name, exit, text, objects } of vectors!.cases) {
-    const { objects: got, findings } = loadManifests([{ file: '-', text: text ?? deep(name) }]);
+    const { objects: got, findings } = loadManifests([{ file: '-', text: text ?? deep(name) }], { raw: true });
     const errors = findings.filter((finding) => finding.severity === 'error');
     const shown = `${name}: ${JSON.stringify(got)} ${JSON.stringify(errors)}`;
     if (errors.length > 0 ? exit === 0 : exit !== 0) failed.push(shown);

@@ -41,7 +41,7 @@ export function validateNode({ metadata, spec }: Node, causes: Causes): void {
   validateMetadata(causes, metadata, false, subdomainName);
   const taints = new Set<string>();
   spec?.taints?.forEach(({ key, value = '', effect }, i) => {
-    const at = METADATA.child('taints').index(i);
+    const at = SPEC.child('taints').shownAs('metadata.taints').index(i);
     causes.invalidEach(at.child('key'), key, qualifiedNameProblems(key));
     const problems = labelValueProblems(value);
     if (problems.length > 0) causes.invalid(at.child('value'), value, problems.join(';'));

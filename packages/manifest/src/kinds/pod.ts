@@ -120,7 +120,8 @@ export function defaultPod(pod: Pod): void {
   spec.enableServiceLinks ??= true;
   spec.priority ??= 0;
   spec.preemptionPolicy ??= 'PreemptLowerPriority';
-  const tolerations = (spec.tolerations ??= []);
+  spec.tolerations ??= [];
+  const { tolerations } = spec;
   for (const key of NOT_READY) {
     const tolerated = tolerations.some(
       (each) =>
@@ -129,7 +130,8 @@ export function defaultPod(pod: Pod): void {
     if (!tolerated)
       tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: EVICTION_SECONDS });
   }
-  const status: { phase?: string; qosClass?: string } = (pod.status ??= {});
+  pod.status ??= {};
+  const status: { phase?: string; qosClass?: string } = pod.status;
   status.phase ??= 'Pending';
   status.qosClass ??= qosClass(spec);
 }
@@ -160,9 +162,17 @@ export function validatePodTemplate(
   at: FieldPath,
   causes: Causes,
 ): void {
-  if (template.metadata?.labels) validateLabels(causes, at.child('labels'), template.metadata.labels);
+  const metadata = at.child('metadata');
+  // The server leaves `metadata` out of these names.
+  if (template.metadata?.labels) {
+    validateLabels(causes, metadata.child('labels').shownAs(`${at}.labels`), template.metadata.labels);
+  }
   for (const key of Object.keys(template.metadata?.annotations ?? {})) {
-    causes.invalidEach(at.child('annotations'), key, qualifiedNameProblems(key.toLowerCase()));
+    causes.invalidEach(
+      metadata.child('annotations').shownAs(`${at}.annotations`),
+      key,
+      qualifiedNameProblems(key.toLowerCase()),
+    );
   }
   validatePodSpec(template.spec, at.child('spec'), causes);
 }

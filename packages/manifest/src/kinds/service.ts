@@ -299,7 +299,7 @@ function validateSourceRanges({ metadata, spec }: Service, causes: Causes): void
   const detail = "may only be used when `type` is 'LoadBalancer'";
   if (ranges.length > 0) {
     // The server spells the field so in its messages.
-    const at = SPEC.child('LoadBalancerSourceRanges');
+    const at = SPEC.child('loadBalancerSourceRanges').shownAs('spec.LoadBalancerSourceRanges');
     if (spec.type !== 'LoadBalancer') causes.forbidden(at, detail);
     ranges.forEach((range, i) => {
       checkCidr(causes, at.index(i), range.trim());

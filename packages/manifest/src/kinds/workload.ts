@@ -1,5 +1,5 @@
 import type { Deployment, KubeObject, LabelSelector, ObjectMeta, PodTemplate, ReplicaSet } from '../objects.ts';
-import { matchesLabels, matchesMap, requirements, SelectorError } from '../selector.ts';
+import { formatSelector, matchesLabels, matchesMap, requirements, SelectorError } from '../selector.ts';
 import { type Causes, type FieldPath, SPEC } from '../validate/cause.ts';
 import {
   labelName,
@@ -42,7 +42,8 @@ const TEMPLATE = SPEC.child('template');
 
 export function defaultDeployment({ spec }: Deployment): void {
   spec.replicas ??= 1;
-  const strategy = (spec.strategy ??= {});
+  spec.strategy ??= {};
+  const { strategy } = spec;
   strategy.type ??= 'RollingUpdate';
   if (strategy.type === 'RollingUpdate') {
     strategy.rollingUpdate ??= {};
@@ -72,7 +73,8 @@ export function defaultReplicationController(controller: ReplicationController):
 
 export function defaultStatefulSet({ spec }: StatefulSet): void {
   spec.podManagementPolicy ??= 'OrderedReady';
-  const strategy = (spec.updateStrategy ??= {});
+  spec.updateStrategy ??= {};
+  const strategy = spec.updateStrategy;
   strategy.type ??= 'RollingUpdate';
   if (strategy.type === 'RollingUpdate') {
     strategy.rollingUpdate ??= {};
@@ -93,7 +95,8 @@ export function defaultStatefulSet({ spec }: StatefulSet): void {
 }
 
 export function defaultDaemonSet({ metadata, spec }: DaemonSet): void {
-  const strategy = (spec.updateStrategy ??= {});
+  spec.updateStrategy ??= {};
+  const strategy = spec.updateStrategy;
   strategy.type ??= 'RollingUpdate';
   if (strategy.type === 'RollingUpdate') {
     strategy.rollingUpdate ??= {};
@@ -147,7 +150,7 @@ export function validateReplicationController({ metadata, spec }: ReplicationCon
     return;
   }
   const labels = spec.template.metadata?.labels;
-  if (!empty && !matchesMap(selector, labels)) mismatch(labels, causes);
+  if (!empty && !matchesMap(selector, labels)) mismatch(labels, selectorText({ matchLabels: selector }), causes);
   validatePodTemplate(spec.template, TEMPLATE, causes);
   if (spec.template.spec.restartPolicy !== 'Always') {
     causes.unsupported(TEMPLATE.child('spec').child('restartPolicy'), spec.template.spec.restartPolicy, ['Always']);
@@ -179,7 +182,7 @@ export function validateStatefulSet({ metadata, spec }: StatefulSet, causes: Cau
 export function validateDaemonSet({ metadata, spec }: DaemonSet, causes: Causes): void {
   validateMetadata(causes, metadata, true, subdomainName);
   const selected = validateSelector(spec.selector, 'daemonset', causes);
-  validateTemplate(spec.template, selected ?? (() => true), causes);
+  validateTemplate(spec.template, selected ?? { matches: () => true, text: '' }, causes);
   validateNonNegative(causes, SPEC.child('minReadySeconds'), spec.minReadySeconds);
   const { type, rollingUpdate } = spec.updateStrategy ?? {};
   const at = SPEC.child('updateStrategy');
@@ -188,7 +191,11 @@ export function validateDaemonSet({ metadata, spec }: DaemonSet, causes: Causes)
   validateNonNegative(causes, SPEC.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
 }
 
-type Selected = (labels: ObjectMeta['labels']) => boolean;
+interface Selected {
+  matches(labels: ObjectMeta['labels']): boolean;
+  /** In kubectl's words. */
+  readonly text: string;
+}
 
 /** Checks a workload's selector. Returns what it selects; undefined where it cannot be read. */
 function validateSelector(
@@ -199,7 +206,7 @@ function validateSelector(
   const at = SPEC.child('selector');
   if (selector === null || selector === undefined) {
     if (kind !== 'daemonset') causes.required(at);
-    return () => false;
+    return { matches: () => false, text: '' };
   }
   validateLabelSelector(causes, at, selector);
   const size = Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length;
@@ -211,24 +218,34 @@ function validateSelector(
     if (kind !== 'daemonset') causes.invalid(at, selector, 'invalid label selector');
     return undefined;
   }
-  return (labels) => matchesLabels(selector, labels);
+  return { matches: (labels) => matchesLabels(selector, labels), text: selectorText(selector) };
+}
+
+function selectorText(selector: LabelSelector): string {
+  try {
+    return formatSelector(requirements(selector));
+  } catch (error) {
+    if (error instanceof SelectorError) return '';
+    throw error;
+  }
 }
 
 /** The template must be selected by the selector, and restart its containers always. */
 function validateTemplate(template: PodTemplate, selected: Selected, causes: Causes): void {
   const labels = template.metadata?.labels;
-  if (!selected(labels)) mismatch(labels, causes);
+  if (!selected.matches(labels)) mismatch(labels, selected.text, causes);
   validatePodTemplate(template, TEMPLATE, causes);
   const { restartPolicy } = template.spec;
   if (restartPolicy !== 'Always')
     causes.unsupported(TEMPLATE.child('spec').child('restartPolicy'), restartPolicy, ['Always']);
 }
 
-function mismatch(labels: ObjectMeta['labels'], causes: Causes): void {
+function mismatch(labels: ObjectMeta['labels'], wanted: string, causes: Causes): void {
   causes.invalid(
     TEMPLATE.child('metadata').child('labels'),
     labels ?? null,
     '`selector` does not match template `labels`',
+    wanted === '' ? undefined : `the selector wants ${wanted}`,
   );
 }
 

@@ -78,11 +78,20 @@ function compose(text: string): Node | null {
   };
   for (const document of composer.compose(tokens(), true, text.length)) {
     const [error] = (document as Document).errors;
-    if (error !== undefined) throw new YamlError(error.pos[0], firstLine(error.message));
+    if (error !== undefined) throw new YamlError(error.pos[0], PLAIN_WORDS[error.code] ?? firstLine(error.message));
     return (document as Document).contents as Node | null;
   }
   return null;
 }
+
+/** The library's errors that people meet most, said so that they see what to do. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'a tab indents this line: YAML wants spaces',
+  BLOCK_AS_IMPLICIT_KEY:
+    'keys below a value: is the next line indented too far, or does a value with ": " need quotes?',
+  BAD_INDENT: 'the indentation does not match that of the lines before',
+  MULTILINE_IMPLICIT_KEY: 'a key without ":"',
+};
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what YAML forbids
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ud800-\udfff\ufffe\uffff]/;

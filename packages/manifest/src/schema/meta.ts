@@ -2,6 +2,8 @@ import type { StructTable } from './type.ts';
 
 /** apimachinery's meta/v1: what all kinds share. */
 export const META: StructTable = {
+  /** What any object has, when nothing else is known of it. */
+  AnyKind: 'metadata:ObjectMeta',
   ObjectMeta: `name generateName namespace selfLink uid resourceVersion generation:int64 creationTimestamp:*Time
     deletionTimestamp:*Time deletionGracePeriodSeconds:*int64 labels:map[string] annotations:map[string]
     ownerReferences:[]OwnerReference finalizers:[]string managedFields:[]ManagedFieldsEntry`,

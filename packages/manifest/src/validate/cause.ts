@@ -1,3 +1,4 @@
+import { nearest } from '../nearest.ts';
 import type { Path } from '../objects.ts';
 
 /** Why the API server refuses an object, one field at a time. */
@@ -9,6 +10,8 @@ export interface Cause {
   readonly path: Path;
   /** The server's words: `Invalid value: 70000: must be between 1 and 65535, inclusive`. */
   readonly message: string;
+  /** What was probably meant. */
+  readonly suggestion?: string;
 }
 
 /** A field of an object. Children are made as a validator goes down; text only where it is needed. */
@@ -17,11 +20,14 @@ export class FieldPath {
   readonly #part: string | number;
   /** A key of a map, written in brackets. */
   readonly #key: boolean;
+  /** Text for messages, where the server's name is not where the field stands. */
+  readonly #shown: string | undefined;
 
-  constructor(parent: FieldPath | undefined, part: string | number, key = false) {
+  constructor(parent: FieldPath | undefined, part: string | number, key = false, shown?: string) {
     this.#parent = parent;
     this.#part = part;
     this.#key = key;
+    this.#shown = shown;
   }
 
   child(name: string): FieldPath {
@@ -36,6 +42,11 @@ export class FieldPath {
     return new FieldPath(this, key, true);
   }
 
+  /** The same field under the name that the server gives it. */
+  shownAs(text: string): FieldPath {
+    return new FieldPath(this.#parent, this.#part, this.#key, text);
+  }
+
   path(): Path {
     const parts: (string | number)[] = [];
     for (let at: FieldPath | undefined = this; at !== undefined; at = at.#parent) parts.push(at.#part);
@@ -43,6 +54,7 @@ export class FieldPath {
   }
 
   toString(): string {
+    if (this.#shown !== undefined) return this.#shown;
     const parent = this.#parent === undefined ? '' : this.#parent.toString();
     if (this.#key || typeof this.#part === 'number') return `${parent}[${this.#part}]`;
     return parent === '' ? this.#part : `${parent}.${this.#part}`;
@@ -60,21 +72,23 @@ export class Causes {
     this.#add('required', at, `Required value${detail === '' ? '' : `: ${detail}`}`);
   }
 
-  invalid(at: FieldPath, value: unknown, detail: string): void {
-    this.#add('invalid', at, `Invalid value: ${show(value)}: ${detail}`);
+  invalid(at: FieldPath, value: unknown, detail: string, suggestion?: string): void {
+    this.#add('invalid', at, `Invalid value: ${show(value)}: ${detail}`, suggestion);
   }
 
   /** One cause for each problem. */
-  invalidEach(at: FieldPath, value: unknown, problems: readonly string[]): void {
-    for (const problem of problems) this.invalid(at, value, problem);
+  invalidEach(at: FieldPath, value: unknown, problems: readonly string[], suggestion?: string): void {
+    for (const problem of problems) this.invalid(at, value, problem, suggestion);
   }
 
   unsupported(at: FieldPath, value: unknown, supported: readonly string[]): void {
     const names = supported.map((name) => JSON.stringify(name)).join(', ');
+    const meant = typeof value === 'string' ? nearest(value, supported) : undefined;
     this.#add(
       'unsupported',
       at,
       `Unsupported value: ${show(value)}${names === '' ? '' : `: supported values: ${names}`}`,
+      meant === undefined ? undefined : `did you mean "${meant}"?`,
     );
   }
 
@@ -100,8 +114,9 @@ export class Causes {
     else if (!supported.includes(value)) this.unsupported(at, value, supported);
   }
 
-  #add(type: Cause['type'], at: FieldPath, message: string): void {
-    this.list.push({ type, field: at.toString(), path: at.path(), message });
+  #add(type: Cause['type'], at: FieldPath, message: string, suggestion?: string): void {
+    const cause = { type, field: at.toString(), path: at.path(), message };
+    this.list.push(suggestion === undefined ? cause : { ...cause, suggestion });
   }
 }
 

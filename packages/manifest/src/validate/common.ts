@@ -48,7 +48,7 @@ export function validateMetadata(
   }
   if (name === '') {
     if (generateName === '') causes.required(METADATA.child('name'), 'name or generateName is required');
-  } else causes.invalidEach(METADATA.child('name'), name, nameCheck(name));
+  } else causes.invalidEach(METADATA.child('name'), name, nameCheck(name), repaired(name, nameCheck));
   if (namespaced) {
     if (namespace !== '') causes.invalidEach(METADATA.child('namespace'), namespace, dns1123LabelProblems(namespace));
   } else if (namespace !== '') causes.forbidden(METADATA.child('namespace'), 'not allowed on this type');
@@ -64,6 +64,12 @@ export function validateMetadata(
   finalizers?.forEach((finalizer) => {
     causes.invalidEach(METADATA.child('finalizers'), finalizer, qualifiedNameProblems(finalizer));
   });
+}
+
+/** A name that differs in case, underscores and spaces only, where that one is right. */
+function repaired(name: string, nameCheck: NameCheck): string | undefined {
+  const candidate = name.trim().toLowerCase().replace(/[_ ]/g, '-');
+  return candidate !== name && nameCheck(candidate).length === 0 ? `did you mean "${candidate}"?` : undefined;
 }
 
 export function validateLabels(causes: Causes, at: FieldPath, labels: Readonly<Record<string, string>>): void {
