@@ -28,7 +28,17 @@ const allowedDependencies: Record<string, readonly string[]> = {
 };
 
 /** Node's own modules that reach outside the process, and who may use them. */
-const outside = new Set(['node:fs', 'node:fs/promises', 'node:child_process', 'node:net', 'node:http', 'node:dgram', 'node:os', 'node:process', 'node:tty']);
+const outside = new Set([
+  'node:fs',
+  'node:fs/promises',
+  'node:child_process',
+  'node:net',
+  'node:http',
+  'node:dgram',
+  'node:os',
+  'node:process',
+  'node:tty',
+]);
 const mayReachOutside = new Set(['manifest', 'netsim', 'lab', 'cli']);
 
 const packages = readdirSync(join(root, 'packages'));
@@ -55,7 +65,8 @@ interface Manifest {
   readonly files: readonly string[];
   readonly sideEffects: boolean;
 }
-const manifestOf = (folder: string): Manifest => JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'));
+const manifestOf = (folder: string): Manifest =>
+  JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'));
 
 test('every package has a layer', () => {
   expect(packages.slice().sort()).toEqual(Object.keys(layers).sort());
@@ -97,7 +108,15 @@ describe.each(packages)('package %s', (folder) => {
         } else if (specifier.startsWith('node:')) {
           if (outside.has(specifier)) expect(mayReachOutside.has(folder), where).toBe(true);
         } else {
-          expect(declared.has(specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')), where).toBe(true);
+          expect(
+            declared.has(
+              specifier
+                .split('/')
+                .slice(0, specifier.startsWith('@') ? 2 : 1)
+                .join('/'),
+            ),
+            where,
+          ).toBe(true);
           if (specifier.startsWith('@netsim/')) expect(specifier.split('/').length, where).toBe(2);
         }
       }
@@ -115,7 +134,9 @@ describe.each(packages)('package %s', (folder) => {
     if (folder === 'cli' || folder === 'lab') return;
     for (const file of files) {
       const text = readFileSync(file, 'utf8');
-      expect(text, relative(root, file)).not.toMatch(/\bDate\.now\(|\bnew Date\(\)|performance\.now\(|Math\.random\(|process\.(argv|env|stdout|stderr|exit)\b/);
+      expect(text, relative(root, file)).not.toMatch(
+        /\bDate\.now\(|\bnew Date\(\)|performance\.now\(|Math\.random\(|process\.(argv|env|stdout|stderr|exit)\b/,
+      );
     }
   });
 });

@@ -68,6 +68,9 @@ export function withOutputs(page: string, outputs: ReadonlyMap<number, string>):
 /** Splits a command into words as a shell does, for the quoting that the pages use. */
 export function shellWords(command: string): string[] {
   return [...command.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g)].map((match) =>
-    match[0].replace(/"([^"]*)"|'([^']*)'/g, (_, double: string | undefined, single: string | undefined) => double ?? single ?? ''),
+    match[0].replace(
+      /"([^"]*)"|'([^']*)'/g,
+      (_, double: string | undefined, single: string | undefined) => double ?? single ?? '',
+    ),
   );
 }

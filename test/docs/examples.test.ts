@@ -58,11 +58,14 @@ describe.each(pages.map((page) => [relative(root, page), page] as const))('%s', 
   const outputs = new Map<number, string>();
   const folder = page === join(root, 'README.md') || dirname(page) === join(root, 'docs') ? root : dirname(page);
 
-  test.each(commands.map((command) => [command.command, command] as const))('prints what it says: %s', async (_text, command: ConsoleCommand) => {
-    const real = await execute(command.command, folder);
-    outputs.set(command.line, real);
-    if (!update) expect(real).toBe(command.expected.trimEnd());
-  });
+  test.each(commands.map((command) => [command.command, command] as const))(
+    'prints what it says: %s',
+    async (_text, command: ConsoleCommand) => {
+      const real = await execute(command.command, folder);
+      outputs.set(command.line, real);
+      if (!update) expect(real).toBe(command.expected.trimEnd());
+    },
+  );
 
   if (page.includes('/examples/')) {
     test('shows at least one command', () => expect(commands.length).toBeGreaterThan(0));

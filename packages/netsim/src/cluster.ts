@@ -1,4 +1,4 @@
-import { type ClusterConfig, ControlPlane, defaultClusterConfig, defaultNodes } from "@netsim/control";
+import { type ClusterConfig, ControlPlane, defaultClusterConfig, defaultNodes } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
 import { World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, Node, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
@@ -17,7 +17,7 @@ import { NameResolver } from './names.ts';
 import { PodHandle } from './pod-handle.ts';
 import { Programs } from './programs.ts';
 import { SteeredRandom } from './trace/steered-random.ts';
-import { traceCluster, type TraceOptions } from './trace/trace-cluster.ts';
+import { type TraceOptions, traceCluster } from './trace/trace-cluster.ts';
 
 export interface LoadOptions extends LoadSources {
   /** Decides every choice: pod names, backends, ports. Default 1. */
@@ -120,7 +120,10 @@ export class Cluster {
   /** Adds or replaces objects: one, several, or manifests as text. Nothing is applied where one of them would be refused. */
   apply(what: string | object | readonly object[]): void {
     const findings: Finding[] = [];
-    const objects = readObjects(typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] }, findings);
+    const objects = readObjects(
+      typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] },
+      findings,
+    );
     const ready = objects.map((object) => prepare(object, this.namespace, findings));
     if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
     for (const object of ready) {
@@ -145,7 +148,10 @@ export class Cluster {
     if (!Number.isInteger(replicas) || replicas < 0) throw new UsageError(`${replicas} is no number of replicas`);
     const object = this.#find(what);
     if (object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') {
-      throw new UsageError(`${object.kind.toLowerCase()} "${object.metadata.name}" has no replicas`, 'scale a Deployment or a ReplicaSet');
+      throw new UsageError(
+        `${object.kind.toLowerCase()} "${object.metadata.name}" has no replicas`,
+        'scale a Deployment or a ReplicaSet',
+      );
     }
     const workload = object as Deployment | ReplicaSet;
     const scaled = { ...workload, spec: { ...workload.spec, replicas } };
@@ -260,4 +266,3 @@ export class ClusterClock {
     this.#settle();
   }
 }
-

@@ -21,9 +21,9 @@ import {
   ProxyState,
 } from '@netsim/proxy';
 import { type Family, familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
-import { nodeListeners } from './node-listeners.ts';
-import { podListeners } from './listeners.ts';
 import { losers } from './lint.ts';
+import { podListeners } from './listeners.ts';
+import { nodeListeners } from './node-listeners.ts';
 
 /** Called for a namespace that has just come to be: programs start listening in it. */
 export type NetnsStarted = (netns: Netns, pod: Pod | undefined) => void;
@@ -277,7 +277,13 @@ export class Datapath {
     for (const config of this.#planner.underlay.netns) {
       const ports = config.links.flatMap((link) =>
         link.kind === 'physical'
-          ? [{ segment: link.segment, mac: link.mac!, addresses: config.addresses.filter((entry) => entry.dev === link.name).map((entry) => entry.address) }]
+          ? [
+              {
+                segment: link.segment,
+                mac: link.mac!,
+                addresses: config.addresses.filter((entry) => entry.dev === link.name).map((entry) => entry.address),
+              },
+            ]
           : [],
       );
       this.world.addLazyNode({ names: [config.name], ports, materialize: () => this.#build(config.name) });
@@ -405,13 +411,22 @@ export function listenersOf(pod: Pod): ListenerConfig[] {
 function sameNode(a: Node, b: Node): boolean {
   const text = (node: Node): string => {
     const { name, addresses, podCIDRs } = nodeInfo(node);
-    return JSON.stringify([name, addresses.map(String), podCIDRs.map(formatPrefix), node.metadata.labels?.['topology.kubernetes.io/zone']]);
+    return JSON.stringify([
+      name,
+      addresses.map(String),
+      podCIDRs.map(formatPrefix),
+      node.metadata.labels?.['topology.kubernetes.io/zone'],
+    ]);
   };
   return a === b || text(a) === text(b);
 }
 
 function samePod(a: PodInfo | undefined, b: PodInfo | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.node === b.node && a.hostNetwork === b.hostNetwork && a.ips.length === b.ips.length && a.ips.every((ip, index) => ip === b.ips[index]);
+  return (
+    a.node === b.node &&
+    a.hostNetwork === b.hostNetwork &&
+    a.ips.length === b.ips.length &&
+    a.ips.every((ip, index) => ip === b.ips[index])
+  );
 }
-

@@ -16,7 +16,12 @@ export interface ExecResult {
 }
 
 /** Runs an emulated tool where `target` says: a pod, `node/NAME` or `host/NAME`. */
-export async function execIn(cluster: Cluster, target: string, argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
+export async function execIn(
+  cluster: Cluster,
+  target: string,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
   if (argv.length === 0) throw new UsageError('no command given', 'write the command after --');
   // Loaded when first used: tracing needs none of the tools.
   const { runTool } = await import('./exec/index.ts');
@@ -27,7 +32,10 @@ export async function execIn(cluster: Cluster, target: string, argv: readonly st
       const { name, namespace } = pod.metadata;
       const containers = pod.spec.containers.map((container) => container.name);
       if (options.container !== undefined && !containers.includes(options.container)) {
-        throw new UsageError(`container ${options.container} is not valid for pod ${name}`, `its containers: ${containers.join(', ')}`);
+        throw new UsageError(
+          `container ${options.container} is not valid for pod ${name}`,
+          `its containers: ${containers.join(', ')}`,
+        );
       }
       const hostname = pod.spec.hostNetwork === true ? (pod.spec.nodeName ?? name) : (pod.spec.hostname ?? name);
       const own = new Map<string, Ip>(
@@ -60,7 +68,12 @@ export async function execIn(cluster: Cluster, target: string, argv: readonly st
   }
 }
 
-function resolveIn(cluster: Cluster, name: string, namespace: string | undefined, own: ReadonlyMap<string, Ip>): readonly Ip[] | undefined {
+function resolveIn(
+  cluster: Cluster,
+  name: string,
+  namespace: string | undefined,
+  own: ReadonlyMap<string, Ip>,
+): readonly Ip[] | undefined {
   const ip = tryParseIp(name) ?? own.get(name) ?? (name === 'localhost' ? tryParseIp('127.0.0.1') : undefined);
   if (ip !== undefined) return [ip];
   const found = namespace === undefined ? undefined : cluster.resolve(name, namespace);

@@ -34,7 +34,8 @@ export class Flow {
         ? cluster.netnsOfPod(source.pod)
         : cluster.netnsOfMachine(source.kind === 'Node' ? source.node.metadata.name : source.name);
     const flow = netns.openFlow({ dst: ip, dport: port, protocol, payloadLength: PAYLOAD });
-    this.#failed = flow === 'ECONNREFUSED' ? 'REJECTED' : flow === 'EHOSTUNREACH' || flow === 'ENETUNREACH' ? 'NO_ROUTE' : 'DROPPED';
+    this.#failed =
+      flow === 'ECONNREFUSED' ? 'REJECTED' : flow === 'EHOSTUNREACH' || flow === 'ENETUNREACH' ? 'NO_ROUTE' : 'DROPPED';
     this.#flow = typeof flow === 'string' ? undefined : flow;
   }
 

@@ -21,7 +21,13 @@ export function lintListeners(store: ObjectStore): Finding[] {
 function* lintPod(pod: Pod): Generator<Finding> {
   const { listeners, errors } = podListeners(pod);
   for (const entry of errors) {
-    yield finding(pod, 'bad-listen-annotation', ['metadata', 'annotations', LISTEN_ANNOTATION], `annotation ${LISTEN_ANNOTATION}: ${JSON.stringify(entry)} is no port`, 'write 8080, 127.0.0.1:8080, 53/udp or container=9090');
+    yield finding(
+      pod,
+      'bad-listen-annotation',
+      ['metadata', 'annotations', LISTEN_ANNOTATION],
+      `annotation ${LISTEN_ANNOTATION}: ${JSON.stringify(entry)} is no port`,
+      'write 8080, 127.0.0.1:8080, 53/udp or container=9090',
+    );
   }
   const taken = new Map<string, PodListener>();
   for (const listener of listeners) {
@@ -76,7 +82,9 @@ function* lintService(service: Service, store: ObjectStore): Generator<Finding> 
       'target-port-closed',
       ['spec', 'ports', index, port.targetPort === undefined ? 'port' : 'targetPort'],
       `targetPort ${target}: nothing listens there in ${deaf.length === pods.length ? 'any pod' : `${deaf.length} of ${pods.length} pods`} that the service selects`,
-      open.length === 0 ? `annotate the pods with ${LISTEN_ANNOTATION}: "${target}" if they do` : `did you mean ${open.join(' or ')}?`,
+      open.length === 0
+        ? `annotate the pods with ${LISTEN_ANNOTATION}: "${target}" if they do`
+        : `did you mean ${open.join(' or ')}?`,
     );
   }
 }
@@ -95,4 +103,3 @@ function finding(object: KubeObject, code: string, path: Path, message: string, 
     ...where,
   };
 }
-

@@ -133,7 +133,8 @@ function fromAnnotation(pod: Pod, text: string): PodListeners {
   for (const part of text.split(',')) {
     const entry = part.trim();
     if (entry === '' || entry === 'none') continue;
-    const found = /^(?:([a-z0-9-]+)=)?(?:(\[[^\]]+\]|[0-9.]+|localhost):)?([0-9]{1,5})(?:\/(tcp|udp|sctp|http))?$/i.exec(entry);
+    const found =
+      /^(?:([a-z0-9-]+)=)?(?:(\[[^\]]+\]|[0-9.]+|localhost):)?([0-9]{1,5})(?:\/(tcp|udp|sctp|http))?$/i.exec(entry);
     const port = Number(found?.[3]);
     const host = found?.[2]?.replace(/[[\]]/g, '');
     const address = host === undefined ? undefined : tryParseIp(host === 'localhost' ? '127.0.0.1' : host);

@@ -79,7 +79,6 @@ export function readObjects(from: LoadSources, findings: Finding[]): KubeObject[
   return [...loaded.objects, ...given];
 }
 
-
 /** An object as the API server would store it; what it would refuse is among the findings then. */
 export function prepare(object: KubeObject, namespace: string, findings: Finding[]): KubeObject {
   const { code, object: stored, issues, causes } = admit(object, { namespace });
@@ -99,8 +98,14 @@ function twice(object: KubeObject, before: KubeObject): Finding {
     severity: 'warning',
     code: 'defined-twice',
     message: `${kind.toLowerCase()} "${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name}" is defined twice${place}; the last one counts`,
-    object: { kind, name: metadata.name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) },
-    ...(object[ORIGIN] === undefined ? {} : { file: object[ORIGIN].file, ...object[ORIGIN].locate(['metadata', 'name']) }),
+    object: {
+      kind,
+      name: metadata.name,
+      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+    },
+    ...(object[ORIGIN] === undefined
+      ? {}
+      : { file: object[ORIGIN].file, ...object[ORIGIN].locate(['metadata', 'name']) }),
   };
 }
 

@@ -30,11 +30,21 @@ export const transportProtocols: readonly TransportProtocol[] = ['tcp', 'udp', '
 
 /** Kind words of kubectl that name things a packet can start from or go to. */
 const kindWords: Record<string, string> = {
-  pod: 'Pod', pods: 'Pod', po: 'Pod',
-  svc: 'Service', service: 'Service', services: 'Service',
-  node: 'Node', nodes: 'Node', no: 'Node',
-  deploy: 'Deployment', deployment: 'Deployment', deployments: 'Deployment',
-  rs: 'ReplicaSet', replicaset: 'ReplicaSet', replicasets: 'ReplicaSet',
+  pod: 'Pod',
+  pods: 'Pod',
+  po: 'Pod',
+  svc: 'Service',
+  service: 'Service',
+  services: 'Service',
+  node: 'Node',
+  nodes: 'Node',
+  no: 'Node',
+  deploy: 'Deployment',
+  deployment: 'Deployment',
+  deployments: 'Deployment',
+  rs: 'ReplicaSet',
+  replicaset: 'ReplicaSet',
+  replicasets: 'ReplicaSet',
   host: 'Host',
 };
 
@@ -45,7 +55,12 @@ export class NameResolver {
   readonly #clusterDomain: string;
   readonly #hosts: ReadonlyMap<string, Ip>;
 
-  constructor(options: { store: ObjectStore; namespace: string; clusterDomain: string; hosts: ReadonlyMap<string, Ip> }) {
+  constructor(options: {
+    store: ObjectStore;
+    namespace: string;
+    clusterDomain: string;
+    hosts: ReadonlyMap<string, Ip>;
+  }) {
     this.#store = options.store;
     this.#namespace = options.namespace;
     this.#clusterDomain = options.clusterDomain;
@@ -72,15 +87,23 @@ export class NameResolver {
       case 'Host':
         return this.#host(name);
       case 'Service':
-        throw new UsageError(`a service sends nothing: ${text}`, 'name a pod, deploy/NAME, node/NAME, host/NAME or external');
+        throw new UsageError(
+          `a service sends nothing: ${text}`,
+          'name a pod, deploy/NAME, node/NAME, host/NAME or external',
+        );
       default:
-        if (this.#store.get('Namespace', undefined, text.slice(0, slash)) !== undefined) return { kind: 'Pod', pod: this.pod(text) };
+        if (this.#store.get('Namespace', undefined, text.slice(0, slash)) !== undefined)
+          return { kind: 'Pod', pod: this.pod(text) };
         throw this.#unknownKind(text.slice(0, slash));
     }
   }
 
   destination(text: string, wanted: TransportProtocol | undefined): DestinationRef {
-    if (text === '') throw new UsageError('the destination is empty', 'write svc/NAME[:PORT], pod/NAME[:PORT], node/NAME:PORT or IP:PORT');
+    if (text === '')
+      throw new UsageError(
+        'the destination is empty',
+        'write svc/NAME[:PORT], pod/NAME[:PORT], node/NAME:PORT or IP:PORT',
+      );
     if (/^https?:\/\//i.test(text)) return this.#url(text);
     const slash = text.indexOf('/');
     if (slash > 0 && !text.startsWith('[')) {
@@ -146,7 +169,8 @@ export class NameResolver {
   #unknownKind(word: string): UsageError {
     return new UsageError(
       `${JSON.stringify(word)} is no kind of source or destination`,
-      didYouMean(word, ['pod', 'svc', 'service', 'node', 'deploy', 'rs', 'host']) ?? 'known: pod, svc, node, deploy, rs, host',
+      didYouMean(word, ['pod', 'svc', 'service', 'node', 'deploy', 'rs', 'host']) ??
+        'known: pod, svc, node, deploy, rs, host',
     );
   }
 
@@ -183,16 +207,23 @@ export class NameResolver {
         `it is in namespace "${elsewhere.metadata.namespace}": write ${word === 'service' ? 'svc' : word}/${name}.${elsewhere.metadata.namespace} or use -n`,
       );
     }
-    const hint = didYouMean(name, all.map((object) => object.metadata.name));
+    const hint = didYouMean(
+      name,
+      all.map((object) => object.metadata.name),
+    );
     const inNamespace = all.filter((object) => kind === 'Node' || object.metadata.namespace === this.#namespace);
-    const known = inNamespace.slice(0, 8).map((object) => object.metadata.name).join(', ');
+    const known = inNamespace
+      .slice(0, 8)
+      .map((object) => object.metadata.name)
+      .join(', ');
     const other = kind === 'Pod' ? this.#store.get('Service', this.#namespace, name) : undefined;
     if (other !== undefined && hint === undefined) {
       return new UsageError(`pod "${name}" not found${where}`, `there is a service of that name: svc/${name}`);
     }
     return new UsageError(
       `${word} "${name}" not found${where}`,
-      hint ?? (known === '' ? `there is no ${word}${where}` : `known: ${known}${inNamespace.length > 8 ? ', ...' : ''}`),
+      hint ??
+        (known === '' ? `there is no ${word}${where}` : `known: ${known}${inNamespace.length > 8 ? ', ...' : ''}`),
     );
   }
 
@@ -208,19 +239,31 @@ export class NameResolver {
     }
     const pods = this.#store
       .list<Pod>('Pod', namespace)
-      .filter((pod) => pod.metadata.ownerReferences?.some((reference) => owners.has(reference.uid)) && podIPs(pod).length > 0)
+      .filter(
+        (pod) => pod.metadata.ownerReferences?.some((reference) => owners.has(reference.uid)) && podIPs(pod).length > 0,
+      )
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     const pod = pods.find((candidate) => isReady(candidate)) ?? pods[0];
     if (pod === undefined) throw new UsageError(`${kind.toLowerCase()} "${name}" has no running pod`);
     return pod;
   }
 
-  #service(text: string, service: Service, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+  #service(
+    text: string,
+    service: Service,
+    port: string | undefined,
+    wanted: TransportProtocol | undefined,
+  ): DestinationRef {
     const { clusterIP, ports = [] } = service.spec;
     const name = service.metadata.name;
     const ip = clusterIP === undefined || clusterIP === 'None' ? undefined : tryParseIp(clusterIP);
     if (ip === undefined) {
-      const what = service.spec.type === 'ExternalName' ? 'is of type ExternalName' : clusterIP === 'None' ? 'is headless' : 'has no cluster IP';
+      const what =
+        service.spec.type === 'ExternalName'
+          ? 'is of type ExternalName'
+          : clusterIP === 'None'
+            ? 'is headless'
+            : 'has no cluster IP';
       throw new UsageError(`service "${name}" ${what}: there is no virtual IP to send to`, 'name one of its pods');
     }
     const base = { text, kind: 'Service' as const, object: service, ip };
@@ -232,20 +275,35 @@ export class NameResolver {
     const number = port === undefined ? undefined : portNumber(port);
     // A number that the service does not have is still a packet that can be sent: the trace shows what becomes of it.
     if (number !== undefined) return { ...base, port: number, protocol: wanted ?? 'tcp' };
-    throw portError(`service "${name}"`, ports.map((p) => ({ name: p.name, port: p.port })), port, `svc/${name}`);
+    throw portError(
+      `service "${name}"`,
+      ports.map((p) => ({ name: p.name, port: p.port })),
+      port,
+      `svc/${name}`,
+    );
   }
 
-  #podDestination(text: string, pod: Pod, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+  #podDestination(
+    text: string,
+    pod: Pod,
+    port: string | undefined,
+    wanted: TransportProtocol | undefined,
+  ): DestinationRef {
     const ipText = podIPs(pod)[0];
     const ip = ipText === undefined ? undefined : tryParseIp(ipText);
     const name = pod.metadata.name;
-    if (ip === undefined) throw new UsageError(`pod "${name}" has no IP yet`, `its phase is ${pod.status?.phase ?? 'Pending'}`);
+    if (ip === undefined)
+      throw new UsageError(`pod "${name}" has no IP yet`, `its phase is ${pod.status?.phase ?? 'Pending'}`);
     const base = { text, kind: 'Pod' as const, object: pod, ip };
     if (wanted === 'icmp') return { ...base, protocol: 'icmp' };
     const declared = pod.spec.containers.flatMap((container) => container.ports ?? []);
     const named = declared.find((p) => p.name === port);
     if (named !== undefined) {
-      return { ...base, port: named.containerPort, protocol: wanted ?? ((named.protocol ?? 'TCP').toLowerCase() as TransportProtocol) };
+      return {
+        ...base,
+        port: named.containerPort,
+        protocol: wanted ?? ((named.protocol ?? 'TCP').toLowerCase() as TransportProtocol),
+      };
     }
     const number = port === undefined ? undefined : portNumber(port);
     if (number !== undefined) return { ...base, port: number, protocol: wanted ?? 'tcp' };
@@ -253,13 +311,21 @@ export class NameResolver {
     if (port === undefined && open.length === 1) return { ...base, port: open[0]!.port, protocol: open[0]!.protocol };
     throw portError(
       `pod "${name}"`,
-      open.map((listener) => ({ name: declared.find((p) => p.containerPort === listener.port)?.name, port: listener.port })),
+      open.map((listener) => ({
+        name: declared.find((p) => p.containerPort === listener.port)?.name,
+        port: listener.port,
+      })),
       port,
       `pod/${name}`,
     );
   }
 
-  #nodeDestination(text: string, node: Node, port: string | undefined, wanted: TransportProtocol | undefined): DestinationRef {
+  #nodeDestination(
+    text: string,
+    node: Node,
+    port: string | undefined,
+    wanted: TransportProtocol | undefined,
+  ): DestinationRef {
     const ip = tryParseIp(internalIPs(node)[0] ?? '');
     if (ip === undefined) throw new UsageError(`node "${node.metadata.name}" has no address`);
     const protocol = wanted ?? 'tcp';
@@ -323,10 +389,16 @@ function protocolOf(port: ServicePort): TransportProtocol {
   return (port.protocol ?? 'TCP').toLowerCase() as TransportProtocol;
 }
 
-function pickPort(ports: readonly ServicePort[], port: string | undefined, wanted: TransportProtocol | undefined): ServicePort | undefined {
+function pickPort(
+  ports: readonly ServicePort[],
+  port: string | undefined,
+  wanted: TransportProtocol | undefined,
+): ServicePort | undefined {
   const fitting = wanted === undefined ? ports : ports.filter((candidate) => protocolOf(candidate) === wanted);
   if (port === undefined) return fitting.length === 1 ? fitting[0] : undefined;
-  return fitting.find((candidate) => candidate.name === port) ?? fitting.find((candidate) => String(candidate.port) === port);
+  return (
+    fitting.find((candidate) => candidate.name === port) ?? fitting.find((candidate) => String(candidate.port) === port)
+  );
 }
 
 function portNumber(text: string): number | undefined {
@@ -335,15 +407,28 @@ function portNumber(text: string): number | undefined {
   return port >= 1 && port <= 65535 ? port : undefined;
 }
 
-function portError(what: string, ports: readonly { name?: string; port: number }[], asked: string | undefined, prefix: string): UsageError {
-  const list = ports.map((port) => (port.name === undefined ? String(port.port) : `${port.port} (${port.name})`)).join(', ');
+function portError(
+  what: string,
+  ports: readonly { name?: string; port: number }[],
+  asked: string | undefined,
+  prefix: string,
+): UsageError {
+  const list = ports
+    .map((port) => (port.name === undefined ? String(port.port) : `${port.port} (${port.name})`))
+    .join(', ');
   if (asked === undefined) {
     if (ports.length === 0) return new UsageError(`${what}: no port is known`, `write ${prefix}:PORT`);
-    return new UsageError(`${what} has ${ports.length} ports: ${list}`, `write ${prefix}:${ports[0]!.name ?? ports[0]!.port}`);
+    return new UsageError(
+      `${what} has ${ports.length} ports: ${list}`,
+      `write ${prefix}:${ports[0]!.name ?? ports[0]!.port}`,
+    );
   }
   if (/^[0-9]+$/.test(asked)) return new UsageError(`${asked} is not a port`, 'ports are 1 to 65535');
   const names = ports.flatMap((port) => (port.name === undefined ? [] : [port.name]));
-  return new UsageError(`${what} has no port named ${JSON.stringify(asked)}`, didYouMean(asked, names) ?? `its ports: ${list === '' ? 'none' : list}`);
+  return new UsageError(
+    `${what} has no port named ${JSON.stringify(asked)}`,
+    didYouMean(asked, names) ?? `its ports: ${list === '' ? 'none' : list}`,
+  );
 }
 
 /** Splits `host:port`; an IPv6 address needs brackets to carry a port. */

@@ -47,7 +47,10 @@ export class PodHandle {
     const url = new URL(request.url);
     if (url.protocol !== 'http:') throw new TypeError(`fetch failed: ${url.protocol} is not modelled`);
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    const ip = host === 'localhost' ? tryParseIp('127.0.0.1') : (tryParseIp(host) ?? this.#cluster.resolve(host, this.#namespace));
+    const ip =
+      host === 'localhost'
+        ? tryParseIp('127.0.0.1')
+        : (tryParseIp(host) ?? this.#cluster.resolve(host, this.#namespace));
     if (ip === undefined) throw new TypeError('fetch failed', { cause: new Error(`getaddrinfo ENOTFOUND ${host}`) });
     const headers = new Headers(request.headers);
     headers.set('host', url.host);
@@ -63,7 +66,11 @@ export class PodHandle {
         timeout: FETCH_TIMEOUT,
       });
       const empty = answer.status === 204 || answer.status === 304;
-      return new Response(empty ? null : Uint8Array.from(answer.body), { status: answer.status, statusText: answer.statusText, headers: answer.headers });
+      return new Response(empty ? null : Uint8Array.from(answer.body), {
+        status: answer.status,
+        statusText: answer.statusText,
+        headers: answer.headers,
+      });
     } catch (cause) {
       throw new TypeError(`fetch failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
@@ -103,7 +110,10 @@ export class PodHandle {
     const statuses = this.object.status?.containerStatuses ?? [];
     const status = statuses.find((each) => each.name === container);
     if (status === undefined) {
-      throw new UsageError(`pod "${this.name}" has no container ${JSON.stringify(container)}`, `its containers: ${statuses.map((each) => each.name).join(', ')}`);
+      throw new UsageError(
+        `pod "${this.name}" has no container ${JSON.stringify(container)}`,
+        `its containers: ${statuses.map((each) => each.name).join(', ')}`,
+      );
     }
     return status;
   }

@@ -1,4 +1,4 @@
-import { type Netns, type Socket, TcpListener, type TcpConnection, type World } from '@netsim/kernel';
+import { type Netns, type Socket, type TcpConnection, TcpListener, type World } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
 import { encodeResponse, type HttpRequest, MessageReader } from './http/message.ts';
 import { losers } from './lint.ts';
@@ -153,7 +153,9 @@ export class Programs {
     Promise.resolve()
       .then(() => handler(toRequest(message)))
       .then(toBytes)
-      .then(finish, () => finish(encodeResponse({ status: 500, statusText: '', headers: new Headers(), body: new Uint8Array(0) })));
+      .then(finish, () =>
+        finish(encodeResponse({ status: 500, statusText: '', headers: new Headers(), body: new Uint8Array(0) })),
+      );
   }
 
   #send(connection: TcpConnection, response: Response): void {

@@ -45,12 +45,15 @@ export async function httpCall(call: HttpCall): Promise<HttpResponse> {
       if (reader.error !== undefined) failure ??= new HttpError('EPROTO', `${where}: ${reader.error}`);
     },
     onEnd: (open) => {
-      if (response === undefined && reader.headComplete && reader.push(new Uint8Array(0), true)) response = reader.response();
-      if (response === undefined) failure ??= new HttpError('ECONNRESET', `${where}: the connection was closed without an answer`);
+      if (response === undefined && reader.headComplete && reader.push(new Uint8Array(0), true))
+        response = reader.response();
+      if (response === undefined)
+        failure ??= new HttpError('ECONNRESET', `${where}: the connection was closed without an answer`);
       open.close();
     },
     onClose: (error) => {
-      if (response === undefined) failure ??= new HttpError(error === '' ? 'ECONNRESET' : error, `connect ${error || 'ECONNRESET'} ${where}`);
+      if (response === undefined)
+        failure ??= new HttpError(error === '' ? 'ECONNRESET' : error, `connect ${error || 'ECONNRESET'} ${where}`);
     },
   });
   if (connection.error !== '') failure ??= new HttpError(connection.error, `connect ${connection.error} ${where}`);

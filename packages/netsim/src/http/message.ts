@@ -21,9 +21,23 @@ const decoder = new TextDecoder('latin1');
 const HEAD_LIMIT = 64 * 1024;
 
 const reasons: Record<number, string> = {
-  200: 'OK', 201: 'Created', 204: 'No Content', 301: 'Moved Permanently', 302: 'Found', 304: 'Not Modified', 307: 'Temporary Redirect',
-  308: 'Permanent Redirect', 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
-  500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
+  200: 'OK',
+  201: 'Created',
+  204: 'No Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
 };
 export function statusText(status: number): string {
   return reasons[status] ?? '';
@@ -41,7 +55,8 @@ function message(start: string, headers: Iterable<[string, string]>, body: Uint8
 
 export function encodeRequest(request: HttpRequest): Uint8Array {
   const headers: [string, string][] = [...request.headers];
-  if (request.body.length > 0 && !request.headers.has('content-length')) headers.push(['content-length', String(request.body.length)]);
+  if (request.body.length > 0 && !request.headers.has('content-length'))
+    headers.push(['content-length', String(request.body.length)]);
   return message(`${request.method} ${request.target} HTTP/1.1`, headers, request.body);
 }
 

@@ -31,9 +31,26 @@ export function buildPath(walk: Walk, known: Knowledge): Path {
     ...(backend === undefined ? {} : { backend }),
     ...(outcome.cause === undefined ? {} : { cause: outcome.cause }),
     ...(outcome.advice === undefined ? {} : { advice: outcome.advice }),
-    request: { hops: hopsOf(request) },
+    request: {
+      hops: hopsOf(withChoices(outcome.disposition === 'EXITS_CLUSTER' ? inside(request, known) : request, known)),
+    },
     ...(reply.length === 0 ? {} : { reply: { hops: hopsOf(reply) } }),
   };
+}
+
+/** Without the fate that a packet meets outside, which is not the cluster's to tell. */
+function inside(events: readonly TraceEvent[], known: Knowledge): readonly TraceEvent[] {
+  return events.filter(({ where, step }) => step.kind !== 'drop' || !known.isOutside(where.name));
+}
+
+/** Says at the rule that draws an endpoint which one of how many it is. */
+function withChoices(events: readonly TraceEvent[], known: Knowledge): TraceEvent[] {
+  return events.map((event) => {
+    const { step } = event;
+    if (step.kind !== 'rule' || !step.action.startsWith('jump KUBE-SEP-')) return event;
+    const choice = known.choiceOf(event.where.name, step.chain, step.index);
+    return choice === undefined ? event : { ...event, step: { ...step, choice } };
+  });
 }
 
 /** The call that was to send the packet failed: there is no way to the destination. */
@@ -61,8 +78,8 @@ function backendOf(request: readonly TraceEvent[], ended: Outcome, known: Knowle
   const target = finalTarget(request, destination);
   if (target === undefined) return undefined;
   if (destination.kind === 'Service' && !wasTranslated(request)) return undefined;
-  const pod = ended.endedIn === undefined ? undefined : known.podOf(ended.endedIn);
-  if (pod !== undefined && ended.disposition !== 'EXITS_CLUSTER') {
+  const pod = known.podWithAddress(target.ip);
+  if (pod !== undefined) {
     const { name, namespace } = pod.metadata;
     return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ...target };
   }
@@ -81,10 +98,14 @@ function wasTranslated(request: readonly TraceEvent[]): boolean {
   return request.some(({ step }) => isNat(step));
 }
 
-function finalTarget(request: readonly TraceEvent[], destination: DestinationRef): { ip: string; port: number } | undefined {
+function finalTarget(
+  request: readonly TraceEvent[],
+  destination: DestinationRef,
+): { ip: string; port: number } | undefined {
   let text: string | undefined;
   for (const { step } of request) if (isNat(step)) text = step.to;
-  if (text === undefined) return destination.port === undefined ? undefined : { ip: formatIp(destination.ip), port: destination.port };
+  if (text === undefined)
+    return destination.port === undefined ? undefined : { ip: formatIp(destination.ip), port: destination.port };
   const colon = text.lastIndexOf(':');
   return { ip: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
 }

@@ -40,7 +40,9 @@ export class Collector implements Tracer {
     if (made !== undefined) return made;
     const delivered = this.events.findIndex(({ trackId, step }) => trackId === this.request && step.kind === 'socket');
     if (delivered < 0) return 0;
-    const next = this.events.find(({ trackId, step }, index) => index > delivered && trackId !== this.request && step.kind === 'send');
+    const next = this.events.find(
+      ({ trackId, step }, index) => index > delivered && trackId !== this.request && step.kind === 'send',
+    );
     return next?.trackId ?? 0;
   }
 

@@ -1,5 +1,5 @@
 import { isReady } from '@netsim/control';
-import type { KubeObject, ObjectStore, Path as ObjectPath, Pod, Service } from '@netsim/manifest';
+import type { KubeObject, Path as ObjectPath, ObjectStore, Pod, Service } from '@netsim/manifest';
 import { matchesLabels, ORIGIN } from '@netsim/manifest';
 import type { Cause, Disposition, Step } from '@netsim/trace';
 import { LISTEN_ANNOTATION, podListeners } from '../listeners.ts';
@@ -22,6 +22,10 @@ export interface Knowledge {
   readonly destination: DestinationRef;
   /** The pod whose netns this is; undefined for a node's own and for outside hosts. */
   podOf(netns: string): Pod | undefined;
+  /** The pod with this address (one with its own netns). */
+  podWithAddress(ip: string): Pod | undefined;
+  /** Among the rules of a service chain that each lead to an endpoint: which one a rule is, of how many. */
+  choiceOf(netns: string, chain: string, index: number): { number: number; of: number } | undefined;
   /** True for the namespace that stands for the world outside. */
   isOutside(netns: string): boolean;
 }
@@ -44,8 +48,12 @@ export function judgeRequest(events: readonly TraceEvent[], known: Knowledge): O
     if (outcome !== undefined) return { endedIn: where.name, ...outcome };
     if (step.kind === 'send' || step.kind === 'receive') break;
   }
-  if (last !== undefined && known.isOutside(last.where.name)) return { endedIn: last.where.name, ...leaves(known) };
-  return { disposition: 'DROPPED', reason: `the packet was not seen again after ${last?.where.machine ?? 'it was sent'}` };
+  if (last !== undefined && known.isOutside(last.where.name))
+    return { endedIn: last.where.name, ...leaves(events, known) };
+  return {
+    disposition: 'DROPPED',
+    reason: `the packet was not seen again after ${last?.where.machine ?? 'it was sent'}`,
+  };
 }
 
 function decide(events: readonly TraceEvent[], index: number, known: Knowledge): Outcome | undefined {
@@ -53,7 +61,10 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
   switch (step.kind) {
     case 'socket':
       if (step.action === 'delivered' || step.action === 'accepted') {
-        return { disposition: 'DELIVERED', reason: `${step.program ?? 'a socket'} took it${step.socket === undefined ? '' : ` on ${step.socket}`}` };
+        return {
+          disposition: 'DELIVERED',
+          reason: `${step.program ?? 'a socket'} took it${step.socket === undefined ? '' : ` on ${step.socket}`}`,
+        };
       }
       return noListener(events, where.name, known);
     case 'rule':
@@ -62,7 +73,10 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
       return undefined;
     case 'policy':
       return step.action === 'DROP'
-        ? { disposition: 'DROPPED', reason: `the policy of chain ${step.chain} (table ${step.table}) on ${where.machine} is DROP` }
+        ? {
+            disposition: 'DROPPED',
+            reason: `the policy of chain ${step.chain} (table ${step.table}) on ${where.machine} is DROP`,
+          }
         : undefined;
     case 'drop': {
       // A rule or a missing socket says more than the drop that follows it.
@@ -70,7 +84,7 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
         const earlier = decide(events, before, known);
         if (earlier !== undefined && earlier.disposition !== 'DELIVERED') return earlier;
       }
-      if (known.isOutside(where.name)) return leaves(known);
+      if (known.isOutside(where.name)) return leaves(events, known);
       if (step.reason === 'NO_SOCKET') return noListener(events, where.name, known);
       return {
         disposition: dropDispositions[step.reason] ?? 'DROPPED',
@@ -96,7 +110,12 @@ const dropWords: Record<string, string> = {
   NETSIM_RULE_BUDGET: 'dropped it after too many rules',
 };
 
-function dropReason(reason: string, machine: string, events: readonly TraceEvent[], detail: string | undefined): string {
+function dropReason(
+  reason: string,
+  machine: string,
+  events: readonly TraceEvent[],
+  detail: string | undefined,
+): string {
   const target = lastDestination(events);
   return `${machine} ${dropWords[reason] ?? `dropped it (${reason})`}${target === undefined ? '' : `: ${target}`}${detail === undefined ? '' : ` (${detail})`}`;
 }
@@ -110,22 +129,44 @@ function lastDestination(events: readonly TraceEvent[]): string | undefined {
   return undefined;
 }
 
-function leaves(known: Knowledge): Outcome {
+function leaves(events: readonly TraceEvent[], known: Knowledge): Outcome {
   const { destination } = known;
   if (destination.kind !== 'Service') {
-    return { disposition: 'EXITS_CLUSTER', reason: 'it leaves the cluster by the default route; what happens there is not in the manifests' };
+    return {
+      disposition: 'EXITS_CLUSTER',
+      reason: 'it leaves the cluster by the default route; what happens there is not in the manifests',
+    };
   }
   const service = destination.object as Service;
-  const ports = (service.spec.ports ?? []).map((port) => `${(port.protocol ?? 'TCP').toLowerCase()} ${port.port}`).join(', ');
+  const ports = (service.spec.ports ?? [])
+    .map((port) => `${(port.protocol ?? 'TCP').toLowerCase()} ${port.port}`)
+    .join(', ');
   const asked = destination.port === undefined ? destination.protocol : `${destination.protocol} ${destination.port}`;
   const hasPort = (service.spec.ports ?? []).some(
     (port) => port.port === destination.port && (port.protocol ?? 'TCP').toLowerCase() === destination.protocol,
   );
-  if (hasPort) return { disposition: 'EXITS_CLUSTER', reason: 'its endpoint is outside the cluster; what happens there is not in the manifests' };
+  if (hasPort && events.some(({ step }) => step.kind === 'nat' && step.direction === 'dst')) {
+    return {
+      disposition: 'EXITS_CLUSTER',
+      reason: 'its endpoint is outside the cluster; what happens there is not in the manifests',
+    };
+  }
+  if (hasPort) {
+    return {
+      disposition: 'EXITS_CLUSTER',
+      reason: `${known.destination.text} has a cluster IP, which exists only in the rules of the nodes: from outside it is an address like any other, and no route leads to it`,
+      cause: causeOf(service, ['spec', 'type'], `type: ${service.spec.type ?? 'ClusterIP'}`),
+      advice: 'From outside a service is reached by a NodePort, a LoadBalancer or an Ingress',
+    };
+  }
   return {
     disposition: 'EXITS_CLUSTER',
     reason: `no rule is for ${asked}: a virtual IP exists only together with its ports (${ports === '' ? 'none' : ports}), so the packet left by the default route and no answer comes`,
-    cause: causeOf(service, ['spec', 'ports'], `service "${service.metadata.name}" has ${ports === '' ? 'no ports' : ports}`),
+    cause: causeOf(
+      service,
+      ['spec', 'ports'],
+      `service "${service.metadata.name}" has ${ports === '' ? 'no ports' : ports}`,
+    ),
     advice:
       destination.protocol === 'icmp'
         ? `Do not ping a service: try its port (curl, nc -z) instead`
@@ -191,7 +232,9 @@ function noEndpoints(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
   const wanted = Object.entries(selector)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-  const pods = known.store.list<Pod>('Pod', namespace).filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
+  const pods = known.store
+    .list<Pod>('Pod', namespace)
+    .filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
   if (pods.length === 0) {
     return {
       disposition: 'NO_ENDPOINTS',
@@ -201,7 +244,10 @@ function noEndpoints(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
     };
   }
   const waiting = pods.filter((pod) => !isReady(pod));
-  const list = waiting.slice(0, 3).map((pod) => `"${pod.metadata.name}"`).join(', ');
+  const list = waiting
+    .slice(0, 3)
+    .map((pod) => `"${pod.metadata.name}"`)
+    .join(', ');
   if (waiting.length === pods.length) {
     return {
       disposition: 'NO_ENDPOINTS',
@@ -223,7 +269,10 @@ function noListener(events: readonly TraceEvent[], netns: string, known: Knowled
   const port = packet?.dport;
   const pod = known.podOf(netns);
   if (pod === undefined) {
-    return { disposition: 'NO_LISTENER', reason: `nothing listens on ${packet?.dst ?? 'the node'}${port === undefined ? '' : ` port ${port}`}` };
+    return {
+      disposition: 'NO_LISTENER',
+      reason: `nothing listens on ${packet?.dst ?? 'the node'}${port === undefined ? '' : ` port ${port}`}`,
+    };
   }
   const name = pod.metadata.name;
   const { listeners, complete, unknown } = podListeners(pod);
@@ -241,11 +290,17 @@ function noListener(events: readonly TraceEvent[], netns: string, known: Knowled
     return {
       disposition: 'NO_LISTENER',
       reason: `pod "${name}" listens on localhost only (127.0.0.1:${port}): its own address ${packet?.dst} has no listener, the connection is refused`,
-      cause: causeOf(pod, ['metadata', 'annotations', LISTEN_ANNOTATION], `${LISTEN_ANNOTATION}: ${pod.metadata.annotations?.[LISTEN_ANNOTATION] ?? ''}`),
+      cause: causeOf(
+        pod,
+        ['metadata', 'annotations', LISTEN_ANNOTATION],
+        `${LISTEN_ANNOTATION}: ${pod.metadata.annotations?.[LISTEN_ANNOTATION] ?? ''}`,
+      ),
       advice: 'Let the program listen on 0.0.0.0',
     };
   }
-  const open = listeners.map((listener) => `${listener.port}${listener.protocol === 'tcp' ? '' : `/${listener.protocol}`}`);
+  const open = listeners.map(
+    (listener) => `${listener.port}${listener.protocol === 'tcp' ? '' : `/${listener.protocol}`}`,
+  );
   return {
     disposition: 'NO_LISTENER',
     reason: `nothing in pod "${name}" listens on port ${port}${open.length === 0 ? '' : `; it listens on ${open.join(', ')}`}`,
@@ -253,18 +308,32 @@ function noListener(events: readonly TraceEvent[], netns: string, known: Knowled
   };
 }
 
-function portCause(pod: Pod, port: number | undefined, open: readonly string[], known: Knowledge): Pick<Outcome, 'cause' | 'advice'> {
+function portCause(
+  pod: Pod,
+  port: number | undefined,
+  open: readonly string[],
+  known: Knowledge,
+): Pick<Outcome, 'cause' | 'advice'> {
   const { destination } = known;
   const service = destination.kind === 'Service' ? (destination.object as Service) : undefined;
   if (service === undefined || destination.servicePort === undefined) {
     return {
-      cause: causeOf(pod, ['spec', 'containers'], `ports: ${open.join(', ')}`),
-      advice: open.length === 0 ? `Annotate the pod with ${LISTEN_ANNOTATION} if it does listen` : `Use port ${open[0]}`,
+      cause: causeOf(
+        pod,
+        ['spec', 'containers'],
+        open.length === 0 ? 'no listening port' : `ports: ${open.join(', ')}`,
+      ),
+      advice:
+        open.length === 0 ? `Annotate the pod with ${LISTEN_ANNOTATION} if it does listen` : `Use port ${open[0]}`,
     };
   }
   const index = service.spec.ports!.indexOf(destination.servicePort);
   return {
-    cause: causeOf(service, ['spec', 'ports', index, 'targetPort'], `targetPort: ${destination.servicePort.targetPort ?? destination.servicePort.port}`),
+    cause: causeOf(
+      service,
+      ['spec', 'ports', index, 'targetPort'],
+      `targetPort: ${destination.servicePort.targetPort ?? destination.servicePort.port}`,
+    ),
     advice:
       open.length === 0
         ? `Annotate the pods with ${LISTEN_ANNOTATION} if they do listen on ${port}`

@@ -1,7 +1,8 @@
+import { podIPs } from '@netsim/control';
 import type { Netns } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
-import { formatIp } from '@netsim/wire';
+import { familyOf, formatIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
 import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
@@ -63,6 +64,8 @@ class Tracing {
       store,
       destination,
       podOf: (netns) => datapath.podOf(netns),
+      podWithAddress: (ip) => this.#podsByAddress().get(ip),
+      choiceOf: (netns, chain, index) => choiceOf(cluster, netns, chain, index, destination),
       isOutside: (netns) => netns === datapath.routerName,
     };
   }
@@ -89,6 +92,17 @@ class Tracing {
     };
   }
 
+  #pods: Map<string, Pod> | undefined;
+  #podsByAddress(): ReadonlyMap<string, Pod> {
+    if (this.#pods === undefined) {
+      this.#pods = new Map();
+      for (const pod of this.#cluster.store.list<Pod>('Pod')) {
+        if (pod.spec.hostNetwork !== true) for (const ip of podIPs(pod)) this.#pods.set(ip, pod);
+      }
+    }
+    return this.#pods;
+  }
+
   #walk(probability: number): Path {
     const collector = new Collector();
     walkPacket(this.#netns, this.#destination, collector);
@@ -100,10 +114,13 @@ class Tracing {
     const { random, world } = this.#cluster;
     let script: readonly boolean[] | undefined = [];
     for (let walked = 0; script !== undefined; walked++) {
-      if (walked === MAX_PATHS) throw new UsageError(`more than ${MAX_PATHS} paths`, 'trace one with --endpoint, or many with --count');
+      if (walked === MAX_PATHS)
+        throw new UsageError(`more than ${MAX_PATHS} paths`, 'trace one with --endpoint, or many with --count');
       for (const netns of world.allNetns()) netns.netfilter?.flushConnections();
       const collector = new Collector();
-      const made: readonly Choice[] = random.withScript(script, () => walkPacket(this.#netns, this.#destination, collector));
+      const made: readonly Choice[] = random.withScript(script, () =>
+        walkPacket(this.#netns, this.#destination, collector),
+      );
       yield buildPath({ collector, probability: probabilityOf(made), from: this.#netns }, this.#known);
       script = nextScript(made);
     }
@@ -115,7 +132,12 @@ class Tracing {
     for (const path of this.#everyPath()) {
       const { backend } = path;
       if (backend === undefined) continue;
-      if (backend.name === wanted || backend.ip === wanted || `${backend.namespace}/${backend.name}` === wanted || `${backend.ip}:${backend.port}` === wanted) {
+      if (
+        backend.name === wanted ||
+        backend.ip === wanted ||
+        `${backend.namespace}/${backend.name}` === wanted ||
+        `${backend.ip}:${backend.port}` === wanted
+      ) {
         return { ...path, probability: 1 };
       }
       seen.push(backend.name);
@@ -155,7 +177,12 @@ class Tracing {
     switch (source.kind) {
       case 'Pod': {
         const { name, namespace } = source.pod.metadata;
-        return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ip: ip ?? source.pod.status?.podIP ?? '' };
+        return {
+          kind: 'Pod',
+          ...(namespace === undefined ? {} : { namespace }),
+          name,
+          ip: ip ?? source.pod.status?.podIP ?? '',
+        };
       }
       case 'Node':
         return { kind: 'Node', name: source.node.metadata.name, ip: ip ?? '' };
@@ -163,6 +190,31 @@ class Tracing {
         return { kind: 'Host', name: source.name, ip: ip ?? (source.ip === undefined ? '' : formatIp(source.ip)) };
     }
   }
+}
+
+function choiceOf(
+  cluster: Cluster,
+  netns: string,
+  chain: string,
+  index: number,
+  destination: DestinationRef,
+): { number: number; of: number } | undefined {
+  const nat = cluster.world.netns(netns)?.netfilter?.ruleset(familyOf(destination.ip)).tables.get('nat');
+  const rules = nat?.chains.get(chain)?.rules;
+  if (rules === undefined) return undefined;
+  let number = 0;
+  let of = 0;
+  for (const [at, { target, matches }] of rules.entries()) {
+    if (
+      target?.kind !== 'jump' ||
+      !target.chain.startsWith('KUBE-SEP-') ||
+      matches.some((match) => match.kind === 'recent')
+    )
+      continue;
+    of++;
+    if (at < index) number++;
+  }
+  return rules[index - 1]?.matches.some((match) => match.kind === 'recent') ? undefined : { number, of };
 }
 
 function netnsOf(cluster: Cluster, source: SourceRef): Netns {
@@ -198,7 +250,12 @@ function walkPacket(netns: Netns, { ip, port, protocol }: DestinationRef, collec
   const { world } = netns;
   world.tracer = collector;
   try {
-    const { trackId, trackIds, error } = netns.sendProbe({ protocol, dst: ip, ...(port === undefined ? {} : { dport: port }), payloadLength: PAYLOAD });
+    const { trackId, trackIds, error } = netns.sendProbe({
+      protocol,
+      dst: ip,
+      ...(port === undefined ? {} : { dport: port }),
+      payloadLength: PAYLOAD,
+    });
     collector.identify(trackId, trackIds, error);
   } finally {
     world.tracer = null;
