@@ -1,0 +1,80 @@
+// The emulated cluster: packets of one established flow, and datagrams that are each a flow of their own.
+import { Skb } from '@netsim/kernel';
+import { parseIp } from '@netsim/wire';
+import { Cluster } from 'netsim';
+import { flowCluster, serviceIp } from './clusters.mjs';
+import { measure } from './harness.mjs';
+
+/** Flows until conntrack is emptied, as between the rounds on the kernel's side; here the emptying is in the time. */
+const FLOWS = 50_000;
+const PACKETS = 10_000;
+/** Bytes of payload, as the kernel's side sends. */
+const PAYLOAD = { payloadLength: 18, trackId: 0 };
+
+/**
+ * @returns the two rates, and what the kernel's side needs to do the same: the plan and where the flow runs in it
+ */
+export async function measureOurs(services, { seconds }) {
+  const cluster = await Cluster.load({ objects: flowCluster(services) });
+  const established = await measureEstablished(cluster, seconds);
+  const fresh = await measureNew(cluster, services, seconds);
+  const plan = cluster.plan();
+  const netns = (label) => plan.netns.find((config) => config.label === label).name;
+  const targets = Array.from({ length: services }, (_, i) => ({ ip: serviceIp(i), port: 80 }));
+  const flow = {
+    source: netns('default/client'),
+    sink: netns('default/server'),
+    sinkPort: 8080,
+    sourceBlock: '10.244.1.2/27',
+    nodes: ['w1', 'w2'],
+    targets,
+  };
+  return { plan, flow, established, fresh };
+}
+
+async function measureEstablished(cluster, seconds) {
+  const flow = cluster.flow({ from: 'pod/client', to: 'svc/svc-0', protocol: 'udp' });
+  const first = flow.send();
+  if (first !== 'DELIVERED') throw new Error(`the flow ends with ${first}`);
+  const run = () => {
+    let delivered = 0;
+    for (let i = 0; i < PACKETS; i++) if (flow.send() === 'DELIVERED') delivered++;
+    if (delivered !== PACKETS) throw new Error(`${PACKETS - delivered} packets were lost`);
+    return delivered;
+  };
+  const rate = await measure('established flow', PACKETS, run, { seconds });
+  flow.close();
+  return rate;
+}
+
+async function measureNew(cluster, services, seconds) {
+  const { world } = cluster;
+  const socket = cluster.netnsOfPod(pod(cluster, 'client')).bindUdp();
+  const sink = cluster.netnsOfPod(pod(cluster, 'server')).sockets.udp.list().find((one) => one.localPort === 8080);
+  const nodes = ['w1', 'w2'].map((name) => world.requireNetns(name).netfilter);
+  const targets = Array.from({ length: services }, (_, i) => parseIp(serviceIp(i)));
+  const firstSource = parseIp('10.244.1.2');
+  let flow = 0;
+  const run = () => {
+    const before = sink.received;
+    for (let i = 0; i < FLOWS; i++, flow++) {
+      const skb = new Skb();
+      PAYLOAD.dst = targets[flow % services];
+      PAYLOAD.dport = 80;
+      socket.prepare(skb, PAYLOAD);
+      skb.src = firstSource + (Math.floor(flow / 60_000) % 30);
+      skb.sport = 1024 + (flow % 60_000);
+      socket.transmit(skb);
+      world.run();
+    }
+    const delivered = sink.received - before;
+    if (delivered !== FLOWS) throw new Error(`${FLOWS - delivered} of ${FLOWS} flows were lost`);
+    for (const node of nodes) node.flushConnections();
+    return delivered;
+  };
+  return await measure('new flows', FLOWS, run, { seconds });
+}
+
+function pod(cluster, name) {
+  return cluster.store.get('Pod', 'default', name);
+}
