@@ -1,4 +1,4 @@
-import type { AnyObject, KubeObject } from '@netsim/manifest';
+import type { AnyObject, KubeObject, ObjectMeta } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey } from '../core/keys.ts';
@@ -8,6 +8,11 @@ import { objectKey } from '../core/keys.ts';
  * (the same manifest applied again) everything that the control plane had decided: UID, status, addresses, node.
  */
 export class Admission extends Controller {
+  /**
+   * New pods, for one round: the scheduler or the kubelet are about to put them again and complete them on the way,
+   * which spares a big cluster one version of every pod.
+   */
+  #deferred = new Set<string>();
   /** What the object replaced, by `kind/key`, until it is admitted. */
   readonly #replaced = new Map<string, KubeObject>();
 
@@ -18,15 +23,25 @@ export class Admission extends Controller {
       const key = `${object.kind} ${objectKey(object)}`;
       if (type === 'DELETED') {
         this.#replaced.delete(key);
+        this.#deferred.delete(key);
         return;
       }
       if (old?.metadata.uid !== undefined) this.#replaced.set(key, old);
-      this.queue.add(key);
+      if (object.kind === 'Pod' && old === undefined) this.#deferred.add(key);
+      else this.queue.add(key);
     });
   }
 
+  override sync(): boolean {
+    const deferred = this.#deferred;
+    this.#deferred = new Set();
+    const any = super.sync();
+    for (const key of deferred) this.queue.add(key);
+    return any || deferred.size > 0;
+  }
+
   protected override reconcile(key: string): void {
-    const { store, names, time } = this.context;
+    const { store } = this.context;
     const space = key.indexOf(' ');
     const kind = key.slice(0, space);
     const slash = key.indexOf('/', space);
@@ -40,9 +55,16 @@ export class Admission extends Controller {
       store.put(carryOver(replaced, object));
       return;
     }
-    const { creationTimestamp = time() } = object.metadata;
-    store.put({ ...object, metadata: { ...object.metadata, uid: names.uid(key), creationTimestamp } });
+    store.put({ ...object, metadata: admittedMetadata(this.context, object) });
   }
+}
+
+/** The metadata of an object with the UID and the creation time that the API server gives a new one. */
+export function admittedMetadata({ names, time }: Context, object: KubeObject): ObjectMeta {
+  const { metadata } = object;
+  if (metadata.uid !== undefined) return metadata;
+  const { creationTimestamp = time() } = metadata;
+  return { ...metadata, uid: names.uid(`${object.kind} ${objectKey(object)}`), creationTimestamp };
 }
 
 /** Fields of `spec` that the control plane allocates and a manifest leaves out. */

@@ -4,7 +4,7 @@ import { splitKey } from '../core/keys.ts';
 import { isReady, podIPs } from '../kubelet/pod-status.ts';
 import { clusterIPs } from '../services/service-families.ts';
 import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
-import { type Offer, repack, type Subset } from './repack.ts';
+import { type Offer, repack, type Subset, type SubsetPort } from './repack.ts';
 import { endpointsLabels, sameLabels, triggerTime } from './service-labels.ts';
 import { podSelector, ServiceQueue } from './service-queue.ts';
 
@@ -83,22 +83,25 @@ function offersOf(service: Service, pods: readonly Pod[]): Offer[] {
   const offers: Offer[] = [];
   const publish = service.spec.publishNotReadyAddresses === true;
   const ports = service.spec.ports ?? [];
+  const headless = clusterIPs(service)[0] === 'None';
   for (const pod of pods) {
     if (!belongsInEndpoints(pod, publish)) continue;
     const address = addressOf(pod, service);
     if (address === undefined) continue;
     const ready = publish || isReady(pod);
-    if (ports.length === 0 && clusterIPs(service)[0] === 'None') offers.push({ address, ready, port: undefined });
+    const offered: SubsetPort[] = [];
     for (const each of ports) {
       const port = findPort(pod, each);
       if (port === undefined) continue;
       const { name, protocol = 'TCP', appProtocol } = each;
-      offers.push({
-        address,
-        ready,
-        port: { ...(name ? { name } : {}), port, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) },
+      offered.push({
+        ...(name ? { name } : {}),
+        port,
+        protocol,
+        ...(appProtocol === undefined ? {} : { appProtocol }),
       });
     }
+    if (offered.length > 0 || (ports.length === 0 && headless)) offers.push({ address, ready, ports: offered });
   }
   return offers;
 }
@@ -150,5 +153,6 @@ function truncate(subsets: Subset[]): { subsets: Subset[]; truncated: boolean } 
 }
 
 function sameSubsets(a: readonly Subset[] | undefined, b: readonly Subset[]): boolean {
-  return JSON.stringify(a ?? []) === JSON.stringify(b);
+  if ((a?.length ?? 0) !== b.length) return false;
+  return a === undefined || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -3,11 +3,11 @@ import type { EndpointAddress, Endpoints } from '@netsim/manifest';
 export type Subset = NonNullable<Endpoints['subsets']>[number];
 export type SubsetPort = NonNullable<Subset['ports']>[number];
 
-/** One address as a pod offers it under one port; no port for a headless service without ports. */
+/** What a pod offers: its address under some ports. No ports at all for a headless service without ports. */
 export interface Offer {
   readonly address: EndpointAddress;
   readonly ready: boolean;
-  readonly port: SubsetPort | undefined;
+  readonly ports: readonly SubsetPort[];
 }
 
 /**
@@ -16,44 +16,72 @@ export interface Offer {
  * have equal text (the order itself differs from the real one, which sorts by hash).
  */
 export function repack(offers: readonly Offer[]): Subset[] {
-  const addresses = new Map<string, EndpointAddress>();
-  const byPort = new Map<string, { port: SubsetPort | undefined; ready: Map<string, boolean> }>();
-  for (const { address, ready, port } of offers) {
-    const id = `${address.ip} ${address.targetRef?.uid ?? ''}`;
-    if (!addresses.has(id)) addresses.set(id, address);
-    const portId =
-      port === undefined ? '' : `${port.name ?? ''} ${port.port} ${port.protocol} ${port.appProtocol ?? ''}`;
-    let group = byPort.get(portId);
-    if (group === undefined) {
-      group = { port, ready: new Map() };
-      byPort.set(portId, group);
+  const first = offers[0];
+  if (first === undefined) return [];
+  // Nearly always all pods offer the same.
+  if (offers.every(({ ports }) => samePorts(ports, first.ports))) return [subset(distinct(offers), first.ports)];
+  const byPort = new Map<string, { port: SubsetPort | undefined; offers: Offer[] }>();
+  for (const offer of offers) {
+    for (const port of offer.ports.length === 0 ? [undefined] : offer.ports) {
+      const key =
+        port === undefined ? '' : `${port.name ?? ''} ${port.port} ${port.protocol} ${port.appProtocol ?? ''}`;
+      const group = byPort.get(key);
+      if (group === undefined) byPort.set(key, { port, offers: [offer] });
+      else group.offers.push(offer);
     }
-    group.ready.set(id, ready || group.ready.get(id) === true);
   }
-  const byAddresses = new Map<string, { ready: Map<string, boolean>; ports: SubsetPort[] }>();
-  for (const { port, ready } of byPort.values()) {
-    const key = [...ready]
-      .map(([id, isReady]) => `${id} ${isReady}`)
+  const byAddresses = new Map<string, { offers: readonly Offer[]; ports: SubsetPort[] }>();
+  for (const { port, offers: group } of byPort.values()) {
+    const same = distinct(group);
+    const key = same
+      .map((offer) => `${identity(offer)} ${offer.ready}`)
       .sort()
       .join();
-    let subset = byAddresses.get(key);
-    if (subset === undefined) {
-      subset = { ready, ports: [] };
-      byAddresses.set(key, subset);
+    let found = byAddresses.get(key);
+    if (found === undefined) {
+      found = { offers: same, ports: [] };
+      byAddresses.set(key, found);
     }
-    if (port !== undefined) subset.ports.push(port);
+    if (port !== undefined) found.ports.push(port);
   }
-  return [...byAddresses.values()].map(({ ready, ports }) => {
-    const pick = (wanted: boolean) =>
-      [...ready]
-        .filter(([, isReady]) => isReady === wanted)
-        .map(([id]) => addresses.get(id)!)
-        .sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
-    const [up, down] = [pick(true), pick(false)];
-    return {
-      ...(up.length === 0 ? {} : { addresses: up }),
-      ...(down.length === 0 ? {} : { notReadyAddresses: down }),
-      ...(ports.length === 0 ? {} : { ports }),
-    };
+  return [...byAddresses.values()].map(({ offers: group, ports }) => subset(group, ports));
+}
+
+function subset(offers: readonly Offer[], ports: readonly SubsetPort[]): Subset {
+  const up: EndpointAddress[] = [];
+  const down: EndpointAddress[] = [];
+  for (const { address, ready } of offers) (ready ? up : down).push(address);
+  return {
+    ...(up.length === 0 ? {} : { addresses: up.sort(byAddress) }),
+    ...(down.length === 0 ? {} : { notReadyAddresses: down.sort(byAddress) }),
+    ...(ports.length === 0 ? {} : { ports: [...ports] }),
+  };
+}
+
+/** One offer for each address of each pod, the ready one of two. */
+function distinct(offers: readonly Offer[]): readonly Offer[] {
+  const found = new Map<string, Offer>();
+  for (const offer of offers) {
+    const id = identity(offer);
+    if (found.get(id)?.ready !== true) found.set(id, offer);
+  }
+  return found.size === offers.length ? offers : [...found.values()];
+}
+
+function identity({ address }: Offer): string {
+  return `${address.ip} ${address.targetRef?.uid ?? ''}`;
+}
+
+function samePorts(a: readonly SubsetPort[], b: readonly SubsetPort[]): boolean {
+  if (a.length !== b.length) return false;
+  return a.every(({ name, port, protocol, appProtocol }, i) => {
+    const other = b[i]!;
+    return (
+      port === other.port && name === other.name && protocol === other.protocol && appProtocol === other.appProtocol
+    );
   });
+}
+
+function byAddress(a: EndpointAddress, b: EndpointAddress): number {
+  return a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0;
 }

@@ -1,4 +1,5 @@
 import type { Node, Pod, PodStatus } from '@netsim/manifest';
+import { admittedMetadata } from '../cluster/admission.ts';
 import { internalIPs } from '../cluster/default-cluster.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
@@ -102,7 +103,8 @@ export class Kubelet extends Controller {
   }
 
   #put(pod: Pod, status: PodStatus): void {
-    this.context.store.put({ ...pod, status } as Pod);
+    const metadata = admittedMetadata(this.context, pod);
+    this.context.store.put({ ...pod, metadata, status } as Pod);
   }
 
   #running(pod: Pod, hostIPs: readonly string[], ips: readonly string[], ready: boolean): PodStatus {

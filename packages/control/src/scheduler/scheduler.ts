@@ -1,4 +1,5 @@
 import type { Condition, Node, Pod, PodStatus } from '@netsim/manifest';
+import { admittedMetadata } from '../cluster/admission.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
@@ -16,6 +17,7 @@ export class Scheduler extends Controller {
   readonly #loads = new Map<string, { pods: number }>();
   /** Keys of pods that no node could take; they are tried again when something changes that could help. */
   readonly #unschedulable = new Set<string>();
+  #common: { readonly time: string; readonly status: PodStatus } = { time: '', status: {} };
   #nodes: { readonly node: Node; readonly load: { readonly pods: number } }[] | undefined;
 
   constructor(context: Context) {
@@ -55,7 +57,8 @@ export class Scheduler extends Controller {
     }
     if (best !== undefined) {
       this.#unschedulable.delete(key);
-      store.put({ ...pod, spec: { ...pod.spec, nodeName: best }, status: scheduled(pod, time()) } as Pod);
+      const metadata = admittedMetadata(this.context, pod);
+      store.put({ ...pod, metadata, spec: { ...pod.spec, nodeName: best }, status: this.#scheduled(pod) } as Pod);
       return;
     }
     this.#unschedulable.add(key);
@@ -67,7 +70,15 @@ export class Scheduler extends Controller {
       lastProbeTime: null,
       lastTransitionTime: time(),
     });
-    if (status !== pod.status) store.put({ ...pod, status } as Pod);
+    if (status !== pod.status) store.put({ ...pod, metadata: admittedMetadata(this.context, pod), status } as Pod);
+  }
+
+  /** The status of a pod that has got its node; pods with nothing else to say share one. */
+  #scheduled(pod: Pod): PodStatus {
+    const time = this.context.time();
+    if (this.#common.time !== time) this.#common = { time, status: withCondition({ phase: 'Pending' }, bound(time)) };
+    if (pod.status === undefined || Object.keys(pod.status).join() === 'phase') return this.#common.status;
+    return withCondition(pendingStatus(pod), bound(time));
   }
 
   #account(before: Pod | undefined, after: Pod | undefined): void {
@@ -106,11 +117,6 @@ function needsNode(pod: Pod): boolean {
   return (phase === undefined || phase === 'Pending') && pod.status?.podIP === undefined;
 }
 
-function scheduled(pod: Pod, time: string): Pod['status'] {
-  const condition: Condition = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: time };
-  return withCondition(pendingStatus(pod), condition);
-}
-
 /**
  * The phase of a pod that is not running yet. One whose manifest gives a readiness and no phase gets none: a phase
  * beside it would say that a kubelet has reported both.
@@ -118,4 +124,8 @@ function scheduled(pod: Pod, time: string): Pod['status'] {
 function pendingStatus(pod: Pod): PodStatus {
   if (pod.status === undefined) return { phase: 'Pending' };
   return conditionOf(pod, 'Ready') === undefined ? { phase: 'Pending', ...pod.status } : pod.status;
+}
+
+function bound(time: string): Condition {
+  return { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: time };
 }
