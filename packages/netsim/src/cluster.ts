@@ -1,4 +1,4 @@
-import { type ClusterConfig, ControlPlane, defaultClusterConfig, defaultNodes } from '@netsim/control';
+import { type ClusterConfig, ControlPlane, configFromObjects, defaultNodes } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
 import { World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, Node, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
@@ -6,6 +6,7 @@ import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
 import { type Ip, parseIp } from '@netsim/wire';
 import { Capture } from './capture.ts';
+import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
 import { parseDuration } from './duration.ts';
 import { UsageError } from './errors.ts';
@@ -47,19 +48,22 @@ export class Cluster {
     const seed = options.seed ?? 1;
     this.store = store;
     this.namespace = options.namespace ?? 'default';
+    const configured = configFromObjects(store);
+    if (store.list('Node').length === 0) for (const node of configured.nodes) store.put(node);
     this.madeNodes = store.list('Node').length === 0;
     if (this.madeNodes) for (const node of defaultNodes()) store.put(node);
-    const configured = { config: defaultClusterConfig(), findings: [] as Finding[] };
+    const cni = cniFromObjects(store, configured.config.podCIDRs);
     this.config = { ...configured.config, seed };
     this.random = new SteeredRandom(seed);
     this.world = new World({ random: this.random });
     this.#control = new ControlPlane({ store, config: this.config, now: () => EPOCH + this.world.clock.now });
     this.#control.settle();
-    this.#loadFindings = [...findings, ...configured.findings];
+    this.#loadFindings = [...findings, ...configured.findings, ...cni.findings];
     this.programs = new Programs(this.world);
     this.datapath = new Datapath({
       store,
       config: this.config,
+      cni: cni.config,
       world: this.world,
       started: (netns, pod) => this.programs.start(netns, pod, store),
     });
@@ -79,7 +83,7 @@ export class Cluster {
 
   /** What there is to say about the manifests: warnings, in order of file and line. */
   get findings(): Finding[] {
-    return inOrder([...this.#loadFindings, ...lintListeners(this.store)]);
+    return inOrder([...this.#loadFindings, ...this.#control.findings(), ...lintListeners(this.store)]);
   }
 
   /** Virtual time now, in milliseconds since the Unix epoch. */

@@ -1,13 +1,4 @@
-import {
-  type CniConfig,
-  defaultCniConfig,
-  macOfName,
-  NetworkPlanner,
-  nodeInfo,
-  type PodInfo,
-  podInfo,
-  podNetnsName,
-} from '@netsim/cni';
+import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
 import type { ClusterConfig } from '@netsim/control';
 import type { ListenerConfig, Netns, NetnsConfig, Ruleset, World, WorldPlan } from '@netsim/kernel';
 import type { EndpointSlice, Node, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
@@ -42,6 +33,7 @@ export class Datapath {
   readonly world: World;
   readonly #store: ObjectStore;
   readonly #config: ClusterConfig;
+  readonly #cni: CniConfig;
   readonly #started: NetnsStarted;
   readonly #families: readonly PerFamily[];
   readonly #proxyConfigs = new Map<string, NodeProxyConfig>();
@@ -57,9 +49,16 @@ export class Datapath {
   #topologyChanged = false;
   readonly #unwatch: (() => void)[] = [];
 
-  constructor(options: { store: ObjectStore; config: ClusterConfig; world: World; started: NetnsStarted }) {
+  constructor(options: {
+    store: ObjectStore;
+    config: ClusterConfig;
+    cni: CniConfig;
+    world: World;
+    started: NetnsStarted;
+  }) {
     this.#store = options.store;
     this.#config = options.config;
+    this.#cni = options.cni;
     this.world = options.world;
     this.#started = options.started;
     const families = new Set<Family>(this.#config.podCIDRs.map((prefix) => familyOf(prefix.address)));
@@ -203,9 +202,6 @@ export class Datapath {
       if (type === 'MODIFIED' && sameNode(object as Node, old as Node)) return;
       this.#topologyChanged = true;
     });
-    on('ConfigMap', ({ object }) => {
-      if (object.metadata.name === 'kube-flannel-cfg') this.#topologyChanged = true;
-    });
   }
 
   #syncPods(): void {
@@ -263,8 +259,7 @@ export class Datapath {
       .list<Pod>('Pod')
       .map(podInfo)
       .filter((info) => info !== undefined);
-    const config = defaultCniConfig(this.#config.podCIDRs);
-    return new NetworkPlanner({ nodes, pods, config });
+    return new NetworkPlanner({ nodes, pods, config: this.#cni });
   }
 
   /** Tells the segment of every machine that can be built on demand. */

@@ -1,6 +1,6 @@
 import {
   type AnyObject,
-  admit,
+  checkObject,
   type Finding,
   type KubeObject,
   loadManifests,
@@ -40,7 +40,13 @@ export function loadStore(from: LoadSources): Loaded {
   const objects = readObjects(from, findings);
   const store = new ObjectStore();
   for (const object of objects) {
-    const placed = prepare(object, from.namespace ?? 'default', findings);
+    const {
+      object: placed,
+      accepted,
+      findings: found,
+    } = checkObject(object, { namespace: from.namespace ?? 'default' });
+    findings.push(...found);
+    if (!accepted) continue;
     const { kind, metadata } = placed;
     const before = store.get(kind, metadata.namespace, metadata.name);
     if (before !== undefined) findings.push(twice(placed, before));
@@ -81,13 +87,9 @@ export function readObjects(from: LoadSources, findings: Finding[]): KubeObject[
 
 /** An object as the API server would store it; what it would refuse is among the findings then. */
 export function prepare(object: KubeObject, namespace: string, findings: Finding[]): KubeObject {
-  const { code, object: stored, issues, causes } = admit(object, { namespace });
-  if (code !== 201) {
-    for (const each of [...issues, ...causes]) {
-      findings.push({ severity: 'error', code: 'refused', message: JSON.stringify(each) });
-    }
-  }
-  return stored;
+  const checked = checkObject(object, { namespace });
+  findings.push(...checked.findings);
+  return checked.object;
 }
 
 function twice(object: KubeObject, before: KubeObject): Finding {
