@@ -55,7 +55,12 @@ function* sourceFiles(folder: string): Generator<string> {
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8');
-  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+  const patterns = [
+    /^(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'/gm,
+    /^import\s*'([^']+)'/gm,
+    /\bimport\(\s*'([^']+)'\s*\)/g,
+  ];
+  return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1]!));
 }
 
 interface Manifest {
