@@ -14,6 +14,7 @@ import { timeWriter } from './core/timestamp.ts';
 import { EndpointSlices } from './endpoints/endpoint-slices.ts';
 import { EndpointsController } from './endpoints/endpoints.ts';
 import { EndpointSliceMirroring } from './endpoints/mirroring.ts';
+import { ServiceTracker } from './endpoints/service-tracker.ts';
 import { controlFindings } from './findings/control-findings.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
@@ -53,6 +54,7 @@ export class ControlPlane {
   readonly #controllers: readonly Controller[];
   readonly #kubelet: Kubelet;
   readonly #pods: PodIndex;
+  readonly #services: ServiceTracker;
 
   constructor(input: ControlPlaneInput) {
     const { store, config, now, seed = config.seed, startsReady = () => true, terminationSeconds = 0 } = input;
@@ -85,7 +87,12 @@ export class ControlPlane {
       new Scheduler(context),
     ];
     this.#kubelet = new Kubelet(context);
-    const after = [new EndpointsController(context), new EndpointSlices(context), new EndpointSliceMirroring(context)];
+    this.#services = new ServiceTracker(context);
+    const after = [
+      new EndpointsController(context, this.#services),
+      new EndpointSlices(context, this.#services),
+      new EndpointSliceMirroring(context),
+    ];
     this.#controllers = [...before, admission, ...workloads, this.#kubelet, ...after];
   }
 
@@ -134,6 +141,7 @@ export class ControlPlane {
   /** Ends watching the store. */
   stop(): void {
     for (const controller of this.#controllers) controller.stop();
+    this.#services.stop();
     this.#pods.stop();
   }
 

@@ -26,6 +26,7 @@ const firstNodeAddress = { 4: parseIp('192.168.1.101'), 6: parseIp('fd00:192:168
 export class Nodes extends Controller {
   /** Pod CIDRs in use, by text. */
   readonly #blocks = new Map<string, string>();
+  readonly #firstFree = new Map<string, number>();
   readonly #addresses = new Map<string, string>();
   readonly #defaults: readonly Node[];
   #started = false;
@@ -76,6 +77,7 @@ export class Nodes extends Controller {
       // Node IPAM gives a node either all of its blocks or none.
       if (block === undefined) {
         for (const each of blocks) this.#blocks.delete(each);
+        this.#firstFree.clear();
         return node.spec;
       }
       blocks.push(block);
@@ -85,10 +87,14 @@ export class Nodes extends Controller {
   }
 
   #freeBlock(range: Prefix, length: number): string | undefined {
-    for (let i = 0; i < subnetCount(range, length); i++) {
+    const count = subnetCount(range, length);
+    // Blocks before the first free one are remembered, not tried again.
+    const key = formatPrefix(range);
+    for (let i = this.#firstFree.get(key) ?? 0; i < count; i++) {
       const text = formatPrefix(subnet(range, length, i));
       if (!this.#blocks.has(text)) {
         this.#blocks.set(text, '');
+        this.#firstFree.set(key, i + 1);
         return text;
       }
     }
@@ -132,7 +138,9 @@ export class Nodes extends Controller {
   }
 
   #release(node: Node): void {
-    for (const text of node.spec?.podCIDRs ?? [node.spec?.podCIDR ?? '']) this.#blocks.delete(text);
+    for (const text of node.spec?.podCIDRs ?? [node.spec?.podCIDR ?? '']) {
+      if (this.#blocks.delete(text)) this.#firstFree.clear();
+    }
     for (const address of internalIPs(node)) this.#addresses.delete(address);
   }
 }

@@ -1,5 +1,6 @@
 import type { Endpoint, EndpointSlice, Node, Pod, Service } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
+import { Controller } from '../core/controller.ts';
 import { splitKey } from '../core/keys.ts';
 import { controllerReference } from '../core/owners.ts';
 import { isReady, podIPs } from '../kubelet/pod-status.ts';
@@ -7,7 +8,7 @@ import { clusterIPs, type IpFamily } from '../services/service-families.ts';
 import { distributionHints, sameHints } from './hints.ts';
 import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
 import { sameLabels, sliceLabels, triggerTime } from './service-labels.ts';
-import { podSelector, ServiceQueue } from './service-queue.ts';
+import { type ServiceTracker, zoneOf } from './service-tracker.ts';
 import { SliceIndex } from './slice-index.ts';
 import { pack, portsKey, type SlicePorts } from './slice-packing.ts';
 
@@ -22,19 +23,15 @@ interface Group {
  * The EndpointSlice controller (staging/src/k8s.io/endpointslice/reconciler.go): slices for each service with a
  * selector, per address family and per set of ports.
  */
-export class EndpointSlices extends ServiceQueue {
+export class EndpointSlices extends Controller {
   readonly #slices: SliceIndex;
-  /** Services that pods have been seen for; the slices of others may come from a dump without its pods. */
-  readonly #live = new Set<string>();
+  readonly #services: ServiceTracker;
 
-  constructor(context: Context) {
+  constructor(context: Context, services: ServiceTracker) {
     super(context);
     this.#slices = new SliceIndex(context.store, sliceManager);
-    this.watch('Node', ({ type, object, old }) => {
-      const zone = (node: Node | undefined) => node?.metadata.labels?.['topology.kubernetes.io/zone'];
-      if (type === 'MODIFIED' && zone(old as Node) === zone(object as Node)) return;
-      this.enqueueNode(object as Node);
-    });
+    this.#services = services;
+    services.feed(this.queue);
   }
 
   override stop(): void {
@@ -42,32 +39,24 @@ export class EndpointSlices extends ServiceQueue {
     this.#slices.stop();
   }
 
-  protected override podDeleted(pod: Pod): void {
-    for (const key of this.servicesOf(pod)) this.#live.add(key);
-  }
-
   protected override reconcile(key: string): void {
-    const { store, pods } = this.context;
     const { namespace = 'default', name } = splitKey(key);
-    const service = store.get<Service>('Service', namespace, name);
+    const service = this.context.store.get<Service>('Service', namespace, name);
     const existing = this.#slices.of(namespace, name);
-    const selector = service === undefined ? undefined : podSelector(service);
     if (service === undefined) {
-      this.#live.delete(key);
       for (const slice of existing) this.#delete(slice);
       return;
     }
-    if (selector === undefined) return;
-    const selected = pods.select(namespace, { matchLabels: selector });
-    if (selected.length > 0) this.#live.add(key);
-    else if (!this.#live.has(key) && existing.some(({ endpoints }) => (endpoints ?? []).length > 0)) return;
+    const selected = this.#services.selected(service);
+    if (selected === undefined) return;
+    if (selected.partial && existing.some(({ endpoints }) => (endpoints ?? []).length > 0)) return;
     const families = addressTypes(service);
     for (const slice of existing) if (!families.some((each) => each === slice.addressType)) this.#delete(slice);
     for (const family of families) {
       this.#reconcileFamily(
         service,
         family,
-        selected,
+        selected.pods,
         existing.filter((slice) => slice.addressType === family),
       );
     }
@@ -214,7 +203,7 @@ function endpointOf(pod: Pod, node: Node | undefined, service: Service, family: 
   const serving = isReady(pod);
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
-  const zone = node?.metadata.labels?.['topology.kubernetes.io/zone'];
+  const zone = zoneOf(node);
   const hostname = endpointHostname(pod, service);
   const { nodeName } = pod.spec;
   return {

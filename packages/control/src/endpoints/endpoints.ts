@@ -1,54 +1,46 @@
 import type { EndpointAddress, Endpoints, Pod, Service } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
-import { splitKey } from '../core/keys.ts';
+import { Controller } from '../core/controller.ts';
+import { objectKey, splitKey } from '../core/keys.ts';
 import { isReady, podIPs } from '../kubelet/pod-status.ts';
 import { clusterIPs } from '../services/service-families.ts';
 import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
 import { type Offer, repack, type Subset, type SubsetPort } from './repack.ts';
 import { endpointsLabels, sameLabels, triggerTime } from './service-labels.ts';
-import { podSelector, ServiceQueue } from './service-queue.ts';
+import type { ServiceTracker } from './service-tracker.ts';
 
 const maxAddresses = 1000;
 const overCapacity = 'endpoints.kubernetes.io/over-capacity';
 
 /** The Endpoints controller (pkg/controller/endpoint/endpoints_controller.go): one Endpoints object per service with a selector. */
-export class EndpointsController extends ServiceQueue {
-  /** Services that pods have been seen for; the endpoints of others may come from a dump without its pods. */
-  readonly #live = new Set<string>();
+export class EndpointsController extends Controller {
+  readonly #services: ServiceTracker;
 
-  constructor(context: Context) {
+  constructor(context: Context, services: ServiceTracker) {
     super(context);
+    this.#services = services;
+    services.feed(this.queue);
     this.watch('Endpoints', ({ type, object }) => {
       // Endpoints that somebody puts or removes by hand under a service with a selector are put right.
-      if (object.metadata.uid === undefined || type === 'DELETED') {
-        const { namespace = 'default', name } = object.metadata;
-        const service = context.store.get<Service>('Service', namespace, name);
-        if (service !== undefined) this.queue.add(`${namespace}/${name}`);
-      }
+      if (object.metadata.uid !== undefined && type !== 'DELETED') return;
+      const { namespace, name } = object.metadata;
+      if (context.store.get('Service', namespace, name) !== undefined) this.queue.add(objectKey(object));
     });
   }
 
-  protected override podDeleted(pod: Pod): void {
-    for (const key of this.servicesOf(pod)) this.#live.add(key);
-  }
-
   protected override reconcile(key: string): void {
-    const { store, pods, time } = this.context;
+    const { store, time } = this.context;
     const { namespace = 'default', name } = splitKey(key);
     const service = store.get<Service>('Service', namespace, name);
     const old = store.get<Endpoints>('Endpoints', namespace, name);
     if (service === undefined) {
-      this.#live.delete(key);
       if (old !== undefined) store.delete('Endpoints', namespace, name);
       return;
     }
-    const selector = podSelector(service);
-    if (selector === undefined) return;
-    const selected = pods.select(namespace, { matchLabels: selector });
-    if (selected.length > 0) this.#live.add(key);
-    else if (!this.#live.has(key) && old?.subsets !== undefined) return;
+    const selected = this.#services.selected(service);
+    if (selected === undefined || (selected.partial && old?.subsets !== undefined)) return;
     // The controller writes an empty nodeName for a pod without node, and the API server refuses the whole object.
-    const offers = offersOf(service, selected);
+    const offers = offersOf(service, selected.pods);
     if (offers.some(({ address }) => address.nodeName === undefined)) return;
     const { subsets, truncated } = truncate(repack(offers));
     const labels = endpointsLabels(service);

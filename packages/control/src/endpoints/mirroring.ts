@@ -5,7 +5,7 @@ import { objectKey, splitKey } from '../core/keys.ts';
 import { controllerReference } from '../core/owners.ts';
 import type { Subset } from './repack.ts';
 import { headlessLabel, managedByLabel, sameLabels, serviceNameLabel, triggerTime } from './service-labels.ts';
-import { podSelector } from './service-queue.ts';
+import { podSelector } from './service-tracker.ts';
 import { SliceIndex } from './slice-index.ts';
 import { pack, portsKey, type SlicePorts } from './slice-packing.ts';
 

@@ -16,7 +16,7 @@ import type { ClusterConfig } from '../config.ts';
 import { matchesLabels } from '../core/selector.ts';
 import { findPort } from '../endpoints/pod-endpoint.ts';
 import { serviceNameLabel } from '../endpoints/service-labels.ts';
-import { podSelector } from '../endpoints/service-queue.ts';
+import { podSelector } from '../endpoints/service-tracker.ts';
 import { isTerminal } from '../kubelet/pod-status.ts';
 import { clusterIPs, serviceFamilies } from '../services/service-families.ts';
 import { findingAt, listOf, nameOf } from './finding-at.ts';

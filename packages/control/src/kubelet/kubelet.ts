@@ -9,6 +9,12 @@ import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, podIPs, withCondition } from './pod-status.ts';
 import { StartedStatus, whyNotReady } from './started-status.ts';
 
+/** A node's own addresses, in the two forms that pods report them. */
+interface Host {
+  readonly ips: readonly string[];
+  readonly hostIPs: { ip: string }[];
+}
+
 /**
  * The kubelets of all nodes: a pod bound to a node gets its addresses, runs and becomes ready; one that is deleted
  * terminates and is gone. A pod whose status says that it runs already (a dump of a live cluster) is left as it is.
@@ -16,6 +22,7 @@ import { StartedStatus, whyNotReady } from './started-status.ts';
 export class Kubelet extends Controller {
   readonly #ipam = new PodIpam();
   readonly #started = new StartedStatus();
+  readonly #hosts = new WeakMap<Node, Host>();
   /** Pods that wait for an address or for their node, by node name. */
   readonly #waiting = new Map<string, Set<string>>();
 
@@ -88,18 +95,18 @@ export class Kubelet extends Controller {
       return;
     }
     const given = podIPs(pod);
-    const hostIPs = internalIPs(node);
-    let ips = given.length > 0 ? given : hostIPs;
+    const host = this.#hostOf(node);
+    let ips: readonly string[] = given.length > 0 ? given : host.ips;
     if (given.length === 0 && pod.spec.hostNetwork !== true) {
       const answer = this.#ipam.allocate(node);
       if ('full' in answer || answer.ips.length === 0) {
         this.#wait(node.metadata.name, key);
-        this.#put(pod, this.#notStarted(pod, hostIPs, 'full' in answer ? answer.full : undefined));
+        this.#put(pod, this.#notStarted(pod, host, 'full' in answer ? answer.full : undefined));
         return;
       }
       ips = answer.ips;
     }
-    this.#put(pod, this.#running(pod, hostIPs, ips, options.startsReady({ namespace, name })));
+    this.#put(pod, this.#running(pod, host, ips, options.startsReady({ namespace, name })));
   }
 
   #put(pod: Pod, status: PodStatus): void {
@@ -107,32 +114,43 @@ export class Kubelet extends Controller {
     this.context.store.put({ ...pod, metadata, status } as Pod);
   }
 
-  #running(pod: Pod, hostIPs: readonly string[], ips: readonly string[], ready: boolean): PodStatus {
+  #running(pod: Pod, host: Host, ips: readonly string[], ready: boolean): PodStatus {
     const time = this.context.time();
+    const { status: old = {} } = pod;
     const given = conditionOf(pod, 'Ready');
     const isReady = given === undefined ? ready : given.status === 'True';
-    return {
-      ...pod.status,
+    const status: PodStatus = {
       phase: 'Running',
       conditions: this.#started.conditions(pod, isReady, time),
-      hostIP: pod.status?.hostIP ?? hostIPs[0]!,
-      hostIPs: pod.status?.hostIPs ?? hostIPs.map((ip) => ({ ip })),
+      hostIP: old.hostIP ?? host.ips[0]!,
+      hostIPs: old.hostIPs ?? host.hostIPs,
       podIP: ips[0]!,
       podIPs: ips.map((ip) => ({ ip })),
-      startTime: pod.status?.startTime ?? time,
-      containerStatuses:
-        pod.status?.containerStatuses ?? this.#started.containerStatuses(pod.spec.containers, isReady, time),
+      startTime: old.startTime ?? time,
+      containerStatuses: old.containerStatuses ?? this.#started.containerStatuses(pod.spec.containers, isReady, time),
     };
+    for (const key in old) if (!(key in status)) return { ...old, ...status };
+    return status;
+  }
+
+  #hostOf(node: Node): Host {
+    let host = this.#hosts.get(node);
+    if (host === undefined) {
+      const ips = internalIPs(node);
+      host = { ips, hostIPs: ips.map((ip) => ({ ip })) };
+      this.#hosts.set(node, host);
+    }
+    return host;
   }
 
   /** A pod whose sandbox cannot be made: no address is left, or the node has no pod CIDR at all. */
-  #notStarted(pod: Pod, hostIPs: readonly string[], full: string | undefined): PodStatus {
+  #notStarted(pod: Pod, host: Host, full: string | undefined): PodStatus {
     const reason = full === undefined ? 'node has no pod CIDR' : `no IP addresses available in range set: ${full}`;
     const status: PodStatus = {
       ...pod.status,
       phase: 'Pending',
-      hostIP: hostIPs[0]!,
-      hostIPs: hostIPs.map((ip) => ({ ip })),
+      hostIP: host.ips[0]!,
+      hostIPs: host.hostIPs,
     };
     return withCondition(status, {
       type: 'PodReadyToStartContainers',

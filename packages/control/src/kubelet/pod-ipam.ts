@@ -29,6 +29,8 @@ interface Range {
 export class PodIpam {
   readonly #ranges = new Map<string, Range>();
   readonly #byNode = new WeakMap<Node, Range[]>();
+  /** Where the addresses that were given here stand, to spare reading their text again. */
+  readonly #given = new Map<string, { readonly range: Range; readonly offset: number }>();
 
   /** One address per block of the node, or the range that is full. */
   allocate(node: Node): { ips: string[] } | { full: string } {
@@ -42,7 +44,9 @@ export class PodIpam {
     const ips = ranges.map((range, i) => {
       range.used.add(offsets[i]!);
       range.cursor = offsets[i]!;
-      return formatIp(addressAt(range.prefix, offsets[i]!));
+      const text = formatIp(addressAt(range.prefix, offsets[i]!));
+      this.#given.set(text, { range, offset: offsets[i]! });
+      return text;
     });
     return { ips };
   }
@@ -57,9 +61,15 @@ export class PodIpam {
   }
 
   #locate(node: Node, text: string, act: (range: Range, offset: number) => void): void {
+    const ranges = this.#rangesOf(node);
+    const given = this.#given.get(text);
+    if (given !== undefined && ranges.includes(given.range)) {
+      act(given.range, given.offset);
+      return;
+    }
     const ip = tryParseIp(text);
     if (ip === undefined) return;
-    for (const range of this.#rangesOf(node)) {
+    for (const range of ranges) {
       if (prefixContains(range.prefix, ip)) act(range, Number(addressOffset(range.prefix, ip)));
     }
   }
