@@ -14,11 +14,8 @@ const NONE = 0x7fffffff;
  * them back into the order of the chain, so that the outcome is that of a plain walk.
  */
 export class ChainIndex {
-  /** Open-addressing hash of (high, low) to a run of `#rules`. */
-  readonly #high: Int32Array;
-  readonly #low: Int32Array;
-  readonly #start: Int32Array;
-  readonly #end: Int32Array;
+  /** Open-addressing hash: high and low word of a key, start and end of a run in `#rules`; one cache line holds them. */
+  readonly #slots: Int32Array;
   readonly #mask: number;
   /** Rule numbers from 0, run after run, ascending in each. */
   readonly #rules: Int32Array;
@@ -31,10 +28,8 @@ export class ChainIndex {
     let size = 16;
     while (size < lists.size * 2) size *= 2;
     this.#mask = size - 1;
-    this.#high = new Int32Array(size);
-    this.#low = new Int32Array(size);
-    this.#start = new Int32Array(size);
-    this.#end = new Int32Array(size);
+    const slots = new Int32Array(size * 4);
+    this.#slots = slots;
     let total = rest.length;
     for (const list of lists.values()) total += list.rules.length;
     this.#rules = new Int32Array(total);
@@ -43,13 +38,10 @@ export class ChainIndex {
     let at = 0;
     for (const list of lists.values()) {
       let slot = hashPair(list.high, list.low) & this.#mask;
-      while (this.#end[slot] !== 0) slot = (slot + 1) & this.#mask;
-      this.#high[slot] = list.high;
-      this.#low[slot] = list.low;
-      this.#start[slot] = at;
+      while (slots[slot * 4 + 3] !== 0) slot = (slot + 1) & this.#mask;
       this.#rules.set(list.rules, at);
+      slots.set([list.high, list.low, at, at + list.rules.length], slot * 4);
       at += list.rules.length;
-      this.#end[slot] = at;
     }
     this.#restStart = at;
     this.#rules.set(rest, at);
@@ -91,23 +83,24 @@ export class ChainIndex {
   /** Puts a cursor at the first rule that can match the packet. */
   seek(skb: Skb, cursor: IndexCursor): void {
     const kinds = this.#kinds;
+    const slots = this.#slots;
     cursor.rules = this.#rules;
     const service = (skb.protocol << 16) | skb.dport;
     const hasPorts = skb.protocol === 6 || skb.protocol === 17 || skb.protocol === 132;
     const dst = (kinds & (KIND_SERVICE | KIND_DESTINATION)) !== 0 ? this.#number(skb.dst) : NONE;
     let slot = (kinds & KIND_SERVICE) !== 0 && hasPorts && dst !== NONE ? this.#find(dst, service) : -1;
-    cursor.a = slot < 0 ? 0 : this.#start[slot]!;
-    cursor.aEnd = slot < 0 ? 0 : this.#end[slot]!;
+    cursor.a = slot < 0 ? 0 : slots[slot + 2]!;
+    cursor.aEnd = slot < 0 ? 0 : slots[slot + 3]!;
     slot = (kinds & KIND_PORT) !== 0 && hasPorts ? this.#find(service, LOW_PORT) : -1;
-    cursor.b = slot < 0 ? 0 : this.#start[slot]!;
-    cursor.bEnd = slot < 0 ? 0 : this.#end[slot]!;
+    cursor.b = slot < 0 ? 0 : slots[slot + 2]!;
+    cursor.bEnd = slot < 0 ? 0 : slots[slot + 3]!;
     slot = (kinds & KIND_DESTINATION) !== 0 && dst !== NONE ? this.#find(dst, LOW_DESTINATION) : -1;
-    cursor.c = slot < 0 ? 0 : this.#start[slot]!;
-    cursor.cEnd = slot < 0 ? 0 : this.#end[slot]!;
+    cursor.c = slot < 0 ? 0 : slots[slot + 2]!;
+    cursor.cEnd = slot < 0 ? 0 : slots[slot + 3]!;
     const src = (kinds & KIND_SOURCE) !== 0 ? this.#number(skb.src) : NONE;
     slot = src !== NONE ? this.#find(src, LOW_SOURCE) : -1;
-    cursor.d = slot < 0 ? 0 : this.#start[slot]!;
-    cursor.dEnd = slot < 0 ? 0 : this.#end[slot]!;
+    cursor.d = slot < 0 ? 0 : slots[slot + 2]!;
+    cursor.dEnd = slot < 0 ? 0 : slots[slot + 3]!;
     cursor.e = this.#restStart;
     cursor.eEnd = this.#rules.length;
   }
@@ -118,11 +111,13 @@ export class ChainIndex {
     return this.#wide?.get(ip) ?? NONE;
   }
 
+  /** Offset of a key's slot, or -1. */
   #find(high: number, low: number): number {
-    let slot = hashPair(high, low) & this.#mask;
-    while (this.#end[slot] !== 0) {
-      if (this.#high[slot] === high && this.#low[slot] === low) return slot;
-      slot = (slot + 1) & this.#mask;
+    const slots = this.#slots;
+    let slot = (hashPair(high, low) & this.#mask) * 4;
+    while (slots[slot + 3] !== 0) {
+      if (slots[slot] === high && slots[slot + 1] === low) return slot;
+      slot = (slot + 4) & (this.#mask * 4 + 3);
     }
     return -1;
   }

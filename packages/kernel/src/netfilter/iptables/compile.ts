@@ -5,7 +5,7 @@ import { ChainIndex } from './chain-index.ts';
 import type { HookContext } from './context.ts';
 import { compileMatch, interfaceMatches, type Predicate } from './predicate.ts';
 import { printRule } from './print.ts';
-import type { Chain, Negatable, Rule, Table, Target } from './rule.ts';
+import type { Chain, Match, Negatable, PortRange, Rule, Table, Target } from './rule.ts';
 
 const HAS_SOURCE = 1;
 const NOT_SOURCE = 2;
@@ -15,6 +15,9 @@ const HAS_PROTOCOL = 16;
 const NOT_PROTOCOL = 32;
 const HAS_INTERFACE = 64;
 const FRAGMENT = 128;
+const HAS_PORT = 256;
+
+const noPredicates: readonly Predicate[] = [];
 
 /** What a rule does when it matches, as a number to switch on. */
 export const Action = {
@@ -65,6 +68,8 @@ export class CompiledRule {
   readonly #dst: number;
   readonly #dstMask: number;
   readonly #protocol: number;
+  readonly #portFrom: number;
+  readonly #portTo: number;
   readonly #predicates: readonly Predicate[];
 
   constructor(rule: Rule, index: number) {
@@ -80,13 +85,21 @@ export class CompiledRule {
     if (inInterface !== undefined || outInterface !== undefined) flags |= HAS_INTERFACE;
     // Packets are never fragmented here: `-f` never matches, `! -f` always does.
     if (rule.fragment !== undefined && rule.fragment.not !== true) flags |= FRAGMENT;
+    const port = plainPort(rule);
+    if (port !== undefined) flags |= HAS_PORT;
+    this.#portFrom = port?.from ?? 0;
+    this.#portTo = port?.to ?? 0;
     this.#flags = flags;
     this.#src = prefixWord(source);
     this.#srcMask = maskWord(source);
     this.#dst = prefixWord(destination);
     this.#dstMask = maskWord(destination);
     this.#protocol = protocol?.value ?? 0;
-    this.#predicates = rule.matches.map(compileMatch).filter((predicate) => predicate !== undefined);
+    const predicates = rule.matches
+      .map((match) => (port !== undefined && isPlainPort(match) ? undefined : compileMatch(match)))
+      .filter((predicate) => predicate !== undefined);
+    // The port is asked here, before any predicate: most rules then have none.
+    this.#predicates = predicates.length === 0 ? noPredicates : predicates;
   }
 
   /** Does the packet match all of it? */
@@ -94,6 +107,7 @@ export class CompiledRule {
     const flags = this.#flags;
     if ((flags & HAS_PROTOCOL) !== 0 && (skb.protocol === this.#protocol) === ((flags & NOT_PROTOCOL) !== 0))
       return false;
+    if ((flags & HAS_PORT) !== 0 && (skb.dport < this.#portFrom || skb.dport > this.#portTo)) return false;
     if ((flags & (HAS_SOURCE | HAS_DESTINATION)) !== 0) {
       const src = skb.src;
       const dst = skb.dst;
@@ -134,6 +148,22 @@ export class CompiledRule {
       interfaceMatches(outInterface.value, at.outDev?.name ?? '') !== (outInterface.not === true)
     );
   }
+}
+
+/** A match that asks for a destination port and nothing else. */
+function isPlainPort(match: Match): boolean {
+  if (match.kind !== 'tcp' && match.kind !== 'udp' && match.kind !== 'sctp') return false;
+  const { dport, sport, flags, option } = match;
+  return (
+    dport !== undefined && dport.not !== true && sport === undefined && flags === undefined && option === undefined
+  );
+}
+
+function plainPort(rule: Rule): PortRange | undefined {
+  const ports = rule.matches.filter(isPlainPort);
+  const [only] = ports;
+  if (ports.length !== 1 || only === undefined) return undefined;
+  return only.kind === 'tcp' || only.kind === 'udp' || only.kind === 'sctp' ? only.dport?.value : undefined;
 }
 
 function prefixWord(prefix: Negatable<Prefix> | undefined): number {
