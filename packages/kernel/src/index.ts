@@ -6,7 +6,16 @@ export * from './hook.ts';
 export { Bridge, type BridgeFdbEntry, type BridgePort } from './net/bridge.ts';
 export { Device, type DeviceKind, type InterfaceAddress } from './net/device.ts';
 export { Dst, DstKind } from './net/dst.ts';
-export { Fib, type FibRule, FibTable, formatRoute, type Route, RouteTable, type RouteType } from './net/fib.ts';
+export {
+  Fib,
+  type FibRule,
+  FibTable,
+  formatRoute,
+  formatRouteOf,
+  type Route,
+  RouteTable,
+  type RouteType,
+} from './net/fib.ts';
 export { icmpName, isIcmpError } from './net/icmp.ts';
 export { KernelError } from './net/kernel-error.ts';
 export { type Neighbour, Nud, nudName } from './net/neighbour.ts';

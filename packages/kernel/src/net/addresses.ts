@@ -150,6 +150,11 @@ function routesUp(netns: Netns, dev: Device, entry: InterfaceAddress): void {
   const { address, prefixLength, secondary } = entry;
   if (typeof address === 'bigint') {
     addKernelRoute(netns, dev, 6, RouteTable.LOCAL, 'local', address, 128, undefined, 'global', 0);
+    // A router also answers to the subnet-router anycast address (RFC 4291, 2.6.1).
+    if (prefixLength < 127 && dev !== netns.lo && netns.forwarding6(dev)) {
+      const subnet = prefixOf(address, prefixLength).address;
+      addKernelRoute(netns, dev, 6, RouteTable.LOCAL, 'anycast', subnet, 128, undefined, 'global', 0);
+    }
     if (prefixLength < 128)
       addKernelRoute(netns, dev, 6, RouteTable.MAIN, 'unicast', address, prefixLength, undefined, 'global', 256);
     return;

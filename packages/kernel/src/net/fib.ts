@@ -259,8 +259,13 @@ function contains(prefix: Prefix, ip: Ip): boolean {
   return typeof mask === 'bigint' && (ip & mask) === prefix.address;
 }
 
-/** A route as `ip route` prints it (without the table). */
+/** A route as `ip route show table all` prints it: with its table, where that is not main. */
 export function formatRoute(route: Route): string {
+  return formatRouteOf(route, RouteTable.MAIN);
+}
+
+/** A route as `ip route show table asked` prints it: with its table only where that is another one. */
+export function formatRouteOf(route: Route, asked: number): string {
   const { destination, type, via, dev, src, family } = route;
   const full = destination.length === familyBits(family);
   const to =
@@ -272,7 +277,7 @@ export function formatRoute(route: Route): string {
   let text = type === 'unicast' ? to : `${type} ${to}`;
   if (via !== undefined) text += ` via ${formatIp(via)}`;
   if (dev !== null) text += ` dev ${dev.name}`;
-  if (route.table !== RouteTable.MAIN)
+  if (route.table !== asked)
     text += ` table ${route.table === RouteTable.LOCAL ? 'local' : route.table === RouteTable.DEFAULT ? 'default' : route.table}`;
   if (route.protocol !== 'boot') text += ` proto ${route.protocol}`;
   if (family === 4 && route.scope !== 'global') text += ` scope ${route.scope}`;
