@@ -2,7 +2,7 @@ import { checkObject, finding } from './check.ts';
 import type { Finding } from './finding.ts';
 import { nearest } from './nearest.ts';
 import { type AnyObject, type KubeObject, ORIGIN, type Origin, type Path } from './objects.ts';
-import { type ManifestSource, type RawDocument, readDocuments } from './read/documents.ts';
+import { type Locator, type ManifestSource, type RawDocument, readDocuments } from './read/documents.ts';
 import type { LineIndex } from './read/lines.ts';
 
 export interface LoadOptions {
@@ -85,7 +85,7 @@ function loadDocument(
 ): void {
   const value = document.value;
   const error = (path: Path, code: string, message: string, suggestion?: string) => {
-    const place = lines.at(document.offsetOf(path));
+    const place = lines.at(document.locator.offsetOf(path));
     findings.push({
       severity: 'error',
       code,
@@ -103,7 +103,7 @@ function loadDocument(
   }
   const add = (object: Record<string, unknown>, path: Path) => {
     if (hasKind(object)) {
-      objects.push(withOrigin(object, new DocumentOrigin(file, document, lines, path)));
+      objects.push(withOrigin(object, new DocumentOrigin(file, document.locator, lines, path)));
       return;
     }
     const near = nearest('kind', Object.keys(object));
@@ -157,18 +157,18 @@ function withOrigin(value: Record<string, unknown>, origin: Origin): KubeObject 
 
 class DocumentOrigin implements Origin {
   readonly file: string;
-  readonly #document: RawDocument;
+  readonly #locator: Locator;
   readonly #lines: LineIndex;
   readonly #base: Path;
 
-  constructor(file: string, document: RawDocument, lines: LineIndex, base: Path) {
+  constructor(file: string, locator: Locator, lines: LineIndex, base: Path) {
     this.file = file;
-    this.#document = document;
+    this.#locator = locator;
     this.#lines = lines;
     this.#base = base;
   }
 
   locate(path: Path): { line: number; column: number } {
-    return this.#lines.at(this.#document.offsetOf([...this.#base, ...path]));
+    return this.#lines.at(this.#locator.offsetOf([...this.#base, ...path]));
   }
 }

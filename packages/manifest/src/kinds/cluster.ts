@@ -1,7 +1,7 @@
 import { labelValueProblems, qualifiedNameProblems } from '../labels.ts';
 import type { Namespace, Node } from '../objects.ts';
 import { checkCidr } from '../validate/address.ts';
-import { type Causes, METADATA, SPEC } from '../validate/cause.ts';
+import { type Causes, SPEC } from '../validate/cause.ts';
 import { labelName, subdomainName, validateMetadata } from '../validate/common.ts';
 
 /** The label, the finalizer and the phase that every namespace gets. */

@@ -1,7 +1,7 @@
 import type { Path } from '../objects.ts';
 import { elementOffsets, locateJson, members, skipSpace, skipValue } from './json-scan.ts';
 import { LineIndex } from './lines.ts';
-import { locateYaml, readYaml, YamlError } from './yaml-document.ts';
+import { MAX_DEPTH, readYaml, YamlError, YamlPlaces } from './yaml-document.ts';
 
 /** Text to read and the name it goes by in messages; `-` for stdin. */
 export interface ManifestSource {
@@ -9,11 +9,17 @@ export interface ManifestSource {
   readonly text: string;
 }
 
+/** Finds fields of a document in its text. Kept as long as the document's objects are, so it holds no values. */
+export interface Locator {
+  /** Offset in the source of the field at `path`. */
+  offsetOf(path: Path): number;
+}
+
 /** One document of a stream. */
 export interface RawDocument {
   readonly value: unknown;
-  /** Offset in the source of the field at `path`. */
-  offsetOf(path: Path): number;
+  readonly locator: Locator;
+  /** Keys that are given twice. */
   readonly duplicates: readonly { readonly offset: number; readonly path: Path }[];
 }
 
@@ -38,19 +44,10 @@ export function readDocuments(source: ManifestSource): ReadResult {
   const problems: ReadProblem[] = [];
   const text = source.text;
   let offset = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-  if (startsAsJson(text, offset)) offset = readJsonStream(text, offset, documents);
-  for (const chunk of yamlChunks(text, offset)) {
-    if (chunk.problem !== undefined) {
-      problems.push({ offset: chunk.start, message: chunk.problem });
-      continue;
-    }
-    try {
-      const document = new YamlChunk(text, chunk.start, chunk.end);
-      if (document.value !== null) documents.push(document);
-    } catch (error) {
-      if (!(error instanceof YamlError)) throw error;
-      problems.push({ offset: chunk.start + error.offset, message: error.message });
-    }
+  if (startsAsJson(text, offset)) offset = readJsonStream(text, offset, documents, problems);
+  for (const { start, end, problem } of yamlChunks(text, offset)) {
+    if (problem !== undefined) problems.push({ offset: start, message: problem });
+    else readYamlChunk(text, start, end, documents, problems);
   }
   return { documents, problems, lines: new LineIndex(text) };
 }
@@ -61,17 +58,46 @@ function startsAsJson(text: string, offset: number): boolean {
 }
 
 /** Reads JSON objects one after the other. Returns where JSON ends; what follows is read as YAML. */
-function readJsonStream(text: string, from: number, documents: RawDocument[]): number {
+function readJsonStream(text: string, from: number, documents: RawDocument[], problems: ReadProblem[]): number {
+  const whole = from === 0 ? parseJson(text) : undefined;
+  if (whole !== undefined) {
+    addJson(text, skipSpace(text, 0), text.length, whole, documents, problems);
+    return text.length;
+  }
   let offset = from;
   while (startsAsJson(text, offset)) {
     const start = skipSpace(text, offset);
     const end = skipValue(text, start);
-    const value = parseJson(start === 0 && end === text.length ? text : text.slice(start, end));
+    const value = parseJson(text.slice(start, end));
     if (value === undefined) return offset;
-    documents.push(new JsonDocument(text, start, end, value));
+    addJson(text, start, end, value, documents, problems);
     offset = end;
   }
   return offset;
+}
+
+function addJson(
+  text: string,
+  start: number,
+  end: number,
+  value: object,
+  documents: RawDocument[],
+  problems: ReadProblem[],
+): void {
+  if (isDeeperThan(value, MAX_DEPTH)) {
+    problems.push({ offset: start, message: `nested more than ${MAX_DEPTH} levels deep` });
+    return;
+  }
+  const duplicates = end - start > DUPLICATE_SEARCH_LIMIT ? [] : jsonDuplicates(text, start);
+  documents.push({ value, locator: new JsonLocator(text, start), duplicates });
+}
+
+function isDeeperThan(value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (limit === 0) return true;
+  if (Array.isArray(value)) return value.some((item) => isDeeperThan(item, limit - 1));
+  for (const key in value) if (isDeeperThan((value as Record<string, unknown>)[key], limit - 1)) return true;
+  return false;
 }
 
 function parseJson(text: string): object | undefined {
@@ -82,18 +108,15 @@ function parseJson(text: string): object | undefined {
   }
 }
 
-class JsonDocument implements RawDocument {
-  readonly value: unknown;
+class JsonLocator implements Locator {
   readonly #text: string;
   readonly #start: number;
-  readonly #end: number;
+  /** Where the items of a list are: found once, as lists may be large. */
   #items: { readonly at: number; readonly starts: readonly number[] } | undefined;
 
-  constructor(text: string, start: number, end: number, value: unknown) {
-    this.value = value;
+  constructor(text: string, start: number) {
     this.#text = text;
     this.#start = start;
-    this.#end = end;
   }
 
   offsetOf(path: Path): number {
@@ -104,30 +127,6 @@ class JsonDocument implements RawDocument {
     return start === undefined ? this.#items.at : locateJson(this.#text, start, rest);
   }
 
-  get duplicates(): { offset: number; path: Path }[] {
-    if (this.#end - this.#start > DUPLICATE_SEARCH_LIMIT) return [];
-    const found: { offset: number; path: Path }[] = [];
-    const pending: { offset: number; path: Path }[] = [{ offset: this.#start, path: [] }];
-    while (pending.length > 0) {
-      const { offset, path } = pending.pop()!;
-      const c = this.#text.charCodeAt(offset);
-      if (c === 0x5b) {
-        elementOffsets(this.#text, offset).forEach((start, i) => {
-          pending.push({ offset: start, path: [...path, i] });
-        });
-      } else if (c === 0x7b) {
-        const keys = new Set<string>();
-        for (const { key, keyOffset, valueOffset } of members(this.#text, offset)) {
-          const at = [...path, key];
-          if (keys.has(key)) found.push({ offset: keyOffset, path: at });
-          keys.add(key);
-          pending.push({ offset: valueOffset, path: at });
-        }
-      }
-    }
-    return found.sort((a, b) => a.offset - b.offset);
-  }
-
   #findItems(): { at: number; starts: number[] } {
     let found = { at: this.#start, starts: [] as number[] };
     for (const { key, keyOffset, valueOffset } of members(this.#text, this.#start)) {
@@ -135,6 +134,29 @@ class JsonDocument implements RawDocument {
     }
     return found;
   }
+}
+
+function jsonDuplicates(text: string, from: number): { offset: number; path: Path }[] {
+  const found: { offset: number; path: Path }[] = [];
+  const pending: { offset: number; path: Path }[] = [{ offset: from, path: [] }];
+  while (pending.length > 0) {
+    const { offset, path } = pending.pop()!;
+    const c = text.charCodeAt(offset);
+    if (c === 0x5b) {
+      elementOffsets(text, offset).forEach((start, i) => {
+        pending.push({ offset: start, path: [...path, i] });
+      });
+    } else if (c === 0x7b) {
+      const keys = new Set<string>();
+      for (const { key, keyOffset, valueOffset } of members(text, offset)) {
+        const at = [...path, key];
+        if (keys.has(key)) found.push({ offset: keyOffset, path: at });
+        keys.add(key);
+        pending.push({ offset: valueOffset, path: at });
+      }
+    }
+  }
+  return found.sort((a, b) => a.offset - b.offset);
 }
 
 interface Chunk {
@@ -163,23 +185,43 @@ function* yamlChunks(text: string, from: number): Generator<Chunk> {
   if (start < text.length) yield { start, end: text.length };
 }
 
-class YamlChunk implements RawDocument {
-  readonly value: unknown;
-  readonly duplicates: readonly { offset: number; path: Path }[];
+function readYamlChunk(
+  text: string,
+  start: number,
+  end: number,
+  documents: RawDocument[],
+  problems: ReadProblem[],
+): void {
+  try {
+    const { value, duplicates } = readYaml(text.slice(start, end));
+    if (value === null) return;
+    const placed = duplicates.map(({ offset, path }) => ({ offset: offset + start, path }));
+    documents.push({ value, locator: new YamlLocator(text, start, end), duplicates: placed });
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    problems.push({ offset: start + error.offset, message: error.message });
+  }
+}
+
+/** Reads the document again when it is asked for a place: most documents never are. */
+class YamlLocator implements Locator {
   readonly #text: string;
   readonly #start: number;
   readonly #end: number;
+  #places: WeakRef<YamlPlaces> | undefined;
 
   constructor(text: string, start: number, end: number) {
     this.#text = text;
     this.#start = start;
     this.#end = end;
-    const { value, duplicates } = readYaml(text.slice(start, end));
-    this.value = value;
-    this.duplicates = duplicates.map(({ offset, path }) => ({ offset: offset + start, path }));
   }
 
   offsetOf(path: Path): number {
-    return this.#start + locateYaml(this.#text.slice(this.#start, this.#end), path);
+    let places = this.#places?.deref();
+    if (places === undefined) {
+      places = new YamlPlaces(this.#text.slice(this.#start, this.#end));
+      this.#places = new WeakRef(places);
+    }
+    return this.#start + places.offsetOf(path);
   }
 }

@@ -16,12 +16,6 @@ function yaml(): Yaml {
 export const MAX_DEPTH = 300;
 const TAG = 'tag:yaml.org,2002:';
 
-export interface YamlProblem {
-  /** Offset in the text. */
-  readonly offset: number;
-  readonly message: string;
-}
-
 export class YamlError extends Error {
   override readonly name = 'YamlError';
   readonly offset: number;
@@ -47,10 +41,20 @@ export function readYaml(text: string): YamlDocument {
   return new Converter(root).run();
 }
 
-/** Offset of the field at `path` in the first document of `text`, or of its nearest parent that is there. */
-export function locateYaml(text: string, path: Path): number {
-  const root = compose(text);
-  return root === null ? 0 : locate(root, path);
+/** The places of the first document's fields in its text. */
+export class YamlPlaces {
+  readonly #root: Node | null;
+  readonly #anchors: ReadonlyMap<string, Node>;
+
+  constructor(text: string) {
+    this.#root = compose(text);
+    this.#anchors = collectAnchors(this.#root);
+  }
+
+  /** Offset of the field at `path`, or of its nearest parent that is there. */
+  offsetOf(path: Path): number {
+    return this.#root === null ? 0 : locate(this.#root, this.#anchors, path);
+  }
 }
 
 function compose(text: string): Node | null {
@@ -284,8 +288,7 @@ function scalar(node: Scalar): YamlScalar {
   throw new YamlError(start(node), `cannot decode !!${actual} \`${text}\` as a !!${name}`);
 }
 
-function locate(root: Node, path: Path): number {
-  const anchors = collectAnchors(root);
+function locate(root: Node, anchors: ReadonlyMap<string, Node>, path: Path): number {
   let node: unknown = root;
   let shown = start(root);
   for (const part of path) {
@@ -326,7 +329,7 @@ function keyText(node: Scalar): string {
   return typeof value === 'number' ? goNumberKey(value) : String(value);
 }
 
-function collectAnchors(root: Node): Map<string, Node> {
+function collectAnchors(root: Node | null): Map<string, Node> {
   const anchors = new Map<string, Node>();
   const pending: unknown[] = [root];
   while (pending.length > 0) {
