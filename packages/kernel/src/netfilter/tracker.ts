@@ -1,4 +1,4 @@
-import type { Ip } from '@netsim/wire';
+import { type Ip, TcpFlag } from '@netsim/wire';
 import { Verdict } from '../hook.ts';
 import type { Skb } from '../skb.ts';
 import {
@@ -160,7 +160,7 @@ export class ConntrackTracker {
     }
     const state = tcp.state;
     conn.state = state;
-    if ((conn.status & CtStatus.SEEN_REPLY) === 0 && direction === 1 && (skb.flags & 4) !== 0) {
+    if ((conn.status & CtStatus.SEEN_REPLY) === 0 && (skb.flags & TcpFlag.RST) !== 0) {
       // Only a reset came back: there never was a connection. The packet itself still goes home by it.
       this.table.remove(conn);
       return true;
