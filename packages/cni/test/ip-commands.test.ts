@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import type { NetnsConfig } from '@netsim/kernel';
+import { printIptablesSave } from '@netsim/kernel';
 import { parseIp, parsePrefix } from '@netsim/wire';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CniConfig } from '../src/index.ts';
@@ -134,6 +135,19 @@ describe.skipIf(missing !== undefined).each(backends)('flannel %s in the real ke
     );
   });
 
+  test("the real iptables takes flannel's rules and gives them back as they were printed", () => {
+    for (const ruleset of network.node('w2-k8s').rulesets) {
+      const tool = ruleset.family === 4 ? 'iptables-nft' : 'ip6tables-nft';
+      const printed = printIptablesSave(ruleset).split('\n').filter(Boolean);
+      const script = `${tool}-restore <<'END'\n${printed.join('\n')}\nEND\n${tool}-save`;
+      const saved = run(`ip netns exec ${real('external')} bash -ec '${script.replaceAll("'", `'"'"'`)}'`)
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('#'))
+        .map((line) => line.replace(/\[\d+:\d+\]$/, '[0:0]'));
+      expect(saved).toEqual(printed);
+    }
+  });
+
   test('the machine outside reaches a node, and a pod finds its way out through the router', () => {
     expect(inside(real('external'), 'ping -c1 -W2 192.168.1.102')).toContain('ttl=64');
     expect(inside(real('w1-k8s/default/pod-a'), 'ip route get 8.8.8.8')).toContain('via 10.244.1.1');
@@ -156,9 +170,11 @@ function run(script: string): string {
 function whatIsMissing(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root on Linux';
   try {
-    run('command -v ip bridge ping sysctl && ip netns add nscniprobe$$ && ip netns del nscniprobe$$');
+    run(
+      'command -v ip bridge ping sysctl iptables-nft-restore && ip netns add nscniprobe$$ && ip netns del nscniprobe$$',
+    );
     return undefined;
   } catch {
-    return 'needs iproute2, ping and the right to make network namespaces';
+    return 'needs iproute2, iptables, ping and the right to make network namespaces';
   }
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NodeProxyConfig } from '../src/index.ts';
 import { IptablesGenerator, nodeProxyConfig, nodeRuleset, ProxyState } from '../src/index.ts';
-import { service, slice } from './objects.ts';
+import { service, slice } from './support/objects.ts';
 
 const detectLocal = { kind: 'cidr', prefix: parsePrefix('10.244.0.0/16') } as const;
 const node = (nodeName: string, more: Partial<NodeProxyConfig> = {}) =>

@@ -1,6 +1,7 @@
 import type { EndpointSlice, Service } from '@netsim/manifest';
 import { parseIp, parsePrefix } from '@netsim/wire';
 import type { LocalDetector, NodeProxyConfig } from '../../src/index.ts';
+import type { Probe } from './probe-node.ts';
 
 /** One sync of kube-proxy as the vectors hold it. */
 export interface IptablesCase {
@@ -28,6 +29,7 @@ export interface IptablesCase {
   readonly sync: { readonly full: boolean; readonly updatedServices: string[]; readonly largeClusterMode?: boolean };
   readonly expect: {
     readonly canonical: string;
+    readonly probes?: readonly Probe[];
     readonly iptablesSave?: { readonly nft: string; readonly legacy: string };
   };
 }
