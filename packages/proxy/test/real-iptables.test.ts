@@ -19,11 +19,11 @@ describe.skipIf(missing !== undefined)('the rules of a node in the real iptables
     state.setService(service('sticky', ip('11'), { sessionAffinity: 'ClientIP' }));
     state.setSlice(slice('sticky', [pod('5'), pod('6')]));
     state.setService(service('empty', ip('12')));
-    const nodePort = {
+    const nodePort: Partial<ServiceSpec> = {
       type: 'NodePort',
       ports: [{ port: 80, nodePort: 30080 }],
       externalTrafficPolicy: 'Local',
-    } as const;
+    };
     state.setService(service('outside', ip('13'), nodePort));
     state.setSlice(slice('outside', [{ addresses: [pod('9')], nodeName: 'elsewhere' }]));
     const network = parsePrefix(family === 4 ? '10.244.0.0/16' : 'fd00:10::/48');
