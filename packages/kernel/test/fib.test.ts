@@ -33,8 +33,8 @@ function linearScan(routes: readonly Route[], dst: Ip): Route | undefined {
   return best;
 }
 
-const few4 = fc.integer({ min: 0, max: 0xffff }).map((low) => 0x0a000000 | low | 0);
-const few6 = fc.integer({ min: 0, max: 0xffff }).map((low) => (0xfdn << 120n) | BigInt(low));
+const few4: fc.Arbitrary<Ip> = fc.integer({ min: 0, max: 0xffff }).map((low) => 0x0a000000 | low | 0);
+const few6: fc.Arbitrary<Ip> = fc.integer({ min: 0, max: 0xffff }).map((low) => (0xfdn << 120n) | BigInt(low));
 
 describe('a routing table', () => {
   test.each([
