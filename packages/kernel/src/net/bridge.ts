@@ -80,7 +80,7 @@ export class Bridge extends Device {
     const lowest = this.ports.map((port) => port.dev.mac).reduce((a, b) => (b < a ? b : a));
     if (lowest === this.mac) return;
     const old = this.fdb.get(this.mac);
-    if (old !== undefined && old.port === null) this.fdb.delete(this.mac);
+    if (old?.port === null) this.fdb.delete(this.mac);
     this.mac = lowest;
     if (!this.fdb.has(lowest)) this.#setLocal(null, lowest);
   }

@@ -18,7 +18,7 @@ export class Veth extends Device {
   }
 
   override get carrier(): boolean {
-    return this.up && this.peer !== null && this.peer.up;
+    return this.up && this.peer?.up === true;
   }
 
   xmit(skb: Skb): void {
