@@ -73,8 +73,10 @@ export class ControlPlane {
     this.#context = context;
     const terminate = (pod: Pod) => this.#kubelet.terminate(pod, terminationSeconds);
     // In the order of cause and effect, so that one round does most of the work.
-    const admission = new Admission(context);
     const before = [
+      // What is applied again must have got back what was decided for it before anybody decides anew.
+      new Admission(context),
+
       new Nodes(context, nodes),
       new Namespaces(context),
       new KubernetesService(context),
@@ -93,7 +95,7 @@ export class ControlPlane {
       new EndpointSlices(context, this.#services),
       new EndpointSliceMirroring(context),
     ];
-    this.#controllers = [...before, admission, ...workloads, this.#kubelet, ...after];
+    this.#controllers = [...before, ...workloads, this.#kubelet, ...after];
   }
 
   /** Runs the control loops until none has anything to do. Throws {@link UnsettledError} where that never comes. */

@@ -157,7 +157,8 @@ describe('readiness and the end', () => {
   });
 
   test('a condition Ready that the manifest gives is respected', () => {
-    const it = cluster([{ ...pod('p'), status: { conditions: [{ type: 'Ready', status: 'False' }] } }]);
+    const given: Pod = { ...pod('p'), status: { conditions: [{ type: 'Ready', status: 'False' }] } };
+    const it = cluster([given]);
     expect(get(it, 'p').status).toMatchObject({ phase: 'Running', podIP: '10.244.1.2' });
     expect(isReady(get(it, 'p'))).toBe(false);
   });

@@ -37,7 +37,8 @@ function replay({ deployment, steps }: Recorded['cases'][number]): string | unde
   const current = () => store.get<Deployment>('Deployment', namespace, name)!;
   const put = (spec: Partial<Deployment['spec']>) => {
     clock.ms += 1000;
-    store.put({ ...current(), spec: { ...current().spec, ...spec } });
+    const changed: Deployment = { ...current(), spec: { ...current().spec, ...spec } };
+    store.put(changed);
   };
   const setImage = (version: string) => {
     const { template } = current().spec;

@@ -1,7 +1,7 @@
 import type { EndpointSlice, Endpoints, Pod, Service } from '@netsim/manifest';
 import { parsePrefix } from '@netsim/wire';
 import { describe, expect, test } from 'vitest';
-import { cluster, type TestCluster } from './support/cluster.ts';
+import { change, cluster, type TestCluster } from './support/cluster.ts';
 import { pod, service } from './support/objects.ts';
 
 function spec({ store }: TestCluster, name: string): Service['spec'] {
@@ -45,6 +45,14 @@ describe('cluster IPs', () => {
     const it = cluster([service('dns', { clusterIP: '10.96.0.10' })]);
     expect(spec(it, 'dns').clusterIP).toBe('10.96.0.10');
     expect(it.plane.findings()).toEqual([]);
+  });
+
+  test('the same manifest applied again keeps the addresses and node ports', () => {
+    const it = cluster([service('a', { type: 'NodePort' })]);
+    const before = it.store.get('Service', 'default', 'a');
+    it.store.put(service('a', { type: 'NodePort' }));
+    it.plane.settle();
+    expect(it.store.get('Service', 'default', 'a')).toEqual(before);
   });
 
   test('a deleted service gives its address back', () => {
@@ -211,8 +219,7 @@ describe('endpoints', () => {
         ports: [{ name: '', port: 80, protocol: 'TCP' }],
       },
     ]);
-    it.store.put({ ...it.store.get<Endpoints>('Endpoints', 'default', 'external')!, subsets: [] });
-    it.plane.settle();
+    change(it, it.store.get<Endpoints>('Endpoints', 'default', 'external')!, { subsets: [] });
     expect(slices(it, 'external')).toEqual([]);
   });
 

@@ -1,17 +1,16 @@
 import { isReady } from '@netsim/control';
 import type { Deployment, Pod, ReplicaSet } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
-import { cluster, type TestCluster } from './support/cluster.ts';
+import { change, cluster, type TestCluster } from './support/cluster.ts';
 import { deployment, pod } from './support/objects.ts';
 
 function podsOf({ store }: TestCluster): Pod[] {
   return store.list<Pod>('Pod', 'default');
 }
 
-function change(it: TestCluster, spec: Partial<Deployment['spec']>): void {
+function edit(it: TestCluster, spec: Partial<Deployment['spec']>): void {
   const old = it.store.get<Deployment>('Deployment', 'default', 'kubia')!;
-  it.store.put({ ...old, spec: { ...old.spec, ...spec } });
-  it.plane.settle();
+  change(it, old, { spec: { ...old.spec, ...spec } });
 }
 
 function withImage(image: string): Deployment['spec']['template'] {
@@ -40,17 +39,17 @@ describe('a deployment', () => {
   test('is scaled up and down, and the pods that stay are the same ones', () => {
     const it = cluster([deployment('kubia', 3)]);
     const before = podsOf(it).map(({ metadata }) => metadata.name);
-    change(it, { replicas: 5 });
+    edit(it, { replicas: 5 });
     expect(podsOf(it).map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(before));
     expect(podsOf(it)).toHaveLength(5);
-    change(it, { replicas: 0 });
+    edit(it, { replicas: 0 });
     expect(podsOf(it)).toHaveLength(0);
     expect(it.store.list('ReplicaSet', 'default')).toHaveLength(1);
   });
 
   test('a new template replaces all pods and keeps the old replica set at zero', () => {
     const it = cluster([deployment('kubia', 3)]);
-    change(it, { template: withImage('kubia:v2') });
+    edit(it, { template: withImage('kubia:v2') });
     expect(podsOf(it).map(({ spec }) => spec.containers[0]?.image)).toEqual(['kubia:v2', 'kubia:v2', 'kubia:v2']);
     const sizes = it.store.list<ReplicaSet>('ReplicaSet', 'default').map(({ spec }) => spec.replicas);
     expect(sizes).toEqual([0, 3]);
@@ -60,7 +59,7 @@ describe('a deployment', () => {
     const ready = new Set<string>();
     const it = cluster([deployment('kubia', 4)], { startsReady: ({ name }) => ready.has(name) || ready.size === 0 });
     for (const { metadata } of podsOf(it)) ready.add(metadata.name);
-    change(it, { template: withImage('broken') });
+    edit(it, { template: withImage('broken') });
     const old = podsOf(it).filter(({ metadata }) => ready.has(metadata.name));
     expect(old).toHaveLength(3);
     expect(podsOf(it)).toHaveLength(5);
@@ -69,8 +68,8 @@ describe('a deployment', () => {
   test('going back to an earlier template takes its replica set up again, as the newest revision', () => {
     const it = cluster([deployment('kubia', 2, { template: withImage('v1') })]);
     const [first] = it.store.list<ReplicaSet>('ReplicaSet', 'default');
-    change(it, { template: withImage('v2') });
-    change(it, { template: withImage('v1') });
+    edit(it, { template: withImage('v2') });
+    edit(it, { template: withImage('v1') });
     const set = it.store.get<ReplicaSet>('ReplicaSet', 'default', first!.metadata.name);
     expect(set?.spec.replicas).toBe(2);
     expect(set?.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('3');
@@ -80,7 +79,7 @@ describe('a deployment', () => {
     const it = cluster([deployment('kubia', 2, { minReadySeconds: 10, template: withImage('v1') })]);
     it.clock.ms = it.plane.nextDeadline()!;
     it.plane.settle();
-    change(it, { template: withImage('v2') });
+    edit(it, { template: withImage('v2') });
     const images = () => podsOf(it).map(({ spec }) => spec.containers[0]?.image);
     expect(images()).toEqual(['v1', 'v1', 'v2']);
     for (let deadline = it.plane.nextDeadline(); deadline !== undefined; deadline = it.plane.nextDeadline()) {
@@ -154,8 +153,7 @@ describe('a replica set', () => {
     it.plane.setReady(unready!.metadata, false);
     it.plane.settle();
     const current = it.store.get<ReplicaSet>('ReplicaSet', 'default', 'rs')!;
-    it.store.put({ ...current, spec: { ...current.spec, replicas: 3 } });
-    it.plane.settle();
+    change(it, current, { spec: { ...current.spec, replicas: 3 } });
     expect(podsOf(it).every(isReady)).toBe(true);
     expect(new Set(podsOf(it).map(({ spec }) => spec.nodeName)).size).toBe(3);
   });
@@ -167,8 +165,7 @@ describe('a replica set', () => {
     it.store.put({ ...dear!, metadata: { ...dear!.metadata, annotations } });
     it.plane.settle();
     const current = it.store.get<ReplicaSet>('ReplicaSet', 'default', 'rs')!;
-    it.store.put({ ...current, spec: { ...current.spec, replicas: 1 } });
-    it.plane.settle();
+    change(it, current, { spec: { ...current.spec, replicas: 1 } });
     expect(podsOf(it).map(({ metadata }) => metadata.name)).toEqual([dear!.metadata.name]);
   });
 });

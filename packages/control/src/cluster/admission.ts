@@ -9,8 +9,8 @@ import { objectKey } from '../core/keys.ts';
  */
 export class Admission extends Controller {
   /**
-   * New pods, for one round: the scheduler or the kubelet are about to put them again and complete them on the way,
-   * which spares a big cluster one version of every pod.
+   * New pods and services, for one round: other control loops are about to put them again and complete them on the
+   * way, which spares a big cluster one version of each.
    */
   #deferred = new Set<string>();
   /** What the object replaced, by `kind/key`, until it is admitted. */
@@ -27,7 +27,7 @@ export class Admission extends Controller {
         return;
       }
       if (old?.metadata.uid !== undefined) this.#replaced.set(key, old);
-      if (object.kind === 'Pod' && old === undefined) this.#deferred.add(key);
+      if ((object.kind === 'Pod' || object.kind === 'Service') && old === undefined) this.#deferred.add(key);
       else this.queue.add(key);
     });
   }

@@ -1,4 +1,5 @@
 import type { ObjectStore, Service, ServicePort, ServiceSpec } from '@netsim/manifest';
+import { admittedMetadata } from '../cluster/admission.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
@@ -39,7 +40,12 @@ export class Services extends Controller {
     const spec = this.#allocate(service, key);
     if (spec !== service.spec) {
       const { status = { loadBalancer: {} } } = service;
-      this.context.store.put({ ...service, spec, status } as Service);
+      this.context.store.put({
+        ...service,
+        metadata: admittedMetadata(this.context, service),
+        spec,
+        status,
+      } as Service);
     }
   }
 

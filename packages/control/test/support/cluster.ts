@@ -26,3 +26,10 @@ export function cluster(
   plane.settle();
   return { store, plane, clock };
 }
+
+/** Puts an object with some fields changed, and settles. */
+export function change<T extends KubeObject>({ store, plane }: TestCluster, object: T, fields: Partial<T>): void {
+  const changed: T = { ...object, ...fields };
+  store.put(changed);
+  plane.settle();
+}
