@@ -77,7 +77,7 @@ export class Bridge extends Device {
 
   #chooseMac(): void {
     if (this.#macChosen || this.ports.length === 0) return;
-    const lowest = this.ports.map((port) => port.dev.mac).reduce((a, b) => (b < a ? b : a));
+    const lowest = this.ports.map((port) => port.dev.mac).sort()[0]!;
     if (lowest === this.mac) return;
     const old = this.fdb.get(this.mac);
     if (old?.port === null) this.fdb.delete(this.mac);
