@@ -1,5 +1,5 @@
-import type { Chain, NetnsConfig, Rule, Ruleset, Table, WorldPlan } from '@netsim/kernel';
-import { IpProto, prefixOf } from '@netsim/wire';
+import type { Chain, NetnsConfig, RejectWith, Rule, Ruleset, Table, WorldPlan } from '@netsim/kernel';
+import { familyBits, familyOf, IpProto, prefixOf } from '@netsim/wire';
 import type { Dice } from './dice.ts';
 
 /** A plan with something spoilt in it, and what. */
@@ -33,28 +33,32 @@ function dropRoute(plan: WorldPlan, dice: Dice): SpoiltPlan {
 }
 
 function badRule(plan: WorldPlan, dice: Dice): SpoiltPlan {
-  const entry = dice.pick(plan.rulesets.filter(({ ruleset }) => ruleset.family === 4 && ruleset.tables.has('filter')));
+  const entry = dice.pick(plan.rulesets.filter(({ ruleset }) => ruleset.tables.has('filter')));
   const chain = dice.pick(['INPUT', 'FORWARD', 'OUTPUT']);
   const pods = plan.netns.filter((netns) => netns.label !== 'host').flatMap((netns) => netns.addresses);
-  const some = pods.length > 0 ? dice.pick(pods).address : 0;
+  const { family } = entry.ruleset;
+  const addresses = pods.map(({ address }) => address).filter((address) => familyOf(address) === family);
+  const some = addresses.length > 0 ? dice.pick(addresses) : family === 4 ? 0 : 0n;
+  const one = prefixOf(some, familyBits(family));
   const protocol = dice.pick([IpProto.TCP, IpProto.UDP]);
   const port = dice.pick([80, 53, 8080, 9000]);
   const ports = protocol === IpProto.TCP ? ('tcp' as const) : ('udp' as const);
   const match: Omit<Rule, 'matches'> & Partial<Pick<Rule, 'matches'>> = dice.pick([
-    { destination: { value: prefixOf(some, 32) } },
-    { source: { value: prefixOf(some, 32), ...(dice.percent(30) ? { not: true } : {}) } },
+    { destination: { value: one } },
+    { source: { value: one, ...(dice.percent(30) ? { not: true } : {}) } },
     { protocol: { value: protocol }, matches: [{ kind: ports, dport: { value: { from: port, to: port } } }] },
     { inInterface: { value: dice.pick(['cni0', 'eth0', 'flannel.1', 'veth+']) } },
   ]);
-  const target: Rule['target'] = dice.pick([
-    { kind: 'DROP' as const },
-    { kind: 'REJECT' as const, with: 'icmp-port-unreachable' as const },
-    { kind: 'REJECT' as const, with: 'icmp-admin-prohibited' as const },
-    { kind: 'REJECT' as const, with: 'icmp-host-unreachable' as const },
-  ]);
+  const rejections: readonly RejectWith[] =
+    family === 4
+      ? ['icmp-port-unreachable', 'icmp-admin-prohibited', 'icmp-host-unreachable']
+      : ['icmp6-port-unreachable', 'icmp6-adm-prohibited', 'icmp6-addr-unreachable'];
+  const target: Rule['target'] = dice.percent(40) ? { kind: 'DROP' } : { kind: 'REJECT', with: dice.pick(rejections) };
   // OUTPUT has no incoming device: iptables refuses to load such a rule.
-  const usable = chain === 'OUTPUT' && 'inInterface' in match ? { destination: { value: prefixOf(some, 32) } } : match;
-  const rule: Rule = { ...usable, matches: usable.matches ?? [], target };
+  const usable = chain === 'OUTPUT' && 'inInterface' in match ? { destination: { value: one } } : match;
+  // A rule that kept neighbour discovery from working would be seen only where nobody is known yet.
+  const spared = family === 6 && usable.protocol === undefined ? { protocol: { value: protocol } } : {};
+  const rule: Rule = { ...usable, ...spared, matches: usable.matches ?? [], target };
   return {
     plan: withRule(plan, entry.netns, entry.ruleset, 'filter', chain, rule, dice.percent(50)),
     fault: `${entry.netns} has another rule in filter ${chain}`,

@@ -13,6 +13,8 @@ interface Targets {
   readonly services: readonly { readonly ip: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
   readonly pods: readonly string[];
   readonly hosts: readonly string[];
+  /** The plan has IPv6 addresses of its own. */
+  readonly v6: boolean;
 }
 
 /** Random questions to a world: from everywhere to everything, on ports open and closed, to addresses taken and free. */
@@ -38,10 +40,15 @@ function sourcePort(i: number): number {
   return FIRST_SOURCE_PORT + (i % SOURCE_PORTS);
 }
 
+/** A probe; a TTL of its own only where a client can set it and hear of it. */
 function randomProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: Dice, sourcePort: number): Probe {
+  const probe = plainProbe(from, targets, plan, dice, sourcePort);
+  return probe.protocol !== 'tcp' && dice.percent(8) ? { ...probe, ttl: dice.between(1, 4) } : probe;
+}
+
+function plainProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: Dice, sourcePort: number): Probe {
   const protocol = dice.weighted({ tcp: 55, udp: 30, icmp: 15 });
-  const ttl = protocol !== 'tcp' && dice.percent(7) ? { ttl: dice.between(1, 4) } : {};
-  const base = { from: from.name, sourcePort, ...ttl };
+  const base = { from: from.name, sourcePort };
   const port = protocol === 'icmp' ? 0 : dice.pick([80, 53, 8080, 8081, 9000, 7000, 6443, 81]);
   const kind = dice.weighted({
     service: 45,
@@ -53,6 +60,9 @@ function randomProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice:
     faraway: 4,
     loopback: 4,
   });
+  /** Somewhere in a network where nobody is. */
+  const address = (v4: string, v6: string): string =>
+    (targets.v6 && dice.percent(40) ? v6 : v4) + String(dice.between(110, 190));
   switch (kind) {
     case 'service': {
       if (targets.services.length === 0) break;
@@ -65,15 +75,15 @@ function randomProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice:
       if (targets.hosts.length === 0) break;
       return { ...base, protocol, destination: dice.pick(targets.hosts), port };
     case 'freePod':
-      return { ...base, protocol, destination: `10.244.${dice.between(1, 4)}.${dice.between(100, 250)}`, port };
+      return { ...base, protocol, destination: address('10.244.1.', 'fd00:10:244:1::'), port };
     case 'freeService':
-      return { ...base, protocol, destination: `10.96.240.${dice.between(1, 250)}`, port };
+      return { ...base, protocol, destination: address('10.96.240.', 'fd00:10:96::'), port };
     case 'freeHost':
-      return { ...base, protocol, destination: `192.168.1.${dice.between(50, 90)}`, port };
+      return { ...base, protocol, destination: address('192.168.1.', 'fd00:192:168:1::'), port };
     case 'faraway':
-      return { ...base, protocol, destination: '11.11.11.11', port };
+      return { ...base, protocol, destination: targets.v6 && dice.percent(40) ? '2001:db8::11' : '11.11.11.11', port };
     case 'loopback':
-      return { ...base, protocol, destination: '127.0.0.1', port };
+      return { ...base, protocol, destination: targets.v6 && dice.percent(40) ? '::1' : '127.0.0.1', port };
     case 'pod':
       break;
   }
@@ -81,8 +91,8 @@ function randomProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice:
   const open = plan.listeners.filter((listener) => listener.protocol === protocol);
   if (open.length > 0 && dice.percent(50)) {
     const listener = dice.pick(open);
-    const address = addressesOf(plan.netns.find((netns) => netns.name === listener.netns))[0];
-    if (address !== undefined) return { ...base, protocol, destination: address, port: listener.port };
+    const addresses = addressesOf(plan.netns.find((netns) => netns.name === listener.netns));
+    if (addresses.length > 0) return { ...base, protocol, destination: dice.pick(addresses), port: listener.port };
   }
   return { ...base, protocol, destination: dice.pick(targets.pods.length > 0 ? targets.pods : targets.hosts), port };
 }
@@ -108,6 +118,7 @@ function findTargets(plan: WorldPlan): Targets {
     services: [...services.values()],
     pods: of((netns) => netns.label !== 'host'),
     hosts: of((netns) => netns.label === 'host'),
+    v6: of(() => true).some((ip) => ip.includes(':')),
   };
 }
 
@@ -118,5 +129,5 @@ function isPorts(match: Match): match is Extract<Match, { kind: 'tcp' | 'udp' | 
 function addressesOf(netns: NetnsConfig | undefined): string[] {
   return (netns?.addresses ?? [])
     .map(({ address }) => formatIp(address))
-    .filter((ip) => !ip.includes(':') && ip !== '127.0.0.1');
+    .filter((ip) => !/^(127\.|::1$|fe80:)/.test(ip));
 }

@@ -6,7 +6,7 @@ import { decodeFrame, decodeIp, headerKey, type KnownPorts, packetKey } from './
 import { type PlanFacts, planFacts } from './plan-facts.ts';
 
 /** How long a probe waits before it is a `timeout`. Failures other than silence take less (see the lab's sysctls). */
-export const PROBE_TIMEOUT = 400;
+export const PROBE_TIMEOUT = 300;
 
 interface Endpoint {
   readonly ip: string;
