@@ -44,7 +44,7 @@ function throughKernel(text: string, family: 4 | 6): string[] {
       .filter((line) => line !== '' && !line.startsWith('#'))
       .map((line) => line.replace(/\[\d+:\d+\]$/, '[0:0]'));
   } finally {
-    execFileSync('ip', ['netns', 'del', netns]);
+    execFileSync('bash', ['-c', `ip netns del ${netns}`]);
   }
 }
 

@@ -112,7 +112,7 @@ export class BalancerChain implements Chain {
 }
 
 /** 1/n as iptables hands it to the kernel: written with ten decimals by kube-proxy, then a fraction of 2^31. */
-export function oneOf(n: number): number {
+function oneOf(n: number): number {
   return Math.round(Number((1 / n).toFixed(10)) * 0x80000000);
 }
 

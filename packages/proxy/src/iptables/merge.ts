@@ -66,8 +66,8 @@ const tableOrder: readonly TableName[] = ['mangle', 'security', 'raw', 'filter',
 
 /**
  * Everything in a node's netns: kubelet's chains, then kube-proxy's with its jumps first, then those of the network plugin
- * behind them, which is how they end up whatever the order of start: kube-proxy looks for its jumps at every full sync and
- * puts missing ones first, flannel appends its own again when they are not the last.
+ * behind them. That is how they end up whoever of the two starts first: kube-proxy puts its jumps first (`-I`), flannel
+ * appends its own (`-A`), and neither moves a jump that is there already.
  */
 export function nodeRuleset(proxy: Ruleset, plugins: readonly Ruleset[] = []): Ruleset {
   const { family } = proxy;
