@@ -275,7 +275,12 @@ describe('findings about selectors and ports', () => {
   ])('a selector %j that selects nothing names the nearest label', (selector, suggestion) => {
     const it = cluster([service('s', { selector }), pod('p', { app: 'kubia' })]);
     expect(it.plane.findings()).toMatchObject([
-      { severity: 'warning', code: 'selector-matches-nothing', path: ['spec', 'selector'], suggestion },
+      {
+        severity: 'warning',
+        code: 'selector-matches-nothing',
+        path: ['spec', 'selector', Object.keys(selector)[0]],
+        suggestion,
+      },
     ]);
   });
 

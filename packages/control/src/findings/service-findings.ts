@@ -109,25 +109,26 @@ function selectorFindings(service: Service, pods: PodsByNamespace, served: Reado
   const text = Object.entries(selector)
     .map((each) => each.join('='))
     .join(',');
+  const pairs = pods.pairs(namespace);
+  const wrong = Object.entries(selector).find(([each, wanted]) => !pairs.has(`${each}=${wanted}`));
   return [
-    findingAt(service, ['spec', 'selector'], {
+    findingAt(service, ['spec', 'selector', ...(wrong === undefined ? [] : [wrong[0]])], {
       severity: 'warning',
       code: 'selector-matches-nothing',
       message: `${nameOf(service)}: selector "${text}" matches no pod in namespace "${namespace}"`,
-      suggestion: nearestLabels(selector, pods.pairs(namespace)),
+      suggestion: nearestLabels(wrong, pairs),
     }),
   ];
 }
 
-/** What the selector probably meant: the nearest label for each pair that no pod has. */
+/** What the selector probably meant, from the first pair that no pod has. */
 function nearestLabels(
-  selector: Readonly<Record<string, string>>,
+  wrong: readonly [string, string] | undefined,
   pairs: ReadonlyMap<string, readonly Pod[]>,
 ): string | undefined {
   if (pairs.size === 0) return 'there are no pods with labels in this namespace';
-  const known = [...pairs.keys()].filter((pair) => !pair.startsWith('pod-template-hash='));
-  const wrong = Object.entries(selector).find(([key, value]) => !pairs.has(`${key}=${value}`));
   if (wrong === undefined) return 'each of these labels is on some pod, but no pod has all of them';
+  const known = [...pairs.keys()].filter((pair) => !pair.startsWith('pod-template-hash='));
   const [key, value] = wrong;
   const values = known.filter((pair) => pair.startsWith(`${key}=`)).map((pair) => pair.slice(key.length + 1));
   const near = nearest(value, values);
