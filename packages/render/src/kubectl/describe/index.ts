@@ -1,4 +1,5 @@
 import type {
+  ConfigMap,
   Deployment,
   EndpointSlice,
   Endpoints,
@@ -11,6 +12,7 @@ import type {
 } from '@netsim/manifest';
 import type { Ingress, NetworkPolicy } from '../kinds.ts';
 import { toYaml } from '../serialize.ts';
+import { describeConfigMap } from './config-map.ts';
 import { describeIngress } from './ingress.ts';
 import { describeNetworkPolicy } from './network-policy.ts';
 import { describeNamespace, describeNode } from './node.ts';
@@ -37,6 +39,8 @@ export function describe(object: KubeObject, related: Related): string {
       return describeDeployment(object as Deployment, related);
     case 'ReplicaSet':
       return describeReplicaSet(object as ReplicaSet, related);
+    case 'ConfigMap':
+      return describeConfigMap(object as ConfigMap);
     case 'Node':
       return describeNode(object as Node, related);
     case 'Namespace':

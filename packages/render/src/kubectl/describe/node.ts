@@ -79,7 +79,7 @@ function describePods(w: DescribeWriter, node: Node, { store, now }: Related): v
   w.line(1, 'Namespace', 'Name', '', 'CPU Requests', 'CPU Limits', 'Memory Requests', 'Memory Limits', 'Age');
   w.line(1, '---------', '----', '', '------------', '----------', '---------------', '-------------', '---');
   for (const pod of pods) {
-    const cells = shown.map(([name, which]) => share(sumOf([pod], name, which), node, name));
+    const cells = shown.map(([name, which]) => share(sumOf([pod], name, which), node, name, NOT_A_SHARE));
     const { namespace = '', name, creationTimestamp } = pod.metadata;
     w.line(1, namespace, name, '', ...cells, ageOf(creationTimestamp, now));
   }
@@ -89,7 +89,7 @@ function describePods(w: DescribeWriter, node: Node, { store, now }: Related): v
   w.line(1, '--------', '--------', '------');
   for (const name of ['cpu', 'memory', 'ephemeral-storage'] as const) {
     const [requests, limits] = [sumOf(pods, name, 'requests'), sumOf(pods, name, 'limits')];
-    w.line(1, name, share(requests, node, name), share(limits, node, name));
+    w.line(1, name, share(requests, node, name, '0'), share(limits, node, name, '0'));
   }
 }
 
@@ -112,9 +112,12 @@ function sumOf(pods: readonly Pod[], name: string, which: 'requests' | 'limits')
   return sum;
 }
 
-function share(amount: number, { status }: Node, name: string): string {
+/** What kubectl prints for a share of nothing: a division by zero, as Go makes an integer of it. */
+const NOT_A_SHARE = '-9223372036854775808';
+
+function share(amount: number, { status }: Node, name: string, ofNothing: string): string {
   const total = parseMilli(status?.allocatable?.[name] ?? status?.capacity?.[name] ?? 0);
-  return `${formatMilli(amount)} (${total === 0 ? 0 : Math.trunc((amount / total) * 100)}%)`;
+  return `${formatMilli(amount)} (${total === 0 ? ofNothing : Math.trunc((amount / total) * 100)}%)`;
 }
 
 export function describeNamespace({ metadata, status }: Namespace): string {

@@ -76,31 +76,11 @@ export function describePod(pod: Pod, { now }: Related): string {
   return w.toString();
 }
 
-/** The downward API's fields, as `valueFrom.fieldRef` names them. */
-function fieldResolver({ metadata, spec, status }: Pod): FieldResolver {
+/** The downward API's fields as far as kubectl looks them up: it leaves all others empty. */
+function fieldResolver({ metadata }: Pod): FieldResolver {
   return (path) => {
-    const keyed = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path);
-    if (keyed !== null) return metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2]!] ?? '';
-    switch (path) {
-      case 'metadata.name':
-        return metadata.name;
-      case 'metadata.namespace':
-        return metadata.namespace ?? '';
-      case 'metadata.uid':
-        return metadata.uid ?? '';
-      case 'spec.nodeName':
-        return spec.nodeName ?? '';
-      case 'spec.serviceAccountName':
-        return spec.serviceAccountName ?? '';
-      case 'status.podIP':
-        return status?.podIP ?? '';
-      case 'status.podIPs':
-        return (status?.podIPs ?? []).map(({ ip }) => ip).join(',');
-      case 'status.hostIP':
-        return status?.hostIP ?? '';
-      default:
-        return '';
-    }
+    if (path === 'metadata.name') return metadata.name;
+    return path === 'metadata.namespace' ? (metadata.namespace ?? '') : '';
   };
 }
 

@@ -13,6 +13,11 @@ export class DescribeWriter {
     this.#lines.push('  '.repeat(level) + cells.join('\t'));
   }
 
+  /** Text as it is, with its own newlines; its last line must be ended. */
+  text(text: string): void {
+    this.#lines.push(...text.replace(/\n$/, '').split('\n'));
+  }
+
   /** A field with several lines of values; `<none>` without any. The first stands beside the title. */
   list(indent: string, title: string, values: readonly string[]): void {
     if (values.length === 0) this.#lines.push(`${indent}${title}:\t<none>`);
