@@ -5,6 +5,7 @@
 export function editDistance(a: string, b: string, limit = Number.POSITIVE_INFINITY): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let beforeLast: number[] = [];
+  let bestBefore = 0;
   let last: number[] = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
@@ -17,11 +18,13 @@ export function editDistance(a: string, b: string, limit = Number.POSITIVE_INFIN
       row.push(value);
       if (value < best) best = value;
     }
-    if (best > limit) return limit + 1;
+    // A swap reaches back two rows.
+    if (best > limit && bestBefore > limit) return limit + 1;
+    bestBefore = best;
     beforeLast = last;
     last = row;
   }
-  return last[b.length]!;
+  return Math.min(last[b.length]!, limit + 1);
 }
 
 /**
