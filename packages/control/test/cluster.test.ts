@@ -1,4 +1,4 @@
-import { configFromObjects, controlFindings, defaultClusterConfig } from '@netsim/control';
+import { ControlPlane, configFromObjects, controlFindings, defaultClusterConfig } from '@netsim/control';
 import {
   type AnyObject,
   type EndpointSlice,
@@ -11,7 +11,7 @@ import {
 import { formatIp, formatPrefix, parsePrefix } from '@netsim/wire';
 import { describe, expect, test } from 'vitest';
 import { cluster } from './support/cluster.ts';
-import { node, pod } from './support/objects.ts';
+import { deployment, node, pod, service } from './support/objects.ts';
 
 describe('nodes', () => {
   test('a cluster without nodes gets one control-plane node and three workers, with a /24 each', () => {
@@ -87,6 +87,28 @@ describe('what every cluster has', () => {
     expect(uid(one)).not.toBe(uid(seeded));
     expect(one.get('Pod', 'default', 'p')?.metadata.creationTimestamp).toBe('2026-01-01T00:00:00Z');
   });
+});
+
+test('a dump of a settled cluster is at rest: nothing in it changes', () => {
+  const { store } = cluster([
+    deployment('kubia', 3),
+    service('kubia', { selector: { app: 'kubia' } }),
+    service('outside', { type: 'NodePort' }),
+    pod('bare'),
+    pod('nowhere', {}, { nodeSelector: { gpu: 'true' } }),
+  ]);
+  const dump = new ObjectStore();
+  for (const object of store.kinds().flatMap((kind) => store.list(kind))) dump.put(object);
+  const changes: string[] = [];
+  dump.watch('*', ({ type, object }) => changes.push(`${type} ${object.kind} ${object.metadata.name}`));
+  const plane = new ControlPlane({
+    store: dump,
+    config: defaultClusterConfig(),
+    now: () => Date.UTC(2030, 0, 1),
+    seed: 7,
+  });
+  plane.settle();
+  expect(changes).toEqual([]);
 });
 
 describe('configuration', () => {

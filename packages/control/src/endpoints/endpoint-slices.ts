@@ -12,7 +12,7 @@ import { type ServiceTracker, zoneOf } from './service-tracker.ts';
 import { SliceIndex } from './slice-index.ts';
 import { pack, portsKey, type SlicePorts } from './slice-packing.ts';
 
-export const sliceManager = 'endpointslice-controller.k8s.io';
+const sliceManager = 'endpointslice-controller.k8s.io';
 
 interface Group {
   readonly ports: SlicePorts;
@@ -26,6 +26,7 @@ interface Group {
 export class EndpointSlices extends Controller {
   readonly #slices: SliceIndex;
   readonly #services: ServiceTracker;
+  readonly #made = new WeakMap<Service, Record<IpFamily, WeakMap<Pod, Endpoint>>>();
 
   constructor(context: Context, services: ServiceTracker) {
     super(context);
@@ -106,12 +107,17 @@ export class EndpointSlices extends Controller {
   #desired(service: Service, family: IpFamily, pods: readonly Pod[]): Map<string, Group> {
     const { store } = this.context;
     const groups = new Map<string, Group>();
+    const made = this.#madeFor(service, family);
     for (const pod of pods) {
       if (!belongsInEndpoints(pod, true)) continue;
       const node = store.get<Node>('Node', undefined, pod.spec.nodeName ?? '');
       // A pod whose node is gone is about to be collected; who publishes pods that are not ready takes it still.
       if (node === undefined && service.spec.publishNotReadyAddresses !== true) continue;
-      const endpoint = endpointOf(pod, node, service, family);
+      let endpoint = made.get(pod);
+      if (endpoint === undefined || endpoint.zone !== zoneOf(node)) {
+        endpoint = endpointOf(pod, node, service, family);
+        made.set(pod, endpoint);
+      }
       if (endpoint.addresses.length === 0) continue;
       const ports = endpointPorts(service, pod);
       const key = portsKey(ports);
@@ -120,6 +126,16 @@ export class EndpointSlices extends Controller {
       else group.endpoints.push(endpoint);
     }
     return groups;
+  }
+
+  /** The endpoints made for the pods of a service so far: values, good for as long as service and pod are the same. */
+  #madeFor(service: Service, family: IpFamily): WeakMap<Pod, Endpoint> {
+    let families = this.#made.get(service);
+    if (families === undefined) {
+      families = { IPv4: new WeakMap(), IPv6: new WeakMap() };
+      this.#made.set(service, families);
+    }
+    return families[family];
   }
 
   #create(

@@ -4,7 +4,7 @@ import type { Endpoint, Service } from '@netsim/manifest';
 export type Hints = Endpoint['hints'];
 
 /** Whether the annotation asks for topology aware routing (KEP-2433). */
-export function wantsTopologyHints({ metadata }: Service): boolean {
+function wantsTopologyHints({ metadata }: Service): boolean {
   const value =
     metadata.annotations?.['service.kubernetes.io/topology-mode'] ??
     metadata.annotations?.['service.kubernetes.io/topology-aware-hints'];

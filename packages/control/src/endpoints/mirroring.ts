@@ -9,7 +9,7 @@ import { podSelector } from './service-tracker.ts';
 import { SliceIndex } from './slice-index.ts';
 import { pack, portsKey, type SlicePorts } from './slice-packing.ts';
 
-export const mirrorManager = 'endpointslicemirroring-controller.k8s.io';
+const mirrorManager = 'endpointslicemirroring-controller.k8s.io';
 const skipMirror = 'endpointslice.kubernetes.io/skip-mirror';
 const leader = 'control-plane.alpha.kubernetes.io/leader';
 const maxEndpointsPerSubset = 1000;

@@ -1,6 +1,6 @@
 import type { Endpoint, EndpointSlice } from '@netsim/manifest';
 
-export const maxEndpointsPerSlice = 100;
+const maxEndpointsPerSlice = 100;
 
 export type SlicePorts = NonNullable<EndpointSlice['ports']>;
 
@@ -22,20 +22,28 @@ export function pack(
   desired: readonly Endpoint[],
   mustUpdate: (slice: EndpointSlice) => boolean,
 ): Packing {
-  const waiting = new Map(desired.map((endpoint) => [identity(endpoint), endpoint]));
+  // The very same value in a slice and among the desired is by far the most frequent case, and the cheapest to see.
+  const same = new Set(desired);
+  const unchanged = new Set<Endpoint>();
+  for (const { endpoints } of existing) for (const each of endpoints ?? []) if (same.delete(each)) unchanged.add(each);
+  const waiting = new Map([...same].map((endpoint) => [identity(endpoint), endpoint]));
   const packing: Packing = { create: [], update: new Map(), unchanged: [], remove: [] };
   for (const slice of existing) {
     const old = slice.endpoints ?? [];
     const kept: Endpoint[] = [];
     let changed = false;
     for (const endpoint of old) {
+      if (unchanged.has(endpoint)) {
+        kept.push(endpoint);
+        continue;
+      }
       const id = identity(endpoint);
       const wanted = waiting.get(id);
       if (wanted === undefined) continue;
       waiting.delete(id);
-      const same = sameEndpoint(endpoint, wanted);
-      kept.push(same ? endpoint : wanted);
-      if (!same) changed = true;
+      const equal = sameEndpoint(endpoint, wanted);
+      kept.push(equal ? endpoint : wanted);
+      if (!equal) changed = true;
     }
     if (kept.length === 0) packing.remove.push(slice);
     else if (changed || kept.length !== old.length || mustUpdate(slice)) packing.update.set(slice, kept);

@@ -34,7 +34,7 @@ export function refusalOf(pod: Pod, node: Node, hostPorts: HostPorts): Refusal |
 const unschedulableTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 /** Whether a pod tolerates all taints of a node that keep pods away (NoSchedule and NoExecute). */
-export function toleratesTaints(pod: Pod, node: Node): boolean {
+function toleratesTaints(pod: Pod, node: Node): boolean {
   const taints = node.spec?.taints;
   if (taints === undefined) return true;
   return taints.every((taint) => taint.effect === 'PreferNoSchedule' || tolerates(pod, taint));
@@ -45,7 +45,7 @@ function tolerates(pod: Pod, taint: Taint): boolean {
 }
 
 /** As v1.Toleration.ToleratesTaint: no effect means every effect, no key with Exists means every taint. */
-export function toleratesTaint(toleration: Toleration, taint: Taint): boolean {
+function toleratesTaint(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false;
   if (toleration.key && toleration.key !== taint.key) return false;
   if (toleration.operator === 'Exists') return true;

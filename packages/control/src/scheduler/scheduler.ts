@@ -123,6 +123,7 @@ function needsNode(pod: Pod): boolean {
  */
 function pendingStatus(pod: Pod): PodStatus {
   if (pod.status === undefined) return { phase: 'Pending' };
+  if (pod.status.phase !== undefined) return pod.status;
   return conditionOf(pod, 'Ready') === undefined ? { phase: 'Pending', ...pod.status } : pod.status;
 }
 

@@ -16,7 +16,7 @@ export function familyName(family: Family): IpFamily {
 }
 
 /** The families that the cluster's service CIDRs serve, the preferred first. */
-export function clusterFamilies(config: ClusterConfig): IpFamily[] {
+function clusterFamilies(config: ClusterConfig): IpFamily[] {
   return config.serviceCIDRs.map(({ address }) => familyName(familyOf(address)));
 }
 

@@ -152,7 +152,7 @@ export class ReplicaSets extends Controller {
 }
 
 /** Whether a pod counts among the replicas: it has neither ended nor been told to. */
-export function isActive(pod: Pod): boolean {
+function isActive(pod: Pod): boolean {
   return !isTerminal(pod) && pod.metadata.deletionTimestamp === undefined;
 }
 
