@@ -1,6 +1,6 @@
-import { Bridge, type Device, type Netns } from '@netsim/kernel';
+import { Bridge, type Device, type Netns, Veth } from '@netsim/kernel';
 import { formatIp } from '@netsim/wire';
-import { linkFlags, linkName } from './ip/format.ts';
+import { linkFlags } from './ip/format.ts';
 import { abbreviation, readKeywords } from './ip/options.ts';
 import { fail, ok, type Tool, ToolExit, type ToolResult } from './tool.ts';
 
@@ -59,11 +59,21 @@ function showPorts(netns: Netns, words: readonly string[], detail: boolean): str
     if (master instanceof Bridge && port.port.bridge !== master) continue;
     const state = port.up && port.carrier ? 'forwarding' : 'disabled';
     const { bridge: owner, hairpin, learning } = port.port;
-    text += `${port.ifindex}: ${linkName(port).replace(/@if[0-9]+$/, '')}: ${linkFlags(port)} mtu ${port.mtu} master ${owner.name} state ${state} priority 32 cost 2 \n`;
+    text += `${port.ifindex}: ${portName(port)}: ${linkFlags(port)} mtu ${port.mtu} master ${owner.name} state ${state} priority 32 cost 2 \n`;
     if (detail) {
       const flag = (on: boolean) => (on ? 'on' : 'off');
       text += `    hairpin ${flag(hairpin)} guard off root_block off fastleave off learning ${flag(learning)} flood on mcast_flood on bcast_flood on mcast_router 1 mcast_to_unicast off neigh_suppress off vlan_tunnel off isolated off locked off \n`;
     }
   }
   return text;
+}
+
+/**
+ * `bridge` takes the index of a veth's other end for one of its own netns, and shows the device that has it here.
+ */
+function portName(dev: Device): string {
+  const index = dev instanceof Veth ? dev.peer?.ifindex : undefined;
+  if (index === undefined || index === dev.ifindex) return dev.name;
+  const namesake = dev.netns.links().find((other) => other.ifindex === index);
+  return `${dev.name}@${namesake?.name ?? `if${index}`}`;
 }

@@ -115,11 +115,13 @@ export async function transfer(
   for (const line of head.split('\r\n').slice(0, -1)) log(`< ${line}`);
 
   if (!response.complete) {
+    const { error: broken } = inbox;
+    const over = inbox.ended || inbox.closed;
     connection.abort();
     world.run();
     log(`* Closing connection ${number}`);
-    if (inbox.error === 'ECONNRESET') return result(56, 'Recv failure: Connection reset by peer', ended);
-    if (inbox.ended || inbox.closed) return result(52, 'Empty reply from server', ended);
+    if (broken === 'ECONNRESET') return result(56, 'Recv failure: Connection reset by peer', ended);
+    if (over) return result(52, 'Empty reply from server', ended);
     if (options.maxTime === undefined) {
       return result(28, 'netsim: the server accepted and never answers; the real curl would wait for ever', ended);
     }
