@@ -120,7 +120,7 @@ function loadDocument(
     else if (isList(item)) error(path, 'nested-list', 'a list inside a list');
     else {
       // The items of a PodList are pods, though they do not say so.
-      if (item.kind === undefined && value.kind !== 'List') {
+      if (item.kind === undefined && typeof value.kind === 'string' && /.List$/.test(value.kind)) {
         item.kind = value.kind.slice(0, -'List'.length);
         item.apiVersion ??= value.apiVersion;
       }
@@ -133,16 +133,12 @@ function hasKind(value: Record<string, unknown>): boolean {
   return typeof value.kind === 'string' && value.kind !== '';
 }
 
-/** `kind: List`, and what `kubectl get -o json` once called `PodList`: any kind that ends so and has items. */
+/** To kubectl, whatever has a list of items is a list. */
 function isList(
   value: Record<string, unknown>,
-): value is { kind: string; apiVersion?: unknown; items?: unknown[] | null } {
-  return (
-    typeof value.kind === 'string' &&
-    value.kind.endsWith('List') &&
-    'items' in value &&
-    (Array.isArray(value.items) || value.items === null)
-  );
+): value is { kind?: unknown; apiVersion?: unknown; items: unknown[] | null } {
+  if (Array.isArray(value.items)) return true;
+  return value.items === null && typeof value.kind === 'string' && value.kind.endsWith('List');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

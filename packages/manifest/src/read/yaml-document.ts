@@ -68,6 +68,7 @@ function compose(text: string): Node | null {
     merge: false,
     strict: true,
     stringKeys: false,
+    resolveKnownTags: false,
     logLevel: 'silent',
     prettyErrors: false,
   });
@@ -98,7 +99,7 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
 };
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what YAML forbids
-const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ud800-\udfff\ufffe\uffff]/;
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ud800-\udfff\ufffe\uffff]/u;
 
 function firstLine(text: string): string {
   const end = text.indexOf('\n');
@@ -227,7 +228,7 @@ class Converter {
   #key(node: unknown): string {
     const value = this.#value(node);
     if (typeof value === 'string') return value;
-    if (typeof value === 'number') return goNumberKey(value);
+    if (typeof value === 'number') return goNumberKey(value, isScalar(node) ? String(node.value) : '');
     if (typeof value === 'boolean') return String(value);
     if (value === null) throw new YamlError(start(node), 'unsupported map key: null');
     throw new YamlError(start(node), `invalid map key: ${JSON.stringify(value)}`);
@@ -256,10 +257,16 @@ function isMergeKey(node: unknown): boolean {
   return isScalar(node) && node.value === '<<' && (node.type === 'PLAIN' || node.tag === `${TAG}merge`);
 }
 
-/** Keys become text as Go formats them: `1`, `1.5`, `1e+21`. */
-function goNumberKey(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1e21) return BigInt(value).toString();
-  return String(Math.fround(value) === value ? value : Number(Math.fround(value).toPrecision(8)));
+/** Numbers as keys become text as Go formats them: integers plainly, others as `1.5`, `1e+06`, in the precision of 32 bits. */
+function goNumberKey(value: number, text: string): string {
+  if (!/[.eE]/.test(text) || /^[-+]?0[xX]/.test(text)) return BigInt(value).toString();
+  let digits = 1;
+  while (digits < 9 && Math.fround(Number(value.toPrecision(digits))) !== Math.fround(value)) digits++;
+  const exponential = value.toExponential(digits - 1);
+  const [mantissa, exponent] = exponential.split('e') as [string, string];
+  const power = Number(exponent);
+  if (power >= -4 && power < 6) return String(Number(exponential));
+  return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }
 
 function jsonScalar(node: Scalar): YamlScalar {
@@ -271,15 +278,22 @@ function jsonScalar(node: Scalar): YamlScalar {
   return value;
 }
 
+/** Tags whose values are looked at; under any other, a scalar is its text. */
+const RESOLVED_TAGS: ReadonlySet<string> = new Set(['binary', 'bool', 'float', 'int', 'null']);
+
 function scalar(node: Scalar): YamlScalar {
   const text = String(node.value ?? '');
   const tag = node.tag;
   if (tag === undefined) return node.type === 'PLAIN' ? resolvePlain(text) : text;
   if (!tag.startsWith(TAG)) return text;
   const name = tag.slice(TAG.length);
-  if (name === 'str') return text;
-  if (name === 'binary') return Buffer.from(text, 'base64').toString('utf8');
-  if (name === 'timestamp') return text;
+  if (!RESOLVED_TAGS.has(name)) return text;
+  if (name === 'binary') {
+    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text.replace(/[\r\n]/g, ''))) {
+      throw new YamlError(start(node), '!!binary value contains invalid base64 data');
+    }
+    return Buffer.from(text, 'base64').toString('utf8');
+  }
   const value = resolvePlain(text);
   const actual =
     value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value === 'string' ? 'str' : 'number';
@@ -324,9 +338,9 @@ function findPair(node: YAMLMap, key: string, anchors: ReadonlyMap<string, Node>
 }
 
 function keyText(node: Scalar): string {
-  const value =
-    node.tag === undefined && node.type === 'PLAIN' ? resolvePlain(String(node.value ?? '')) : String(node.value);
-  return typeof value === 'number' ? goNumberKey(value) : String(value);
+  const text = String(node.value ?? '');
+  const value = node.tag === undefined && node.type === 'PLAIN' ? resolvePlain(text) : text;
+  return typeof value === 'number' ? goNumberKey(value, text) : String(value);
 }
 
 function collectAnchors(root: Node | null): Map<string, Node> {
