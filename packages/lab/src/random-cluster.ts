@@ -122,7 +122,9 @@ function randomService(dice: Dice, name: string, dual: boolean): KubeObject[] {
       ...(kind === 'manual' ? {} : { selector }),
       ...(families === 'both' ? { ipFamilyPolicy: 'PreferDualStack' } : {}),
       ...(families === 'second' ? { ipFamilies: ['IPv6'] } : {}),
-      ...(families === 'first' && dice.percent(30) ? { clusterIP: `10.96.${dice.between(1, 200)}.${name.slice(1)}` } : {}),
+      ...(families === 'first' && dice.percent(30)
+        ? { clusterIP: `10.96.${dice.between(1, 200)}.${name.slice(1)}` }
+        : {}),
       ...(dice.percent(25) ? { sessionAffinity: 'ClientIP' } : {}),
       ...(dice.percent(15) ? { internalTrafficPolicy: 'Local' } : {}),
       ...(dice.percent(10) ? { publishNotReadyAddresses: true } : {}),
@@ -142,7 +144,9 @@ function manualEndpoints(
   ports: readonly { readonly name: string; readonly protocol: string }[],
   v6: boolean,
 ): KubeObject {
-  const candidates = v6 ? ['fd00:10:244:1::2', 'fd00:10:244:2::2', 'fd00:192:168:1::77', '2001:db8::11'] : ['10.244.1.2', '10.244.1.3', '10.244.2.2', '192.168.1.200', '11.11.11.11', NOBODY];
+  const candidates = v6
+    ? ['fd00:10:244:1::2', 'fd00:10:244:2::2', 'fd00:192:168:1::77', '2001:db8::11']
+    : ['10.244.1.2', '10.244.1.3', '10.244.2.2', '192.168.1.200', '11.11.11.11', NOBODY];
   const ips = new Set(Array.from({ length: dice.between(1, 3) }, () => dice.pick(candidates)));
   return {
     apiVersion: 'v1',

@@ -23,7 +23,10 @@ export function readKernelRules(
   for (const { family, tables } of rulesets) {
     for (const table of tables.values()) {
       for (const { name, rules } of table.chains.values()) {
-        loaded.set(`${kernelFamily[family]} ${table.name} ${name}`, rules.map((rule) => printRule(rule, { family })));
+        loaded.set(
+          `${kernelFamily[family]} ${table.name} ${name}`,
+          rules.map((rule) => printRule(rule, { family })),
+        );
       }
     }
   }
