@@ -14,8 +14,8 @@ const empty: ReadonlySet<string> = new Set();
 /** Pods by label, by controller and by node, kept current from the store's events. */
 export class PodIndex {
   readonly #spaces = new Map<string, Space>();
-  /** UID of the controlling owner to pod keys. */
-  readonly #byController = new Map<string, Set<string>>();
+  /** UID of the controlling owner to its pods by name: an owner and its pods share a namespace. */
+  readonly #byController = new Map<string, Map<string, Pod>>();
   readonly #byNode = new Map<string, Set<string>>();
   readonly stop: () => void;
 
@@ -48,9 +48,10 @@ export class PodIndex {
     return found;
   }
 
-  /** Keys of the pods that the owner with this UID controls. */
-  controlledBy(uid: string): ReadonlySet<string> {
-    return this.#byController.get(uid) ?? empty;
+  /** The pods that the owner with this UID controls, as they are now. */
+  controlledBy(uid: string): Pod[] {
+    const pods = this.#byController.get(uid);
+    return pods === undefined ? [] : [...pods.values()];
   }
 
   /** Keys of the pods bound to the node. */
@@ -71,15 +72,24 @@ export class PodIndex {
       unlabel(space, old?.metadata.labels, name);
       if (pod !== undefined) label(space, labels, name);
     }
-    const before = old?.metadata.ownerReferences;
-    const after = pod?.metadata.ownerReferences;
-    if (before !== after) {
-      const key = keyOf(namespace, name);
-      move(this.#byController, old && controllerOf(old)?.uid, pod && controllerOf(pod)?.uid, key);
-    }
+    this.#control(old, pod, name);
     const from = old?.spec.nodeName;
     const to = pod?.spec.nodeName;
     if (from !== to) move(this.#byNode, from, to, keyOf(namespace, name));
+  }
+
+  #control(old: Pod | undefined, pod: Pod | undefined, name: string): void {
+    const before = old && controllerOf(old)?.uid;
+    const after = pod && controllerOf(pod)?.uid;
+    if (before !== undefined && before !== after) {
+      const pods = this.#byController.get(before);
+      pods?.delete(name);
+      if (pods?.size === 0) this.#byController.delete(before);
+    }
+    if (pod === undefined || after === undefined) return;
+    const pods = this.#byController.get(after);
+    if (pods === undefined) this.#byController.set(after, new Map([[name, pod]]));
+    else pods.set(name, pod);
   }
 }
 

@@ -3,7 +3,7 @@ import type { EndpointAddress, Endpoints } from '@netsim/manifest';
 export type Subset = NonNullable<Endpoints['subsets']>[number];
 export type SubsetPort = NonNullable<Subset['ports']>[number];
 
-/** What a pod offers: its address under some ports. No ports at all for a headless service without ports. */
+/** What a pod offers: its address under some ports, one offer a pod. No ports at all for a headless service without ports. */
 export interface Offer {
   readonly address: EndpointAddress;
   readonly ready: boolean;
@@ -12,14 +12,14 @@ export interface Offer {
 
 /**
  * Subsets in their canonical layout (RepackSubsets of pkg/api/v1/endpoints/util.go): one for each set of addresses that
- * offer the same ports. An address that is ready under a port at all is ready there. Sorted, so that equal endpoints
- * have equal text (the order itself differs from the real one, which sorts by hash).
+ * offer the same ports. Sorted, so that equal endpoints have equal text (the order itself differs from the real one,
+ * which sorts by hash).
  */
 export function repack(offers: readonly Offer[]): Subset[] {
   const first = offers[0];
   if (first === undefined) return [];
   // Nearly always all pods offer the same.
-  if (offers.every(({ ports }) => samePorts(ports, first.ports))) return [subset(distinct(offers), first.ports)];
+  if (offers.every(({ ports }) => samePorts(ports, first.ports))) return [subset(offers, first.ports)];
   const byPort = new Map<string, { port: SubsetPort | undefined; offers: Offer[] }>();
   for (const offer of offers) {
     for (const port of offer.ports.length === 0 ? [undefined] : offer.ports) {
@@ -32,14 +32,13 @@ export function repack(offers: readonly Offer[]): Subset[] {
   }
   const byAddresses = new Map<string, { offers: readonly Offer[]; ports: SubsetPort[] }>();
   for (const { port, offers: group } of byPort.values()) {
-    const same = distinct(group);
-    const key = same
+    const key = group
       .map((offer) => `${identity(offer)} ${offer.ready}`)
       .sort()
       .join();
     let found = byAddresses.get(key);
     if (found === undefined) {
-      found = { offers: same, ports: [] };
+      found = { offers: group, ports: [] };
       byAddresses.set(key, found);
     }
     if (port !== undefined) found.ports.push(port);
@@ -56,16 +55,6 @@ function subset(offers: readonly Offer[], ports: readonly SubsetPort[]): Subset 
     ...(down.length === 0 ? {} : { notReadyAddresses: down.sort(byAddress) }),
     ...(ports.length === 0 ? {} : { ports: [...ports] }),
   };
-}
-
-/** One offer for each address of each pod, the ready one of two. */
-function distinct(offers: readonly Offer[]): readonly Offer[] {
-  const found = new Map<string, Offer>();
-  for (const offer of offers) {
-    const id = identity(offer);
-    if (found.get(id)?.ready !== true) found.set(id, offer);
-  }
-  return found.size === offers.length ? offers : [...found.values()];
 }
 
 function identity({ address }: Offer): string {

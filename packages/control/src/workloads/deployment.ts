@@ -1,4 +1,4 @@
-import type { Deployment, Pod, ReplicaSet } from '@netsim/manifest';
+import type { Deployment, ReplicaSet } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { keyOf, objectKey, splitKey } from '../core/keys.ts';
@@ -285,13 +285,8 @@ export class Deployments extends Controller {
   }
 
   #hasRunningPods(set: ReplicaSet): boolean {
-    const { store, pods } = this.context;
     if ((set.status?.replicas ?? 0) > 0) return true;
-    for (const key of pods.controlledBy(set.metadata.uid ?? '')) {
-      const pod = store.get<Pod>('Pod', set.metadata.namespace, splitKey(key).name);
-      if (pod !== undefined && !isTerminal(pod)) return true;
-    }
-    return false;
+    return this.context.pods.controlledBy(set.metadata.uid ?? '').some((pod) => !isTerminal(pod));
   }
 
   #own(set: ReplicaSet, there: boolean): void {

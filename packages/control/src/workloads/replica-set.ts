@@ -83,9 +83,7 @@ export class ReplicaSets extends Controller {
       }
     }
     const claimed: Pod[] = [];
-    for (const podKey of [...pods.controlledBy(uid)]) {
-      const pod = store.get<Pod>('Pod', namespace, splitKey(podKey).name);
-      if (pod === undefined) continue;
+    for (const pod of pods.controlledBy(uid)) {
       if (matchesSelector(set.spec.selector, pod.metadata.labels)) claimed.push(pod);
       else if (pod.metadata.deletionTimestamp === undefined) store.put(withoutOwner(pod, uid));
     }
@@ -111,10 +109,7 @@ export class ReplicaSets extends Controller {
     const all: Pod[] = [];
     for (const other of store.list<ReplicaSet>('ReplicaSet', namespace)) {
       if (controllerOf(other)?.uid !== owner.uid) continue;
-      for (const key of pods.controlledBy(other.metadata.uid ?? '')) {
-        const pod = store.get<Pod>('Pod', namespace, splitKey(key).name);
-        if (pod !== undefined && isActive(pod)) all.push(pod);
-      }
+      all.push(...pods.controlledBy(other.metadata.uid ?? '').filter(isActive));
     }
     return all;
   }
@@ -126,12 +121,12 @@ export class ReplicaSets extends Controller {
     const template = set.spec.template.metadata?.labels ?? {};
     const count = { replicas: 0, fullyLabeledReplicas: 0, readyReplicas: 0, availableReplicas: 0 };
     let nextAvailable = Number.POSITIVE_INFINITY;
-    for (const podKey of pods.controlledBy(set.metadata.uid ?? '')) {
-      const pod = store.get<Pod>('Pod', namespace, splitKey(podKey).name);
-      if (pod === undefined || !isActive(pod)) continue;
+    const required = Object.keys(template);
+    for (const pod of pods.controlledBy(set.metadata.uid ?? '')) {
+      if (!isActive(pod)) continue;
       count.replicas++;
       const labels = pod.metadata.labels ?? {};
-      if (Object.keys(template).every((each) => labels[each] === template[each])) count.fullyLabeledReplicas++;
+      if (required.every((each) => labels[each] === template[each])) count.fullyLabeledReplicas++;
       if (!isReady(pod)) continue;
       count.readyReplicas++;
       const at = availableAt(pod, set.spec.minReadySeconds ?? 0);
