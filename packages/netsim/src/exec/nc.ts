@@ -5,6 +5,7 @@ import { addressesOf } from './lookup.ts';
 import { serviceName } from './services.ts';
 import { connectTcp, Inbox } from './tcp-attempt.ts';
 import { type ExecContext, fail, type Tool } from './tool.ts';
+import { waitUntil } from './wait.ts';
 
 const usage = `usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]
 \t  [-m minttl] [-O length] [-P proxy_username] [-p source_port]
@@ -103,7 +104,7 @@ function tryTcp(
       connected: false,
     };
   }
-  if (!scan) netns.world.runUntil(() => inbox.ended || inbox.closed, BANNER_PATIENCE);
+  if (!scan) waitUntil(netns.world, () => inbox.ended || inbox.closed, BANNER_PATIENCE);
   connection.close();
   netns.world.run();
   const stdout = scan ? '' : new TextDecoder().decode(inbox.bytes);
@@ -129,7 +130,7 @@ function scanUdp({ netns }: ExecContext, target: Target, verbose: boolean): Scan
     const error = socket.connect(dst, dport);
     if (error !== '') return failure(strerror(error));
     socket.send({ payload: new TextEncoder().encode('X') });
-    netns.world.runUntil(() => refused, UDP_PATIENCE);
+    waitUntil(netns.world, () => refused, UDP_PATIENCE);
     // No answer at all looks like success: UDP has no other sign.
     return { stdout: '', stderr: verbose && !refused ? success(target, 'udp') : '', connected: !refused };
   } finally {

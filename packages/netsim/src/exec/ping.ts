@@ -4,6 +4,7 @@ import { lastValue, parseArgs } from './args.ts';
 import { strerror } from './errno.ts';
 import { addressesOf } from './lookup.ts';
 import { type ExecContext, fail, type Tool, type ToolResult } from './tool.ts';
+import { waitUntil } from './wait.ts';
 
 /** Requests that are sent where no -c says how many: the real one would not end. */
 const ENDLESS_COUNT = 4;
@@ -130,7 +131,7 @@ class PingSession {
       }
       const rtt = this.#times.length > 0 ? 2 * Math.max(...this.#times, 500) : LINGER;
       const wait = Math.min(linger ?? rtt, Math.max(0, end - world.clock.now));
-      world.runUntil(() => this.received + this.#errors >= this.#transmitted, wait);
+      waitUntil(world, () => this.received + this.#errors >= this.#transmitted, wait);
       return undefined;
     } finally {
       socket.close();

@@ -1,5 +1,6 @@
 import type { Errno, Netns, TcpConnection } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
+import { waitUntil } from './wait.ts';
 
 /** How trying to connect ended: `''` connected, an errno, or `timeout` where the caller's patience ended first. */
 export interface TcpAttempt {
@@ -67,7 +68,7 @@ export function connectTcp(
     },
   });
   const immediate = connection.phase === 'CLOSED';
-  world.runUntil(() => decided, timeout);
+  waitUntil(world, () => decided, timeout);
   const elapsed = world.clock.now - started;
   if (!decided) {
     connection.abort();

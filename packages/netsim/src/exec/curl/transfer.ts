@@ -3,6 +3,7 @@ import { strerror } from '../errno.ts';
 import { addressesOf } from '../lookup.ts';
 import { connectTcp, Inbox, type TcpAttempt } from '../tcp-attempt.ts';
 import type { ExecContext } from '../tool.ts';
+import { waitUntil } from '../wait.ts';
 import type { CurlOptions } from './options.ts';
 
 /** What one request came to. `code` is curl's exit status. */
@@ -151,7 +152,7 @@ async function settle({ netns, programs }: ExecContext, done: () => boolean, pat
   const { world } = netns;
   world.run();
   while (!done() && programs !== undefined && programs.pending > 0) await programs.answered();
-  world.runUntil(done, patience);
+  waitUntil(world, done, patience);
 }
 
 async function lookUp(
