@@ -17,6 +17,7 @@ import { inOrder, type LoadSources, loadStore, prepare, readObjects } from './lo
 import { NameResolver } from './names.ts';
 import { PodHandle } from './pod-handle.ts';
 import { Programs } from './programs.ts';
+import { proxyFromObjects } from './proxy-from-objects.ts';
 import { SteeredRandom } from './trace/steered-random.ts';
 import { type TraceOptions, traceCluster } from './trace/trace-cluster.ts';
 
@@ -53,17 +54,19 @@ export class Cluster {
     this.madeNodes = store.list('Node').length === 0;
     if (this.madeNodes) for (const node of defaultNodes()) store.put(node);
     const cni = cniFromObjects(store, configured.config.podCIDRs);
+    const proxy = proxyFromObjects(store);
     this.config = { ...configured.config, seed };
     this.random = new SteeredRandom(seed);
     this.world = new World({ random: this.random });
     this.#control = new ControlPlane({ store, config: this.config, now: () => EPOCH + this.world.clock.now });
     this.#control.settle();
-    this.#loadFindings = [...findings, ...configured.findings, ...cni.findings];
+    this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
     this.programs = new Programs(this.world);
     this.datapath = new Datapath({
       store,
       config: this.config,
       cni: cni.config,
+      proxy: proxy.configuration,
       world: this.world,
       started: (netns, pod) => this.programs.start(netns, pod, store),
     });

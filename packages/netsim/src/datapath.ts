@@ -1,15 +1,16 @@
 import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
 import type { ClusterConfig } from '@netsim/control';
 import type { ListenerConfig, Netns, NetnsConfig, Ruleset, World, WorldPlan } from '@netsim/kernel';
-import type { EndpointSlice, Node, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
+import type { AnyObject, EndpointSlice, Node, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
 import {
   canaryRuleset,
   IptablesGenerator,
   kubeletRuleset,
   mergeRulesets,
   type NodeProxyConfig,
-  nodeProxyConfig,
   ProxyState,
+  proxyConfigOf,
+  proxySysctls,
 } from '@netsim/proxy';
 import { type Family, familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
 import { losers } from './lint.ts';
@@ -34,6 +35,7 @@ export class Datapath {
   readonly #store: ObjectStore;
   readonly #config: ClusterConfig;
   readonly #cni: CniConfig;
+  readonly #proxyConfiguration: AnyObject | undefined;
   readonly #started: NetnsStarted;
   readonly #families: readonly PerFamily[];
   readonly #proxyConfigs = new Map<string, NodeProxyConfig>();
@@ -53,12 +55,14 @@ export class Datapath {
     store: ObjectStore;
     config: ClusterConfig;
     cni: CniConfig;
+    proxy: AnyObject | undefined;
     world: World;
     started: NetnsStarted;
   }) {
     this.#store = options.store;
     this.#config = options.config;
     this.#cni = options.cni;
+    this.#proxyConfiguration = options.proxy;
     this.world = options.world;
     this.#started = options.started;
     const families = new Set<Family>(this.#config.podCIDRs.map((prefix) => familyOf(prefix.address)));
@@ -259,7 +263,11 @@ export class Datapath {
       .list<Pod>('Pod')
       .map(podInfo)
       .filter((info) => info !== undefined);
-    return new NetworkPlanner({ nodes, pods, config: this.#cni });
+    // What kube-proxy sets does not depend on the node.
+    const [first] = this.#store.list<Node>('Node');
+    const nodeSysctls =
+      first === undefined ? {} : proxySysctls(proxyConfigOf(this.#proxyConfiguration, first, 4, this.#config.podCIDRs));
+    return new NetworkPlanner({ nodes, pods, config: this.#cni, nodeSysctls });
   }
 
   /** Tells the segment of every machine that can be built on demand. */
@@ -370,17 +378,7 @@ export class Datapath {
     let config = this.#proxyConfigs.get(key);
     if (config === undefined) {
       const node = this.#store.get<Node>('Node', undefined, name)!;
-      const nodeIP = nodeInfo(node).addresses.find((ip) => familyOf(ip) === family);
-      const prefix = this.#config.podCIDRs.find((cidr) => familyOf(cidr.address) === family);
-      const zone = node.metadata.labels?.['topology.kubernetes.io/zone'];
-      config = nodeProxyConfig({
-        nodeName: name,
-        family,
-        ...(nodeIP === undefined ? {} : { nodeIP, nodeAddresses: [nodeIP] }),
-        ...(zone === undefined ? {} : { zone }),
-        // kubeadm sets clusterCIDR to the pod network: detectLocalMode ClusterCIDR.
-        detectLocal: prefix === undefined ? { kind: 'none' } : { kind: 'cidr', prefix },
-      });
+      config = proxyConfigOf(this.#proxyConfiguration, node, family, this.#config.podCIDRs);
       this.#proxyConfigs.set(key, config);
     }
     return config;

@@ -187,15 +187,16 @@ function rejected(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
 function droppedByRule(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
   if (step.text.includes('has no local endpoints')) {
     const service = serviceOf(step.origin, known);
+    const external = step.chain === 'KUBE-EXTERNAL-SERVICES';
+    const policy = external ? 'externalTrafficPolicy' : 'internalTrafficPolicy';
+    const name = service?.metadata.name ?? '';
     return {
       disposition: 'DROPPED',
-      reason: 'internalTrafficPolicy is Local and this node has no ready endpoint of the service',
-      ...(service === undefined
-        ? {}
-        : {
-            cause: causeOf(service, ['spec', 'internalTrafficPolicy'], 'internalTrafficPolicy: Local'),
-            advice: 'Run a pod of the service on this node, or use internalTrafficPolicy: Cluster',
-          }),
+      reason: `${policy} of service "${name}" is Local, and this node has no ready endpoint of it`,
+      ...(service !== undefined && {
+        cause: causeOf(service, ['spec', policy], `${policy}: Local`),
+        advice: `${external ? 'Send to a node that runs a pod of the service' : 'Run a pod of the service on this node'}, or use ${policy}: Cluster`,
+      }),
     };
   }
   return {
