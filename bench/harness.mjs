@@ -3,7 +3,7 @@
 import Benchmark from 'benchmark';
 import { Bench } from 'tinybench';
 
-export const MIN_BATCH = 1_000;
+const MIN_BATCH = 1_000;
 
 /** Kept where the optimiser cannot see that nobody reads it. */
 const sink = { value: 0 };
@@ -39,17 +39,4 @@ export async function measure(name, batch, run, { seconds, crossCheck = true }) 
   const result = second.tasks[0].result;
   if (result.error) throw result.error;
   return { perSecond, margin: first.stats.rme, crossCheck: (result.throughput.mean * batch) / perSecond };
-}
-
-/** Median of the times, in milliseconds, of `runs` calls that are too long to repeat in a loop. */
-export async function time(runs, work) {
-  const times = [];
-  for (let i = 0; i < runs; i++) {
-    const start = process.hrtime.bigint();
-    const result = await work();
-    times.push(Number(process.hrtime.bigint() - start) / 1e6);
-    if (result === undefined) throw new Error('the work must return something');
-  }
-  times.sort((a, b) => a - b);
-  return times[times.length >> 1];
 }

@@ -14,12 +14,14 @@ export function kernelMissing() {
 /** Flows of one round: conntrack's table (262,144 entries by default) must hold all of them on every node. */
 const ROUND = 120_000;
 
+const COMPILER = 'cc';
+
 /** Compiles the generator; `close` removes it. */
 export function compileGenerator() {
   const folder = mkdtempSync(join(tmpdir(), 'netsim-bench-'));
   const program = join(folder, 'kernel-flows');
   const source = fileURLToPath(new URL('./native/kernel-flows.c', import.meta.url));
-  const { status, stderr } = spawnSync('cc', ['-O2', '-pthread', '-o', program, source], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(COMPILER, ['-O2', '-pthread', '-o', program, source], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`cc: ${stderr}`);
   return { program, close: () => rmSync(folder, { recursive: true, force: true }) };
 }

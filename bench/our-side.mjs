@@ -50,7 +50,10 @@ async function measureEstablished(cluster, seconds) {
 async function measureNew(cluster, services, seconds) {
   const { world } = cluster;
   const socket = cluster.netnsOfPod(pod(cluster, 'client')).bindUdp();
-  const sink = cluster.netnsOfPod(pod(cluster, 'server')).sockets.udp.list().find((one) => one.localPort === 8080);
+  const sink = cluster
+    .netnsOfPod(pod(cluster, 'server'))
+    .sockets.udp.list()
+    .find((one) => one.localPort === 8080);
   const nodes = ['w1', 'w2'].map((name) => world.requireNetns(name).netfilter);
   const targets = Array.from({ length: services }, (_, i) => parseIp(serviceIp(i)));
   const firstSource = parseIp('10.244.1.2');

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 
 /** Thrown where a program of the lab fails: its command line and what it wrote on stderr. */
-export class CommandError extends Error {
+class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly argv: readonly string[];
   readonly stderr: string;

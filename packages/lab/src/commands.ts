@@ -27,10 +27,10 @@ export async function labUp(plan: WorldPlan, output: LabOutput): Promise<number>
   }
   removeLabs({ all: true, prefix: UP_PREFIX });
   const lab = await buildLab(plan, { prefix: UP_PREFIX, passive: true, realTiming: true, stay: true, readable: true });
-  output.write('NETNS                                    ADDRESSES');
-  for (const { name } of plan.netns) {
-    const addresses = plan.netns.find((netns) => netns.name === name)!.addresses.map((a) => formatIp(a.address));
-    output.write(`${lab.realName(name).padEnd(40)} ${addresses.join(' ')}`);
+  const width = Math.max(...plan.netns.map(({ name }) => lab.realName(name).length)) + 2;
+  output.write(`${'NETNS'.padEnd(width)}ADDRESSES`);
+  for (const { name, addresses } of plan.netns) {
+    output.write(`${lab.realName(name).padEnd(width)}${addresses.map(({ address }) => formatIp(address)).join(' ')}`);
   }
   const some = plan.netns.find((netns) => netns.label !== 'host') ?? plan.netns[0];
   if (some !== undefined)

@@ -53,7 +53,10 @@ class EmulatedProbe {
     for (const listener of plan.listeners) this.#listen(listener);
   }
 
-  /** Servers as those of the real lab's agent: they answer with their name, from the address that was asked. */
+  /**
+   * Servers as those of the real lab's agent: they answer with their name, from the address that was asked. Of two that
+   * want one port the first has it, as in a node's netns.
+   */
   #listen({ netns: name, protocol, address, port, program }: WorldPlan['listeners'][number]): void {
     const netns = this.#world.requireNetns(name);
     const text = new TextEncoder().encode(program);
@@ -66,7 +69,8 @@ class EmulatedProbe {
         connection.send(text);
       };
       const listener = netns.listenTcp({ address, port, program, onConnection });
-      if (typeof listener === 'string') throw new Error(`tcp ${port} in ${name}: ${listener}`);
+      if (typeof listener === 'string' && listener !== 'EADDRINUSE')
+        throw new Error(`tcp ${port} in ${name}: ${listener}`);
     } else if (protocol === 'udp') {
       const socket = netns.bindUdp({
         address,
@@ -80,7 +84,7 @@ class EmulatedProbe {
           own.transmit(answer);
         },
       });
-      if (typeof socket === 'string') throw new Error(`udp ${port} in ${name}: ${socket}`);
+      if (typeof socket === 'string' && socket !== 'EADDRINUSE') throw new Error(`udp ${port} in ${name}: ${socket}`);
     }
   }
 

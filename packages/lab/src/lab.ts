@@ -160,7 +160,9 @@ class LabBuilder implements Lab {
     for (const { netns, protocol, address, port, program } of plan.listeners) {
       if (protocol === 'sctp') continue;
       const where = address === undefined ? '*' : formatIp(address);
-      await agent.ask('listen', this.indexOf(netns), protocol, where, port, wordOf(program));
+      await agent.ask('listen', this.indexOf(netns), protocol, where, port, wordOf(program)).catch((error: Error) => {
+        if (!error.message.includes('Address already in use')) throw error; // whoever comes second does not listen
+      });
     }
     for (const { name } of plan.netns) await agent.ask('capture', this.indexOf(name));
   }

@@ -66,7 +66,7 @@ function badRule(plan: WorldPlan, dice: Dice): SpoiltPlan {
 }
 
 /** The plan with one more rule, at the start or the end of a chain of one netns. */
-export function withRule(
+function withRule(
   plan: WorldPlan,
   netns: string,
   ruleset: Ruleset,

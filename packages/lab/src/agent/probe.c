@@ -34,7 +34,6 @@ int add_listener(int index, const char *protocol, const char *address, int port,
   int fd = socket(local.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   if (any) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(fd, (struct sockaddr *)&local, length) != 0 || (tcp && listen(fd, 64) != 0)) {
     int saved = errno;
     close(fd);
