@@ -68,11 +68,16 @@ export function applyDefaults<T extends KubeObject>(object: T, options: AdmitOpt
   return admit(object, options).object as T;
 }
 
-/** The fields that the server would name when it refuses: the first wrong type alone, else all unknown fields, else the causes. */
+/**
+ * The fields that the server would name when it refuses. It stops at the first wrong type, tells unknown fields together, then
+ * what hinders allocation, and only then all else.
+ */
 export function refusedFields({ issues, causes }: Admission): string[] {
-  const wrongType = issues.find((issue) => issue.code === 'wrong-type');
+  const wrongType = issues.find((issue) => issue.stops) ?? issues.find((issue) => issue.code === 'wrong-type');
   if (wrongType !== undefined) return [wrongType.field];
-  return issues.length > 0 ? issues.map((issue) => issue.field) : causes.map((cause) => cause.field);
+  if (issues.length > 0) return issues.map((issue) => issue.field);
+  const allocation = causes.filter((cause) => cause.allocation);
+  return (allocation.length > 0 ? allocation : causes).map((cause) => cause.field);
 }
 
 function kindOf({ apiVersion, kind }: KubeObject): KindInfo | undefined {

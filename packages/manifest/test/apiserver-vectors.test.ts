@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import {
+  type Admission,
   admit,
   Causes,
   checkClusterIPRanges,
@@ -48,9 +49,9 @@ test.skipIf(vectors === undefined)('accepts, refuses and completes objects as ku
 
 function compare({ object, code, message = '', causes = [], stored }: ServerCase): string | undefined {
   const admission = admit(object);
-  const allocation = allocate(admission.object);
+  const allocation = allocate(admission);
   const got = admission.code === 201 && allocation.length > 0 ? 422 : admission.code;
-  const fields = new Set(got === 422 && admission.code === 201 ? allocation : refusedFields(admission));
+  const fields = new Set(allocation.length > 0 ? allocation : refusedFields(admission));
   if (got !== code) return `${got} ${[...fields]}, recorded ${code} ${message}`;
   if (code === 201) {
     const differences = differ(comparable(admission.object, object), comparable(stored!, object));
@@ -62,9 +63,9 @@ function compare({ object, code, message = '', causes = [], stored }: ServerCase
     : `names ${[...fields]}, recorded ${[...expected]}`;
 }
 
-/** The recorded cluster has one service range, 172.30.0.0/16. */
-function allocate(object: KubeObject): string[] {
-  if (object.kind !== 'Service') return [];
+/** What the recorded cluster cannot allocate, told before all else. It has one service range, 172.30.0.0/16. */
+function allocate({ object, issues, causes: found }: Admission): string[] {
+  if (object.kind !== 'Service' || issues.length > 0 || found.some((cause) => cause.allocation)) return [];
   const causes = new Causes();
   const { spec } = object as Service;
   completeServiceFamilies(spec, ['IPv4'], causes);

@@ -53,7 +53,7 @@ export function validateNode({ metadata, spec }: Node, causes: Causes): void {
   const cidrs = spec?.podCIDRs ?? [];
   const at = SPEC.child('podCIDRs');
   const families = cidrs.map((cidr, i) => checkCidr(causes, at.index(i), cidr)?.family);
-  if (cidrs.length > 2 || (cidrs.length === 2 && families[0] === families[1])) {
+  if (cidrs.length > 2 || (cidrs.length === 2 && (families[0] === families[1] || families.includes(undefined)))) {
     causes.invalid(at, cidrs, 'may specify no more than one CIDR for each IP family');
   }
 }

@@ -56,7 +56,7 @@ export function completeServiceFamilies(spec: ServiceSpec, cluster: readonly Fam
   const open = headless && Object.keys(spec.selector ?? {}).length === 0;
   const dual = families.length === 2 || ips.length === 2;
   // Nobody but the owner of the endpoints knows their families: without a selector both are allowed.
-  const policy = spec.ipFamilyPolicy ?? (dual || open ? 'RequireDualStack' : 'SingleStack');
+  const policy = spec.ipFamilyPolicy ?? (open ? 'RequireDualStack' : 'SingleStack');
   const refusedBefore = causes.list.length;
   if (policy === 'SingleStack' && dual) {
     const many = ips.length === 2 ? 'clusterIPs' : 'ipFamilies';
@@ -130,7 +130,7 @@ export function validateService(service: Service, causes: Causes): void {
   });
   if (spec.selector) validateLabels(causes, SPEC.child('selector'), spec.selector);
   validateAffinity(spec, causes);
-  validateClusterIPs(spec, headless, causes);
+  causes.whileAllocating(() => validateClusterIPs(spec, headless, causes));
   spec.externalIPs?.forEach((ip, i) => {
     const at = SPEC.child('externalIPs').index(i);
     if (checkIp(causes, at, ip) !== undefined) checkNonSpecialIp(causes, at, ip);
@@ -275,20 +275,34 @@ function validateClusterIPs(spec: ServiceSpec, headless: boolean, causes: Causes
   });
 }
 
-function validatePortUniqueness({ ports = [] }: ServiceSpec, causes: Causes): void {
+function validatePortUniqueness(spec: ServiceSpec, causes: Causes): void {
+  const ports = spec.ports ?? [];
   const nodePorts = new Set<string>();
   const seen = new Set<string>();
-  ports.forEach(({ nodePort = 0, port, protocol }, i) => {
+  ports.forEach((each, i) => {
+    const { port, protocol } = each;
     const at = SPEC.child('ports').index(i);
-    const nodeKey = `${protocol}/${nodePort}`;
-    if (nodePort !== 0) {
-      if (nodePorts.has(nodeKey)) causes.duplicate(at.child('nodePort'), nodePort);
-      nodePorts.add(nodeKey);
+    const nodePort = nodePortKey(spec, each);
+    if (nodePort !== undefined) {
+      const key = `${protocol}/${nodePort}`;
+      if (nodePorts.has(key)) causes.duplicate(at.child('nodePort'), each.nodePort ?? 0);
+      nodePorts.add(key);
     }
     const key = `${protocol}/${port}`;
     if (seen.has(key)) causes.duplicate(at, { port, protocol });
     seen.add(key);
   });
+}
+
+/** Stands for the node port that a port has or will get: ports of one number share theirs. */
+function nodePortKey(
+  { type, allocateLoadBalancerNodePorts, ports = [] }: ServiceSpec,
+  { port, nodePort }: ServicePort,
+): string | undefined {
+  if ((nodePort ?? 0) !== 0) return String(nodePort);
+  if (type !== 'NodePort' && !(type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false)) return undefined;
+  const asked = ports.find((other) => other.port === port && (other.nodePort ?? 0) !== 0);
+  return asked === undefined ? `of ${port}` : String(asked.nodePort);
 }
 
 const SOURCE_RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';

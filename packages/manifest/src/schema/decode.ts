@@ -9,8 +9,8 @@ export interface DecodeIssue {
   /** The path as the server writes it: unknown fields with indices, wrong types by struct fields only. */
   readonly field: string;
   readonly message: string;
-  /** Where the unknown field was found: what names would have been right. */
-  readonly struct: Struct;
+  /** A type that the server reads by its own code: it stops there and tells only this. */
+  readonly stops: boolean;
 }
 
 export type Fields = Record<string, unknown>;
@@ -44,8 +44,7 @@ class Decoder {
 
   #struct(struct: Struct, source: Readonly<Fields>, out: Fields, root: boolean): Fields {
     for (const key in source) {
-      if (struct.field(key) === undefined && !(root && (key === 'apiVersion' || key === 'kind')))
-        this.#unknown(struct, key);
+      if (struct.field(key) === undefined && !(root && (key === 'apiVersion' || key === 'kind'))) this.#unknown(key);
     }
     for (const field of struct.fields) {
       const { name } = field;
@@ -58,7 +57,7 @@ class Decoder {
       }
       this.#path.push(name);
       this.#fields.push(field.embedded === undefined ? name : `${field.embedded}.${name}`);
-      const value = this.#value(field.type, given, struct) ?? absent(field);
+      const value = this.#value(field.type, given) ?? absent(field);
       this.#path.pop();
       this.#fields.pop();
       if (value === undefined) continue;
@@ -70,84 +69,84 @@ class Decoder {
   }
 
   /** Undefined where the value is of a wrong type. */
-  #value(type: SchemaType, value: unknown, owner: Struct): unknown {
+  #value(type: SchemaType, value: unknown): unknown {
     switch (type.kind) {
       case 'scalar':
-        return this.#scalar(type.scalar, value, owner);
+        return this.#scalar(type.scalar, value);
       case 'struct':
-        if (!isRecord(value)) return this.#wrong('an object', value, owner);
+        if (!isRecord(value)) return this.#wrong('an object', value);
         return this.#struct(type.struct, value, {}, false);
       case 'list':
-        if (!Array.isArray(value)) return this.#wrong('a list', value, owner);
-        return this.#list(type.of, value, owner);
+        if (!Array.isArray(value)) return this.#wrong('a list', value);
+        return this.#list(type.of, value);
       case 'map':
-        if (!isRecord(value)) return this.#wrong('an object', value, owner);
-        return this.#map(type.of, value, owner);
+        if (!isRecord(value)) return this.#wrong('an object', value);
+        return this.#map(type.of, value);
     }
   }
 
-  #list(of: SchemaType, value: readonly unknown[], owner: Struct): unknown[] {
+  #list(of: SchemaType, value: readonly unknown[]): unknown[] {
     const list: unknown[] = [];
     for (let i = 0; i < value.length; i++) {
       const item = value[i];
       this.#path.push(i);
-      list.push(item === null || item === undefined ? zero(of) : (this.#value(of, item, owner) ?? zero(of)));
+      list.push(item === null || item === undefined ? zero(of) : (this.#value(of, item) ?? zero(of)));
       this.#path.pop();
     }
     return list;
   }
 
-  #map(of: SchemaType, value: Readonly<Fields>, owner: Struct): Fields {
+  #map(of: SchemaType, value: Readonly<Fields>): Fields {
     const map: Fields = {};
     for (const key of Object.keys(value)) {
       const item = value[key];
       this.#path.push(key);
-      const read = item === null || item === undefined ? zero(of) : this.#value(of, item, owner);
+      const read = item === null || item === undefined ? zero(of) : this.#value(of, item);
       this.#path.pop();
       if (read !== undefined) setOwn(map, key, read);
     }
     return map;
   }
 
-  #scalar(scalar: ScalarName, value: unknown, owner: Struct): unknown {
+  #scalar(scalar: ScalarName, value: unknown): unknown {
     switch (scalar) {
       case 'string':
-        return typeof value === 'string' ? value : this.#wrong('a string', value, owner);
+        return typeof value === 'string' ? value : this.#wrong('a string', value);
       case 'bool':
-        return typeof value === 'boolean' ? value : this.#wrong('true or false', value, owner);
+        return typeof value === 'boolean' ? value : this.#wrong('true or false', value);
       case 'int32':
-        return isInteger(value, 2 ** 31) ? value : this.#wrong('an integer', value, owner);
+        return isInteger(value, 2 ** 31) ? value : this.#wrong('an integer', value);
       case 'int64':
-        return isInteger(value, 2 ** 63) ? value : this.#wrong('an integer', value, owner);
+        return isInteger(value, 2 ** 63) ? value : this.#wrong('an integer', value);
       case 'float64':
-        return typeof value === 'number' ? value : this.#wrong('a number', value, owner);
+        return typeof value === 'number' ? value : this.#wrong('a number', value);
       case 'IntOrString':
         return typeof value === 'string' || isInteger(value, 2 ** 31)
           ? value
-          : this.#wrong('an integer or a string', value, owner);
+          : this.#wrong('an integer or a string', value, true);
       case 'Quantity': {
-        if (typeof value !== 'string' && typeof value !== 'number') return this.#wrong('a quantity', value, owner);
-        return canonicalQuantity(String(value)) ?? this.#wrong('a quantity (like 500m, 128Mi, 2)', value, owner);
+        if (typeof value !== 'string' && typeof value !== 'number') return this.#wrong('a quantity', value, true);
+        return canonicalQuantity(String(value)) ?? this.#wrong('a quantity (like 500m, 128Mi, 2)', value, true);
       }
       case 'Time':
-        return typeof value === 'string' && isTime(value) ? value : this.#wrong('a time (RFC 3339)', value, owner);
+        return typeof value === 'string' && isTime(value) ? value : this.#wrong('a time (RFC 3339)', value, true);
       case 'bytes':
-        return typeof value === 'string' && isBase64(value) ? value : this.#wrong('text in base64', value, owner);
+        return typeof value === 'string' && isBase64(value) ? value : this.#wrong('text in base64', value);
       case 'any':
         return copy(value, 0);
     }
   }
 
-  #unknown(struct: Struct, key: string): void {
+  #unknown(key: string): void {
     const path = [...this.#path, key];
     const field = serverPath(path);
-    this.issues.push({ code: 'unknown-field', path, field, message: `unknown field "${field}"`, struct });
+    this.issues.push({ code: 'unknown-field', path, field, message: `unknown field "${field}"`, stops: false });
   }
 
-  #wrong(expected: string, value: unknown, struct: Struct): undefined {
+  #wrong(expected: string, value: unknown, stops = false): undefined {
     const path = [...this.#path];
     const message = `${serverPath(path)}: expected ${expected}, got ${describe(value)}`;
-    this.issues.push({ code: 'wrong-type', path, field: this.#fields.join('.'), message, struct });
+    this.issues.push({ code: 'wrong-type', path, field: this.#fields.join('.'), message, stops });
     return undefined;
   }
 }

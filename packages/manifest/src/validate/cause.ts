@@ -12,6 +12,8 @@ export interface Cause {
   readonly message: string;
   /** What was probably meant. */
   readonly suggestion?: string;
+  /** Found when the server allocates, before it validates: it tells these alone. */
+  readonly allocation?: true;
 }
 
 /** A field of an object. Children are made as a validator goes down; text only where it is needed. */
@@ -67,6 +69,14 @@ export const SPEC: FieldPath = new FieldPath(undefined, 'spec');
 /** Collects causes, in the words of apimachinery's field package. */
 export class Causes {
   readonly list: Cause[] = [];
+  #allocating = false;
+
+  /** Causes found while `check` runs are those of allocation. */
+  whileAllocating(check: () => void): void {
+    this.#allocating = true;
+    check();
+    this.#allocating = false;
+  }
 
   required(at: FieldPath, detail = ''): void {
     this.#add('required', at, `Required value${detail === '' ? '' : `: ${detail}`}`);
@@ -115,8 +125,14 @@ export class Causes {
   }
 
   #add(type: Cause['type'], at: FieldPath, message: string, suggestion?: string): void {
-    const cause = { type, field: at.toString(), path: at.path(), message };
-    this.list.push(suggestion === undefined ? cause : { ...cause, suggestion });
+    this.list.push({
+      type,
+      field: at.toString(),
+      path: at.path(),
+      message,
+      ...(suggestion !== undefined && { suggestion }),
+      ...(this.#allocating && { allocation: true as const }),
+    });
   }
 }
 
