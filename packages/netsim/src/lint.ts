@@ -14,7 +14,8 @@ export function lintListeners(store: ObjectStore): Finding[] {
     if (found.length > 0 && owner !== undefined) told.add(owner);
     findings.push(...found);
   }
-  for (const service of store.list<Service>('Service')) findings.push(...lintService(service, store));
+  const labels = new LabelIndex(store.list<Pod>('Pod'));
+  for (const service of store.list<Service>('Service')) findings.push(...lintService(service, labels));
   return findings;
 }
 
@@ -61,12 +62,36 @@ export function losers(pod: Pod): ReadonlySet<PodListener> {
   return lost;
 }
 
-function* lintService(service: Service, store: ObjectStore): Generator<Finding> {
+/** Pods by namespace and label, so that the pods of a service are found without a look at all of them. */
+class LabelIndex {
+  readonly #byLabel = new Map<string, Pod[]>();
+
+  constructor(pods: readonly Pod[]) {
+    for (const pod of pods) {
+      for (const [key, value] of Object.entries(pod.metadata.labels ?? {})) {
+        const label = `${pod.metadata.namespace}/${key}=${value}`;
+        const others = this.#byLabel.get(label);
+        if (others === undefined) this.#byLabel.set(label, [pod]);
+        else others.push(pod);
+      }
+    }
+  }
+
+  /** Pods with all of these labels (at least one is asked for). */
+  select(namespace: string | undefined, selector: Readonly<Record<string, string>>): Pod[] {
+    let fewest: Pod[] | undefined;
+    for (const [key, value] of Object.entries(selector)) {
+      const pods = this.#byLabel.get(`${namespace}/${key}=${value}`) ?? [];
+      if (fewest === undefined || pods.length < fewest.length) fewest = pods;
+    }
+    return (fewest ?? []).filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
+  }
+}
+
+function* lintService(service: Service, labels: LabelIndex): Generator<Finding> {
   const { selector } = service.spec;
   if (selector === undefined || Object.keys(selector).length === 0) return;
-  const pods = store
-    .list<Pod>('Pod', service.metadata.namespace)
-    .filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
+  const pods = labels.select(service.metadata.namespace, selector);
   for (const [index, port] of (service.spec.ports ?? []).entries()) {
     const target = port.targetPort ?? port.port;
     if (typeof target !== 'number' || pods.length === 0) continue;
