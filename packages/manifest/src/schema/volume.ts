@@ -62,7 +62,8 @@ export const VOLUME: StructTable = {
   PodCertificateProjection: `signerName keyType maxExpirationSeconds:*int32 credentialBundlePath keyPath
     certificateChainPath userAnnotations:map[string]`,
 
-  PersistentVolumeClaim: 'metadata:ObjectMeta spec:PersistentVolumeClaimSpec status:PersistentVolumeClaimStatus',
+  PersistentVolumeClaim:
+    'kind apiVersion metadata:ObjectMeta spec:PersistentVolumeClaimSpec status:PersistentVolumeClaimStatus',
   PersistentVolumeClaimSpec: `accessModes:[]string selector:*LabelSelector resources:VolumeResourceRequirements volumeName
     storageClassName:*string volumeMode:*string dataSource:*TypedLocalObjectReference
     dataSourceRef:*TypedObjectReference volumeAttributesClassName:*string`,
