@@ -58,7 +58,7 @@ export function defaultJob({ metadata, spec }: Job): void {
     'controller-uid': uid,
     'job-name': metadata.name ?? '',
   };
-  spec.template.metadata = { ...spec.template.metadata, labels: { ...spec.template.metadata?.labels, ...labels } };
+  spec.template.metadata = { ...spec.template.metadata, labels: { ...labels, ...spec.template.metadata?.labels } };
   spec.selector ??= { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
   defaultJobLabels(metadata, spec.template.metadata.labels);
 }

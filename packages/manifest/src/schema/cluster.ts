@@ -5,7 +5,7 @@ export const CLUSTER: StructTable = {
   Namespace: 'metadata:ObjectMeta spec:NamespaceSpec status:NamespaceStatus',
   NamespaceSpec: 'finalizers:[]string',
   NamespaceStatus: 'phase conditions:[]NamespaceCondition',
-  NamespaceCondition: 'type! status! lastTransitionTime:*Time reason message',
+  NamespaceCondition: 'type! status! lastTransitionTime:Time! reason message',
 
   Node: 'metadata:ObjectMeta spec:NodeSpec status:NodeStatus',
   NodeSpec: `podCIDR podCIDRs:[]string providerID unschedulable:bool taints:[]Taint configSource:*NodeConfigSource
@@ -17,7 +17,7 @@ export const CLUSTER: StructTable = {
     daemonEndpoints:NodeDaemonEndpoints nodeInfo:NodeSystemInfo images:[]ContainerImage volumesInUse:[]string
     volumesAttached:[]AttachedVolume config:*NodeConfigStatus runtimeHandlers:[]NodeRuntimeHandler features:*NodeFeatures
     declaredFeatures:[]string`,
-  NodeCondition: 'type! status! lastHeartbeatTime:*Time lastTransitionTime:*Time reason message',
+  NodeCondition: 'type! status! lastHeartbeatTime:Time! lastTransitionTime:Time! reason message',
   NodeAddress: 'type! address!',
   NodeDaemonEndpoints: 'kubeletEndpoint:DaemonEndpoint',
   DaemonEndpoint: 'Port:int32!',

@@ -11,7 +11,7 @@ export const META: StructTable = {
   ManagedFieldsEntry: 'manager operation apiVersion time:*Time fieldsType fieldsV1:any subresource',
   LabelSelector: 'matchLabels:map[string] matchExpressions:[]LabelSelectorRequirement',
   LabelSelectorRequirement: 'key! operator! values:[]string',
-  Condition: 'type! status! observedGeneration:int64 lastTransitionTime:*Time reason! message!',
+  Condition: 'type! status! observedGeneration:int64 lastTransitionTime:Time! reason! message!',
   ObjectReference: 'kind namespace name uid apiVersion resourceVersion fieldPath',
   LocalObjectReference: 'name',
   TypedLocalObjectReference: 'apiGroup:*string! kind! name!',

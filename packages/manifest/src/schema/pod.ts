@@ -98,7 +98,7 @@ export const POD: StructTable = {
     containerStatuses:[]ContainerStatus qosClass ephemeralContainerStatuses:[]ContainerStatus resize
     resourceClaimStatuses:any extendedResourceClaimStatus:any allocatedResources:map[Quantity]
     resources:*ResourceRequirements`,
-  PodCondition: 'type! observedGeneration:int64 status! lastProbeTime:*Time lastTransitionTime:*Time reason message',
+  PodCondition: 'type! observedGeneration:int64 status! lastProbeTime:Time! lastTransitionTime:Time! reason message',
   HostIP: 'ip!',
   PodIP: 'ip!',
   ContainerStatus: `name! state:ContainerState lastState:ContainerState ready:bool! restartCount:int32! image! imageID!
@@ -110,5 +110,5 @@ export const POD: StructTable = {
   ReplicationControllerSpec: 'replicas:*int32 minReadySeconds:int32 selector:map[string] template:*PodTemplateSpec',
   ReplicationControllerStatus: `replicas:int32! fullyLabeledReplicas:int32 readyReplicas:int32 availableReplicas:int32
     observedGeneration:int64 conditions:[]WorkloadCondition`,
-  WorkloadCondition: 'type! status! lastTransitionTime:*Time reason message',
+  WorkloadCondition: 'type! status! lastTransitionTime:Time! reason message',
 };

@@ -10,7 +10,7 @@ export const WORKLOAD: StructTable = {
   DeploymentStatus: `observedGeneration:int64 replicas:int32 updatedReplicas:int32 readyReplicas:int32
     availableReplicas:int32 unavailableReplicas:int32 terminatingReplicas:*int32 conditions:[]DeploymentCondition
     collisionCount:*int32`,
-  DeploymentCondition: 'type! status! lastUpdateTime:*Time lastTransitionTime:*Time reason message',
+  DeploymentCondition: 'type! status! lastUpdateTime:Time! lastTransitionTime:Time! reason message',
 
   ReplicaSet: 'metadata:ObjectMeta spec:ReplicaSetSpec status:ReplicaSetStatus',
   ReplicaSetSpec: 'replicas:*int32 minReadySeconds:int32 selector:*LabelSelector! template:PodTemplateSpec',
@@ -54,7 +54,7 @@ export const WORKLOAD: StructTable = {
   JobStatus: `conditions:[]JobCondition startTime:*Time completionTime:*Time active:int32 succeeded:int32 failed:int32
     terminating:*int32 completedIndexes failedIndexes:*string uncountedTerminatedPods:*UncountedTerminatedPods
     ready:*int32`,
-  JobCondition: 'type! status! lastProbeTime:*Time lastTransitionTime:*Time reason message',
+  JobCondition: 'type! status! lastProbeTime:Time! lastTransitionTime:Time! reason message',
   UncountedTerminatedPods: 'succeeded:[]string failed:[]string',
 
   CronJob: 'metadata:ObjectMeta spec:CronJobSpec status:CronJobStatus',
