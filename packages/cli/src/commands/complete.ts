@@ -207,7 +207,7 @@ function destinations(store: ObjectStore | undefined, line: Line): Candidate[] {
 function namesOf(store: ObjectStore | undefined, kind: string, { namespace }: Line): Candidate[] {
   const namespaced = kindInfo(kind)?.namespaced ?? true;
   const objects: readonly KubeObject[] = store?.list(kind, namespaced ? namespace : undefined) ?? [];
-  return objects.map(({ metadata }) => ({ text: metadata.name }));
+  return objects.map(({ metadata }) => ({ text: metadata.name })).sort((a, b) => (a.text < b.text ? -1 : 1));
 }
 
 function withPrefix(prefix: string, candidates: readonly Candidate[]): Candidate[] {

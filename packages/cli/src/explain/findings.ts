@@ -42,17 +42,9 @@ export const findings: Readonly<Record<string, Explanation>> = {
   },
   required: { meaning: 'A required field is missing.', mend: 'Add it.' },
   invalid: { meaning: 'The API server refuses a value.', mend: 'The message says what is allowed.' },
-  'old-api-version': {
-    meaning: 'The API version was removed from Kubernetes; netsim still understands it.',
-    mend: 'Change to the version named: clusters of today refuse the old one.',
-  },
   'selector-matches-nothing': {
     meaning: 'A selector matches no pod, so the service has no endpoints.',
     mend: "Compare the selector with the pods' labels: netsim get pods --show-labels.",
-  },
-  'target-port-missing': {
-    meaning: "A service's targetPort names a port that no container of its pods has.",
-    mend: 'Give the container port that name, or write the number.',
   },
   'target-port-closed': {
     meaning: 'Nothing listens on the targetPort in pods of the service.',
@@ -66,5 +58,109 @@ export const findings: Readonly<Record<string, Explanation>> = {
   'bad-listen-annotation': {
     meaning: 'The annotation netsim.dev/listen cannot be read.',
     mend: 'Write 8080, 127.0.0.1:8080, 53/udp or container=9090, several by commas, or none.',
+  },
+  'removed-api': {
+    meaning: 'The API version was removed from Kubernetes; netsim still understands it.',
+    mend: 'Change to the version named: clusters of today refuse the old one.',
+  },
+  'missing-api-version': {
+    meaning: 'An object has no apiVersion.',
+    mend: 'Add the one that the finding names for the kind.',
+  },
+  'duplicate-object': {
+    meaning: 'The same object is given twice; the last one counts, as with kubectl apply.',
+    mend: 'Remove one, or give it another name or namespace.',
+  },
+  'defined-twice': {
+    meaning: 'The same object is given twice; the last one counts, as with kubectl apply.',
+    mend: 'Remove one, or give it another name or namespace.',
+  },
+  duplicate: {
+    meaning: 'A value that must be the only one of its kind in a list is there twice.',
+    mend: 'Remove one of them.',
+  },
+  forbidden: {
+    meaning: 'A field may not be set here, or may not be changed.',
+    mend: 'Remove it: the message says why.',
+  },
+  'not-supported': {
+    meaning: 'A value is none of those that are allowed.',
+    mend: 'Take one of the values that the message lists.',
+  },
+  'too-long': { meaning: 'A value is longer than allowed.', mend: 'Shorten it to the length in the message.' },
+  'too-many': { meaning: 'A list has more entries than allowed.', mend: 'Remove some.' },
+  'type-invalid': { meaning: 'A value has the wrong type.', mend: 'Write what the message asks for.' },
+  refused: {
+    meaning: 'The API server would refuse the object.',
+    mend: 'The message names the field and what is allowed.',
+  },
+  'invalid-cidr': {
+    meaning: "A block of addresses in the cluster's configuration cannot be read, or is too small.",
+    mend: 'Write it as ADDRESS/LENGTH, such as 10.244.0.0/16.',
+  },
+  'pod-cidr-too-small': {
+    meaning: "A node's block of addresses has no room for all of its pods.",
+    mend: 'Give the node a larger podCIDR, or spread the pods over more nodes.',
+  },
+  'duplicate-node-ip': { meaning: 'Two nodes have the same address.', mend: 'Give each node its own InternalIP.' },
+  'duplicate-pod-ip': {
+    meaning: 'Two pods have the same address: packets reach only one of them.',
+    mend: 'Remove the status that gives one of them the address, or delete the pod that is gone.',
+  },
+  'pod-ip-out-of-range': {
+    meaning: "A pod's address is outside the block of its node, so that other nodes send its packets elsewhere.",
+    mend: 'Move the pod to the node of that block, or leave the address to be allocated.',
+  },
+  'unknown-node': {
+    meaning: 'A pod names a node that is not there, so it never starts.',
+    mend: 'Mend spec.nodeName, or add the node.',
+  },
+  unschedulable: {
+    meaning: 'No node takes the pod: it stays Pending and has no address.',
+    mend: "The message gives each node's reason: selector, taints, ports.",
+  },
+  'service-ip-out-of-range': {
+    meaning: "A service's clusterIP is outside the service network.",
+    mend: 'Take an address of the service network (10.96.0.0/12 unless said otherwise), or leave it out.',
+  },
+  'service-ip-clash': {
+    meaning: 'Two services want the same clusterIP.',
+    mend: 'Give one of them another, or leave it out.',
+  },
+  'service-cidr-full': {
+    meaning: 'The service network has no free address left.',
+    mend: 'A larger service network, or fewer services.',
+  },
+  'service-families': {
+    meaning: 'A service wants an address family that the cluster does not have.',
+    mend: 'Mend spec.ipFamilies or spec.ipFamilyPolicy, or give the cluster both families.',
+  },
+  'node-port-out-of-range': {
+    meaning: 'A nodePort is outside the range of node ports.',
+    mend: 'Take one of 30000 to 32767, or leave it out.',
+  },
+  'node-port-clash': {
+    meaning: 'Two services want the same node port.',
+    mend: 'Give one of them another, or leave it out.',
+  },
+  'endpoints-without-service': {
+    meaning: 'Endpoints are written by hand for a service that does not exist, so nothing uses them.',
+    mend: 'Endpoints belong to the service of the same name in the same namespace.',
+  },
+  'target-port-not-found': {
+    meaning: "A service's targetPort names a port that no container of its pods has.",
+    mend: 'Give the container port that name, or write the number.',
+  },
+  'target-port-not-in-all-pods': {
+    meaning: "A service's targetPort names a port that only some of its pods have: the others get no traffic on it.",
+    mend: 'Name the port in the other pods too.',
+  },
+  'cni-config': {
+    meaning: 'The configuration of the network plugin cannot be used, and the default is taken.',
+    mend: 'Look at net-conf.json and cni-conf.json of the ConfigMap kube-flannel-cfg.',
+  },
+  'proxy-config': {
+    meaning: 'The configuration of kube-proxy cannot be used as it is.',
+    mend: 'Look at config.conf of the ConfigMap kube-proxy in kube-system.',
   },
 };

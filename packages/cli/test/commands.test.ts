@@ -1,0 +1,286 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Trace } from '@netsim/trace';
+import { afterAll, describe, expect, test } from 'vitest';
+import { netsim } from './harness.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'netsim-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const shop = file(
+  'shop.yaml',
+  `apiVersion: v1
+kind: Pod
+metadata: { name: a, namespace: shop, labels: { app: a } }
+spec: { containers: [{ name: a, image: nginx }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: none, namespace: shop }
+spec: { selector: { app: nothing }, ports: [{ port: 80 }] }
+`,
+);
+const NOTICE = 'no -f given: using the built-in demo cluster "kubia" (netsim demo prints its manifests)\n';
+
+describe('trace', () => {
+  test('shows the way to the demo service, and says on stderr that it is the demo', async () => {
+    const { code, stdout, stderr } = await netsim(['trace', 'pod-a', 'svc/kubia']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^pod\/pod-a {2}-> {2}svc\/kubia:80 .* DELIVERED/);
+    expect(stderr).toBe(NOTICE);
+  });
+
+  test('prints a document of the schema with -o json', async () => {
+    const { stdout } = await netsim(['trace', 'pod-a', 'svc/kubia', '-o', 'json']);
+    const trace = JSON.parse(stdout) as Trace;
+    expect([trace.schemaVersion, trace.kind]).toEqual(['netsim.dev/v1', 'Trace']);
+    expect(trace.paths[0]!.disposition).toBe('DELIVERED');
+  });
+
+  test('knows every path and its share', async () => {
+    const { stdout } = await netsim(['trace', 'pod-a', 'svc/kubia', '--all-paths', '-o', 'json']);
+    const { paths } = JSON.parse(stdout) as Trace;
+    expect(paths).toHaveLength(3);
+    expect(paths.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 9);
+  });
+
+  test('spreads many requests over the endpoints', async () => {
+    const { stdout, code } = await netsim(['trace', 'pod-a', 'svc/kubia', '--count', '60']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^BACKEND +ADDRESS +RESULT +REQUESTS +PERCENT\n/);
+    const requests = stdout
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => Number(line.split(/ {2,}/)[3]));
+    expect(requests.reduce((a, b) => a + b, 0)).toBe(60);
+  });
+
+  test('ends with 1 where the packet does not arrive', async () => {
+    const { code, stdout, stderr } = await netsim(['trace', 'a', 'svc/none', '-f', shop, '-n', 'shop']);
+    expect(code).toBe(1);
+    expect(stdout).toContain('NO_ENDPOINTS');
+    expect(stderr).not.toContain(NOTICE);
+  });
+
+  test('takes global flags before and after the command', async () => {
+    const before = await netsim(['-n', 'shop', '-f', shop, 'trace', 'a', 'svc/none', '--detail', 'minimal']);
+    const after = await netsim(['trace', 'a', 'svc/none', '--detail', 'minimal', '-f', shop, '-n', 'shop']);
+    expect(before).toEqual(after);
+  });
+
+  test('is the same twice with one seed', async () => {
+    const argv = ['trace', 'pod-a', 'svc/kubia', '--seed', '7', '-o', 'json'];
+    expect(await netsim(argv)).toEqual(await netsim(argv));
+  });
+
+  test('reads manifests from stdin', async () => {
+    const { code } = await netsim(['trace', 'a', 'svc/none', '-f', '-', '-n', 'shop'], {
+      stdin: readFileSync(shop, 'utf8'),
+    });
+    expect(code).toBe(1);
+  });
+
+  test('writes a capture to stdout with --pcap -, and the trace to stderr then', async () => {
+    const { bytes, stdout, stderr, code } = await netsim(['trace', 'pod-a', 'svc/kubia', '--pcap', '-']);
+    expect(code).toBe(0);
+    expect(Buffer.from(bytes.subarray(0, 4)).toString('hex')).toBe('0a0d0d0a');
+    expect(stdout).toBe('');
+    expect(stderr).toContain('DELIVERED');
+  });
+
+  test('writes a capture to a file', async () => {
+    const path = join(folder, 'out.pcapng');
+    await netsim(['trace', 'pod-a', 'svc/kubia', '--pcap', path]);
+    expect(readFileSync(path).subarray(0, 4).toString('hex')).toBe('0a0d0d0a');
+    const { code, stderr } = await netsim(['trace', 'pod-a', 'svc/kubia', '--pcap', join(folder, 'no/such/folder')]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/error: --pcap: ENOENT/);
+  });
+});
+
+describe('mistakes', () => {
+  test.each<[string, string[], RegExp]>([
+    ['an unknown command', ['trce'], /^error: unknown command 'trce'\n\(Did you mean trace\?\)\n$/],
+    [
+      'an unknown flag',
+      ['trace', 'a', 'b', '--all-path'],
+      /^error: unknown option '--all-path'\n\(Did you mean --all-paths\?\)\n$/,
+    ],
+    ['a missing argument', ['trace', 'a'], /^error: missing required argument 'destination'\n$/],
+    ['one argument too many', ['demo', 'x'], /^error: too many arguments for 'demo'/],
+    [
+      'a pod that is not there',
+      ['trace', 'pod-b', 'svc/kubia'],
+      /error: pod "pod-b" not found in namespace "default"; did you mean "pod-a"\?\n$/,
+    ],
+    ['a service that is not there', ['trace', 'pod-a', 'svc/kubla'], /did you mean "kubia"\?\n$/],
+    [
+      'an output format that is none',
+      ['trace', 'pod-a', 'svc/kubia', '-o', 'xml'],
+      /^error: unknown output format "xml", known: text, wide, json, yaml\n$/,
+    ],
+    [
+      'a protocol that is none',
+      ['trace', 'pod-a', 'svc/kubia', '--protocol', 'quic'],
+      /Allowed choices are tcp, udp, sctp, icmp/,
+    ],
+    ['a count that is none', ['trace', 'pod-a', 'svc/kubia', '--count', '0'], /expected a whole number from 1 on/],
+    [
+      'flags that exclude each other',
+      ['trace', 'pod-a', 'svc/kubia', '--count', '3', '--all-paths'],
+      /^error: --all-paths and --count exclude each other\n$/,
+    ],
+    [
+      'a kind that is none',
+      ['get', 'podz'],
+      /error: the server doesn't have a resource type "podz"; did you mean "pods?"\?\n$/,
+    ],
+    ['a selector that cannot be read', ['get', 'pods', '-l', 'a=('], /^error: -l "a=\("/],
+    [
+      'a shell that is none',
+      ['completion', 'bsh'],
+      /^error: unknown shell "bsh", known: bash, zsh, fish; did you mean "bash"\?\n$/,
+    ],
+    [
+      'a code that is none',
+      ['explain', 'NO_ENDPOINT'],
+      /^error: nothing is known of "NO_ENDPOINT"; did you mean "NO_ENDPOINTS"\?\n$/,
+    ],
+    ['a file that is not there', ['get', 'pods', '-f', '/no/such/file.yaml'], /^error: \/no\/such\/file\.yaml: /],
+    [
+      'a container that is not there',
+      ['exec', 'pod-a', '-c', 'x', '--', 'hostname'],
+      /container x is not valid for pod pod-a/,
+    ],
+  ])('%s ends with 2 and says what is meant', async (_name, argv, stderr) => {
+    const ran = await netsim(argv);
+    expect(ran.stderr).toMatch(stderr);
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toBe('');
+  });
+
+  test('every mistake in the manifests is told at once, with its place', async () => {
+    const path = file(
+      'broken.yaml',
+      'apiVersion: v1\nkind: Service\nmetadata: { name: x }\nspec: { ports: [{ port: 70000 }, { prot: 1 }] }\n',
+    );
+    const { code, stderr } = await netsim(['get', 'svc', '-f', path]);
+    expect(code).toBe(2);
+    expect(stderr.split('\n').filter((line) => line.startsWith('error: ')).length).toBeGreaterThan(1);
+  });
+
+  test('-k without kubectl says what to do', async () => {
+    const { code, stderr } = await netsim(['get', 'pods', '-k', folder], { env: { PATH: folder } });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: -k needs kubectl, which is not in PATH/);
+  });
+});
+
+describe('get and describe', () => {
+  test('an object that is not there is exit status 1, in the words of kubectl', async () => {
+    const { code, stderr } = await netsim(['get', 'pod', 'nope', '-f', shop]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'Error from server (NotFound): pods "nope" not found\n' });
+  });
+
+  test('an empty list is exit status 0', async () => {
+    const { code, stderr } = await netsim(['get', 'deploy', '-f', shop]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'No resources found in default namespace.\n' });
+  });
+
+  test('takes KIND/NAME, namespaces, selectors and the usual flags', async () => {
+    expect((await netsim(['get', 'pod/a', '-n', 'shop', '-f', shop, '-o', 'name'])).stdout).toBe('pod/a\n');
+    const all = await netsim(['get', 'pods', '-A', '-l', 'app=a', '--no-headers', '--show-labels', '-f', shop]);
+    expect(all.stdout).toMatch(/^shop +a +1\/1 +Running +0 +0s +app=a\n$/);
+  });
+
+  test('describes a service with its endpoints', async () => {
+    const { stdout, code } = await netsim(['describe', 'svc', 'kubia']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Name: +kubia\nNamespace: +default\n/);
+    expect(stdout).toMatch(/^Endpoints: +10\.244\.\d\.\d:8080,/m);
+  });
+});
+
+describe('exec', () => {
+  test('gives the output and the exit status of the tool', async () => {
+    const { code, stdout } = await netsim(['exec', 'pod-a', '--', 'curl', '-s', 'http://kubia']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^You've hit kubia-/) });
+    expect((await netsim(['exec', 'pod-a', '--', 'curl', 'http://nothing'])).code).toBe(6);
+    expect((await netsim(['exec', 'node/w1-k8s', '--', 'hostname'])).stdout).toBe('w1-k8s\n');
+  });
+
+  test('leaves the flags of the tool alone', async () => {
+    const { stdout } = await netsim([
+      'exec',
+      'pod-a',
+      '-n',
+      'default',
+      '--',
+      'curl',
+      '-s',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      'kubia',
+    ]);
+    expect(stdout).toBe('200');
+  });
+});
+
+describe('lint', () => {
+  test('a clean cluster is 0, findings are 1, an unreadable file is 2', async () => {
+    expect((await netsim(['lint'])).code).toBe(0);
+    const found = await netsim(['lint', '-f', shop]);
+    expect(found.code).toBe(1);
+    expect(found.stdout).toMatch(/^warning: .*shop\.yaml:\d+:\d+: /);
+    expect((await netsim(['lint', '-f', '/no/such/file'])).code).toBe(2);
+  });
+
+  test('findings are data: on stdout, also as JSON', async () => {
+    const { stdout } = await netsim(['lint', '-f', shop, '-o', 'json']);
+    const { kind, findings } = JSON.parse(stdout) as { kind: string; findings: { severity: string }[] };
+    expect(kind).toBe('Findings');
+    expect(findings[0]!.severity).toBe('warning');
+  });
+});
+
+describe('the small ones', () => {
+  test('demo prints manifests that can be read back', async () => {
+    const { stdout } = await netsim(['demo']);
+    const back = await netsim(['get', 'svc', 'kubia', '-o', 'name', '-f', '-'], { stdin: stdout });
+    expect(back).toMatchObject({ code: 0, stdout: 'service/kubia\n' });
+  });
+
+  test('version, in three forms', async () => {
+    expect((await netsim(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await netsim(['version'])).stdout).toMatch(/^netsim \d+\.\d+\.\d+ \(node v/);
+    expect(JSON.parse((await netsim(['version', '-o', 'json'])).stdout)).toMatchObject({ kind: 'Version' });
+  });
+
+  test('help is data, and shows the flags of the command and those of all', async () => {
+    const { code, stdout } = await netsim(['trace', '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('--all-paths');
+    expect(stdout).toContain('--filename');
+  });
+
+  test('without a command the help goes to stderr, and the status is 2', async () => {
+    const { code, stdout, stderr } = await netsim([]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Usage: netsim');
+  });
+
+  test('--log-level debug writes JSON lines to stderr', async () => {
+    const { stderr } = await netsim(['trace', 'pod-a', 'svc/kubia', '--log-level', 'debug']);
+    const line = stderr.split('\n').find((text) => text.startsWith('{'))!;
+    expect(JSON.parse(line)).toMatchObject({ name: 'netsim', msg: 'cluster loaded' });
+  });
+});
