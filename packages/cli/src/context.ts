@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import type { Finding } from '@netsim/manifest';
 import type { Cluster } from 'netsim';
 import { type ColorChoice, wantsColor } from './color.ts';
 import type { CliIo } from './io.ts';
@@ -84,13 +86,31 @@ export class CommandContext {
 
   /** Warnings on the manifests, on stderr; errors have been thrown before. */
   async warn(cluster: Cluster): Promise<void> {
-    if (cluster.findings.length === 0) return;
+    if (cluster.findings.length > 0) this.err(await this.findingsText(cluster.findings));
+  }
+
+  /** Findings as text; on a terminal with the line in question and a caret. */
+  async findingsText(findings: readonly Finding[]): Promise<string> {
     const { renderFindings } = await import('@netsim/render');
-    this.err(renderFindings(cluster.findings, { color: this.color }));
+    const { columns, isTTY } = this.io;
+    return renderFindings(findings, {
+      color: this.color,
+      ...(columns === undefined ? {} : { width: columns }),
+      ...(isTTY ? { source: readSource } : {}),
+    });
   }
 
   async #kustomize(directory: string): Promise<string> {
     const { kustomize } = await import('./kustomize.ts');
     return kustomize(directory, this.io.env);
+  }
+}
+
+/** Text of a manifest file, to show a line of it; nothing for what is no file, such as standard input. */
+function readSource(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
   }
 }

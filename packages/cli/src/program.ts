@@ -1,3 +1,4 @@
+import type { ManifestError } from '@netsim/manifest';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { colorChoices } from './color.ts';
 import type { TraceOptions } from './commands/trace.ts';
@@ -8,7 +9,10 @@ import { packageVersion } from './version.ts';
 
 /** Parses a command line and runs its command. Commands are loaded when they are called, and only then. */
 export async function runProgram(argv: readonly string[], io: CliIo): Promise<number> {
-  const { program, status } = buildProgram(io);
+  let context: CommandContext | undefined;
+  const { program, status } = buildProgram(io, (made) => {
+    context = made;
+  });
   if (argv[0] === '__complete') {
     const { complete } = await import('./commands/complete.ts');
     return complete(argv.slice(1), program, io);
@@ -17,18 +21,17 @@ export async function runProgram(argv: readonly string[], io: CliIo): Promise<nu
     await program.parseAsync([...argv], { from: 'user' });
     return status();
   } catch (error) {
-    return reportError(error, io);
+    return await reportError(error, context ?? new CommandContext(io, { color: 'never' }));
   }
 }
 
-/** What went wrong in one line each, and the exit status for it. */
-function reportError(error: unknown, io: CliIo): number {
+/** What went wrong, each in a line of its own, and the exit status for it. */
+async function reportError(error: unknown, context: CommandContext): Promise<number> {
   // commander has said it already; help and version end this way too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof Error)) throw error;
-  const { name, message } = error;
-  if (name === 'ManifestError') io.stderr.write(`${message}\n`);
-  else if (error instanceof CliError || name === 'UsageError') io.stderr.write(`error: ${message}\n`);
+  if (error.name === 'ManifestError') context.err(await context.findingsText((error as ManifestError).findings));
+  else if (error instanceof CliError || error.name === 'UsageError') context.err(`error: ${error.message}\n`);
   else throw error;
   return 2;
 }
@@ -56,7 +59,7 @@ export interface Program {
 }
 
 /** The whole tree of commands and flags; also what completion reads. */
-export function buildProgram(io: CliIo): Program {
+export function buildProgram(io: CliIo, started: (context: CommandContext) => void = () => {}): Program {
   let exitStatus = 0;
   const program = new Command('netsim');
   program
@@ -87,7 +90,9 @@ export function buildProgram(io: CliIo): Program {
 
   /** The context of a command, and its exit status. */
   const act = async (command: Command, body: (context: CommandContext) => Promise<number>) => {
-    exitStatus = await body(new CommandContext(io, command.optsWithGlobals<GlobalOptions>()));
+    const context = new CommandContext(io, command.optsWithGlobals<GlobalOptions>());
+    started(context);
+    exitStatus = await body(context);
   };
 
   program

@@ -176,6 +176,17 @@ describe('mistakes', () => {
     expect(stderr.split('\n').filter((line) => line.startsWith('error: ')).length).toBeGreaterThan(1);
   });
 
+  test('a terminal is shown the line in question, a pipe is not', async () => {
+    const path = file(
+      'typo.yaml',
+      'apiVersion: v1\nkind: Service\nmetadata: { name: x }\nspec:\n  selectr: { a: b }\n',
+    );
+    const piped = await netsim(['get', 'svc', '-f', path]);
+    expect(piped.stderr).toMatch(/^error: .*typo\.yaml:5:3: .*unknown field "spec\.selectr".*\n$/m);
+    const shown = await netsim(['get', 'svc', '-f', path], { isTTY: true, env: { NO_COLOR: '1' } });
+    expect(shown.stderr).toMatch(/\n +5 \| {3}selectr: \{ a: b \}\n +\| +\^+\n/);
+  });
+
   test('-k without kubectl says what to do', async () => {
     const { code, stderr } = await netsim(['get', 'pods', '-k', folder], { env: { PATH: folder } });
     expect(code).toBe(2);

@@ -13,7 +13,7 @@ export async function lint(context: CommandContext): Promise<number> {
   const plain = { schemaVersion: 'netsim.dev/v1', kind: 'Findings', findings };
   if (output === 'json') context.out(`${JSON.stringify(plain, undefined, 2)}\n`);
   else if (output === 'yaml') context.out(render.toYaml(JSON.parse(JSON.stringify(plain))));
-  else context.out(render.renderFindings(findings, { color: context.color }));
+  else context.out(await context.findingsText(findings));
   if (findings.some(({ code }) => unusable.has(code))) return 2;
   return findings.length > 0 ? 1 : 0;
 }

@@ -40,8 +40,8 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'A value has the wrong type, such as a number where text is needed.',
     mend: 'Quote numbers and booleans that are meant as text: "80", "true".',
   },
-  required: { meaning: 'A required field is missing.', mend: 'Add it.' },
-  invalid: { meaning: 'The API server refuses a value.', mend: 'The message says what is allowed.' },
+  'required-field': { meaning: 'A required field is missing.', mend: 'Add it.' },
+  'invalid-value': { meaning: 'The API server refuses a value.', mend: 'The message says what is allowed.' },
   'selector-matches-nothing': {
     meaning: 'A selector matches no pod, so the service has no endpoints.',
     mend: "Compare the selector with the pods' labels: netsim get pods --show-labels.",
@@ -75,32 +75,27 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The same object is given twice; the last one counts, as with kubectl apply.',
     mend: 'Remove one, or give it another name or namespace.',
   },
-  duplicate: {
+  'duplicate-value': {
     meaning: 'A value that must be the only one of its kind in a list is there twice.',
     mend: 'Remove one of them.',
   },
-  forbidden: {
+  'forbidden-field': {
     meaning: 'A field may not be set here, or may not be changed.',
     mend: 'Remove it: the message says why.',
   },
-  'not-supported': {
+  'unsupported-value': {
     meaning: 'A value is none of those that are allowed.',
     mend: 'Take one of the values that the message lists.',
   },
   'too-long': { meaning: 'A value is longer than allowed.', mend: 'Shorten it to the length in the message.' },
   'too-many': { meaning: 'A list has more entries than allowed.', mend: 'Remove some.' },
-  'type-invalid': { meaning: 'A value has the wrong type.', mend: 'Write what the message asks for.' },
-  refused: {
-    meaning: 'The API server would refuse the object.',
-    mend: 'The message names the field and what is allowed.',
-  },
   'invalid-cidr': {
     meaning: "A block of addresses in the cluster's configuration cannot be read, or is too small.",
     mend: 'Write it as ADDRESS/LENGTH, such as 10.244.0.0/16.',
   },
   'pod-cidr-too-small': {
-    meaning: "A node's block of addresses has no room for all of its pods.",
-    mend: 'Give the node a larger podCIDR, or spread the pods over more nodes.',
+    meaning: "The pod network has no block left for a node, or a node's block has no address left for its pods.",
+    mend: 'Take a larger pod network or larger blocks, or spread the pods over more nodes.',
   },
   'duplicate-node-ip': { meaning: 'Two nodes have the same address.', mend: 'Give each node its own InternalIP.' },
   'duplicate-pod-ip': {
