@@ -33,11 +33,28 @@ export function loadManifests(sources: readonly ManifestSource[], options: LoadO
   const refused: KubeObject[] = [];
   for (const object of written) {
     const result = checkObject(object, options);
+    const { metadata } = result.object;
+    if (metadata?.name === '' && metadata.generateName)
+      metadata.name = generatedName(metadata.generateName, objects.length);
     (result.accepted ? objects : refused).push(result.object);
     findings.push(...result.findings);
   }
   findings.push(...repeated(objects));
   return { objects, refused, findings };
+}
+
+const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** A name like the server's for `generateName`, but the same on every run: five letters made from the object's number. */
+function generatedName(prefix: string, number: number): string {
+  let hash = 0x811c9dc5;
+  for (const c of `${prefix}${number}`) hash = Math.imul(hash ^ c.charCodeAt(0), 0x01000193) >>> 0;
+  let suffix = '';
+  for (let i = 0; i < 5; i++) {
+    suffix += SUFFIX_LETTERS[hash % SUFFIX_LETTERS.length];
+    hash = Math.floor(hash / SUFFIX_LETTERS.length);
+  }
+  return prefix + suffix;
 }
 
 /** Objects given twice: the later one replaces the earlier, as with `kubectl apply`. */

@@ -151,6 +151,17 @@ describe('defaults', () => {
   });
 });
 
+describe('generateName', () => {
+  test('gives each object a name of its own, the same on every run', () => {
+    const one = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n';
+    const names = () =>
+      loadManifests([{ file: 'a.yaml', text: `${one}---\n${one}` }]).objects.map((each) => each.metadata.name);
+    expect(new Set(names()).size).toBe(2);
+    for (const name of names()) expect(name).toMatch(/^a-[a-z0-9]{5}$/);
+    expect(names()).toEqual(names());
+  });
+});
+
 describe('lists', () => {
   test('the items of a PodList are pods', () => {
     const pod = { metadata: { name: 'a' }, spec: { containers: [{ name: 'c', image: 'i' }] } };

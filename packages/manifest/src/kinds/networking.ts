@@ -12,7 +12,7 @@ import {
   validatePortNumberOrName,
 } from '../validate/common.ts';
 
-export interface IngressBackend {
+interface IngressBackend {
   service?: { name: string; port?: { name?: string; number?: number } };
   resource?: { apiGroup?: string; kind: string; name: string };
 }

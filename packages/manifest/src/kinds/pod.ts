@@ -180,7 +180,7 @@ export function validatePodTemplate(
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
 const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 
-export function validatePodSpec(podSpec: PodSpec, at: FieldPath, causes: Causes): void {
+function validatePodSpec(podSpec: PodSpec, at: FieldPath, causes: Causes): void {
   const spec = podSpec as FullSpec;
   const volumes = validateVolumes(spec.volumes ?? [], at.child('volumes'), causes);
   const names = new Set<string>();

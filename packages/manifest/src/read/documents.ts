@@ -23,7 +23,7 @@ export interface RawDocument {
   readonly duplicates: readonly { readonly offset: number; readonly path: Path }[];
 }
 
-export interface ReadProblem {
+interface ReadProblem {
   readonly offset: number;
   readonly message: string;
 }

@@ -228,7 +228,7 @@ function isBase64(text: string): boolean {
 }
 
 /** An assignment that keeps `__proto__` a key like any other. */
-export function setOwn(object: Fields, key: string, value: unknown): void {
+function setOwn(object: Fields, key: string, value: unknown): void {
   if (key === '__proto__') {
     Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   } else object[key] = value;
@@ -243,7 +243,7 @@ function copy(value: unknown, depth: number): unknown {
 }
 
 /** `spec.ports[0].name`, without quoting whatever the keys are. */
-export function serverPath(path: Path): string {
+function serverPath(path: Path): string {
   let text = '';
   for (const part of path) text += typeof part === 'number' ? `[${part}]` : text === '' ? part : `.${part}`;
   return text;

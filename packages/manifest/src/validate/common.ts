@@ -79,11 +79,7 @@ export function validateLabels(causes: Causes, at: FieldPath, labels: Readonly<R
   }
 }
 
-export function validateAnnotations(
-  causes: Causes,
-  at: FieldPath,
-  annotations: Readonly<Record<string, string>>,
-): void {
+function validateAnnotations(causes: Causes, at: FieldPath, annotations: Readonly<Record<string, string>>): void {
   let size = 0;
   for (const key of Object.keys(annotations)) {
     causes.invalidEach(at, key, qualifiedNameProblems(key.toLowerCase()));
