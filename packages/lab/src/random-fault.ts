@@ -1,4 +1,14 @@
-import type { Chain, NetnsConfig, RejectWith, Rule, Ruleset, Table, WorldPlan } from '@netsim/kernel';
+import type {
+  Chain,
+  NetnsConfig,
+  RejectWith,
+  Rule,
+  Ruleset,
+  Table,
+  TableName,
+  Target,
+  WorldPlan,
+} from '@netsim/kernel';
 import { familyBits, familyOf, IpProto, prefixOf } from '@netsim/wire';
 import type { Dice } from './dice.ts';
 
@@ -10,11 +20,13 @@ export interface SpoiltPlan {
 
 /** Now and then a rule that drops or rejects, or a route that is gone: a cluster as it is after somebody "fixed" it. */
 export function randomFault(plan: WorldPlan, dice: Dice): SpoiltPlan {
-  switch (dice.weighted({ none: 45, rule: 45, route: 10 })) {
+  switch (dice.weighted({ none: 40, rule: 38, oddRule: 14, route: 8 })) {
     case 'none':
       return { plan };
     case 'route':
       return dropRoute(plan, dice);
+    case 'oddRule':
+      return plan.rulesets.length === 0 ? { plan } : oddRule(plan, dice);
     case 'rule':
       return plan.rulesets.length === 0 ? { plan } : badRule(plan, dice);
   }
@@ -65,12 +77,39 @@ function badRule(plan: WorldPlan, dice: Dice): SpoiltPlan {
   };
 }
 
+/** A rule in a table where few look for one: connections untracked, packets dropped early, traffic turned aside. */
+function oddRule(plan: WorldPlan, dice: Dice): SpoiltPlan {
+  const entry = dice.pick(plan.rulesets);
+  const protocol = dice.pick([IpProto.TCP, IpProto.UDP]);
+  const port = dice.pick([80, 53, 8080, 9000]);
+  const ports = { from: port, to: port };
+  const common = {
+    protocol: { value: protocol },
+    matches: [{ kind: protocol === IpProto.TCP ? ('tcp' as const) : ('udp' as const), dport: { value: ports } }],
+  };
+  const [table, chain, target] = dice.pick<readonly [TableName, string, Target]>([
+    ['raw', 'PREROUTING', { kind: 'CT', notrack: true }],
+    ['raw', 'OUTPUT', { kind: 'CT', notrack: true }],
+    ['raw', 'PREROUTING', { kind: 'DROP' }],
+    ['mangle', 'PREROUTING', { kind: 'DROP' }],
+    ['mangle', 'FORWARD', { kind: 'DROP' }],
+    ['mangle', 'POSTROUTING', { kind: 'DROP' }],
+    ['mangle', 'FORWARD', { kind: 'MARK', value: 0x4000, mask: 0x4000 }],
+    ['nat', 'PREROUTING', { kind: 'REDIRECT', range: { minPort: 9000, maxPort: 9000 } }],
+    ['nat', 'POSTROUTING', { kind: 'MASQUERADE' }],
+  ]);
+  return {
+    plan: withRule(plan, entry.netns, entry.ruleset, table, chain, { ...common, target }, dice.percent(70)),
+    fault: `${entry.netns} has another rule in ${table} ${chain}: ${target.kind}`,
+  };
+}
+
 /** The plan with one more rule, at the start or the end of a chain of one netns. */
 function withRule(
   plan: WorldPlan,
   netns: string,
   ruleset: Ruleset,
-  tableName: 'filter' | 'nat' | 'mangle' | 'raw',
+  tableName: TableName,
   chainName: string,
   rule: Rule,
   first: boolean,
