@@ -11,6 +11,9 @@ cluster.setReady(`pod/${pods[0].metadata.name}`, false);
 console.log('two ready:  ', traffic());
 for (const pod of pods) cluster.setReady(`pod/${pod.metadata.name}`, false);
 console.log('none ready: ', traffic());
-await cluster.pod('pod-a').fetch('http://kubia').catch((error) => console.log('fetch:', error.message));
+await cluster
+  .pod('pod-a')
+  .fetch('http://kubia')
+  .catch((error) => console.log('fetch:', error.message));
 cluster.setReady(`pod/${pods[2].metadata.name}`, true);
 console.log('one again:  ', traffic());

@@ -2,7 +2,8 @@ import { Cluster } from 'netsim';
 
 const cluster = await Cluster.load({ files: ['../kubia/kubia.yaml'] });
 const kubia = () => cluster.store.list('Pod', 'default').filter((pod) => pod.metadata.name.startsWith('kubia-'));
-const inService = () => cluster.trace({ from: 'pod-a', to: 'svc/kubia', allPaths: true }).paths.map((path) => path.backend.name);
+const inService = () =>
+  cluster.trace({ from: 'pod-a', to: 'svc/kubia', allPaths: true }).paths.map((path) => path.backend.name);
 
 const edited = kubia()[0];
 console.log('pods:', kubia().length, 'in the service:', inService().length);
