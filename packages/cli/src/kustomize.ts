@@ -10,10 +10,13 @@ export function kustomize(directory: string, env: Readonly<Record<string, string
       else if (error.code === 'ENOENT') {
         const instead = `or run it elsewhere and pipe it in: kubectl kustomize ${directory} | netsim -f - ...`;
         reject(new CliError(`-k needs kubectl, which is not in PATH: install it, ${instead}`));
-      } else
-        reject(
-          new CliError(`kubectl kustomize ${directory}: ${stderr.trim().replace(/^error: /, '') || error.message}`),
-        );
+      } else reject(new CliError(`kubectl kustomize ${directory}: ${reasonIn(stderr) || error.message}`));
     });
   });
+}
+
+/** What kubectl says is wrong, without the form of its log. */
+function reasonIn(stderr: string): string {
+  const logged = /\berr="((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1];
+  return (logged ?? stderr).trim().replace(/^error: /, '');
 }

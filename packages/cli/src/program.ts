@@ -32,7 +32,8 @@ async function reportError(error: unknown, context: CommandContext): Promise<num
   if (!(error instanceof Error)) throw error;
   if (error.name === 'ManifestError') context.err(await context.findingsText((error as ManifestError).findings));
   else if (error instanceof CliError || error.name === 'UsageError') context.err(`error: ${error.message}\n`);
-  else throw error;
+  // What nobody foresaw must not look like the answer "no", which is 1.
+  else context.err(`internal error, please report it: ${error.stack ?? error.message}\n`);
   return 2;
 }
 
@@ -52,14 +53,14 @@ function collect(value: string, before: readonly string[] | undefined): string[]
   return [...(before ?? []), value];
 }
 
-export interface Program {
+interface Program {
   readonly program: Command;
   /** Exit status of the command that ran. */
   status(): number;
 }
 
 /** The whole tree of commands and flags; also what completion reads. */
-export function buildProgram(io: CliIo, started: (context: CommandContext) => void = () => {}): Program {
+function buildProgram(io: CliIo, started: (context: CommandContext) => void = () => {}): Program {
   let exitStatus = 0;
   const program = new Command('netsim');
   program

@@ -12,7 +12,7 @@ interface Candidate {
 }
 
 /** Tools of `netsim exec`. */
-export const toolNames = [
+const toolNames = [
   'curl',
   'ping',
   'nc',

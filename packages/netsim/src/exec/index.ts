@@ -1,2 +1,2 @@
-export { runTool, toolNames } from './run-tool.ts';
-export type { ExecContext, ToolResult } from './tool.ts';
+export { runTool } from './run-tool.ts';
+export type { ExecContext } from './tool.ts';

@@ -36,7 +36,7 @@ const onNodes = new Map<string, Tool>([
 const shells = new Set(['sh', 'bash', 'ash', 'dash', 'zsh', 'busybox']);
 
 /** Names of the tools that are emulated, in order. */
-export function toolNames({ privileged }: { readonly privileged: boolean }): string[] {
+function toolNames({ privileged }: { readonly privileged: boolean }): string[] {
   return [...everywhere.keys(), ...(privileged ? onNodes.keys() : [])].sort();
 }
 

@@ -28,7 +28,7 @@ export const ss: Tool = (args, { netns }) => {
   });
   if (problem !== undefined) return fail(255, `ss: invalid option -- '${problem.option.replace(/^--/, '')}'`);
   if (operands.length > 0) return fail(255, `netsim: ss filters are not emulated: ${operands.join(' ')}`);
-  if (flags.has('x') && !flags.has('t') && !flags.has('u')) return ok(headline(false, ['Netid'], flags.has('p')));
+  if (flags.has('x')) return fail(255, 'netsim: ss -x is not emulated: Unix sockets are no part of the network');
 
   const chosen = (['u', 't', 'S'] as const).filter((flag) => flags.has(flag));
   const protocols =
@@ -66,10 +66,6 @@ interface TableOptions {
 }
 
 const titles = ['State', 'Recv-Q', 'Send-Q', 'Local Address:', 'Port', 'Peer Address:', 'Port', 'Process'];
-
-function headline(withNetid: boolean, first: readonly string[], _processes: boolean): string {
-  return `${[...(withNetid ? first : []), ...titles].join(' ')}\n`;
-}
 
 /** Columns as wide as their widest cell; addresses stand to the right, so that the colons are under each other. */
 function table(sockets: readonly Socket[], { withNetid, processes, numeric, header }: TableOptions): string {

@@ -29,7 +29,7 @@ const ENDLESS = 300_000;
 const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443, ftp: 21 };
 
 /** A URL as curl takes it: the scheme may be missing. */
-export function readUrl(text: string): { url: URL; scheme: string } | undefined {
+function readUrl(text: string): { url: URL; scheme: string } | undefined {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase() ?? 'http';
   try {
     return { url: new URL(text.includes('://') ? text : `http://${text}`), scheme };

@@ -137,7 +137,7 @@ function describeState(w: DescribeWriter, title: string, { running, terminated, 
 }
 
 /** A probe in one line. Absent fields show the API server's defaults. */
-export function describeProbe(probe: Probe): string {
+function describeProbe(probe: Probe): string {
   const attributes =
     `delay=${probe.initialDelaySeconds ?? 0}s timeout=${probe.timeoutSeconds ?? 1}s ` +
     `period=${probe.periodSeconds ?? 10}s #success=${probe.successThreshold ?? 1} #failure=${probe.failureThreshold ?? 3}`;
