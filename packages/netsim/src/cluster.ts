@@ -13,7 +13,7 @@ import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
 import { Flow, type FlowOptions } from './flow.ts';
 import { lintListeners } from './lint.ts';
-import { inOrder, type LoadSources, loadStore, prepare, readObjects } from './load.ts';
+import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
 import { PodHandle } from './pod-handle.ts';
 import { Programs } from './programs.ts';
@@ -127,13 +127,11 @@ export class Cluster {
   /** Adds or replaces objects: one, several, or manifests as text. Nothing is applied where one of them would be refused. */
   apply(what: string | object | readonly object[]): void {
     const findings: Finding[] = [];
-    const objects = readObjects(
-      typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] },
-      findings,
-    );
-    const ready = objects.map((object) => prepare(object, this.namespace, findings));
+    const { namespace } = this;
+    const given = typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] };
+    const objects = readObjects({ ...given, namespace }, findings);
     if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
-    for (const object of ready) {
+    for (const object of objects) {
       const { kind, metadata } = object;
       const before = this.store.get(kind, metadata.namespace, metadata.name);
       this.store.put(before === undefined ? object : carryOver(object, before));

@@ -38,26 +38,15 @@ export interface Loaded {
 export function loadStore(from: LoadSources): Loaded {
   const findings: Finding[] = [];
   const objects = readObjects(from, findings);
-  const store = new ObjectStore();
-  for (const object of objects) {
-    const {
-      object: placed,
-      accepted,
-      findings: found,
-    } = checkObject(object, { namespace: from.namespace ?? 'default' });
-    findings.push(...found);
-    if (!accepted) continue;
-    const { kind, metadata } = placed;
-    const before = store.get(kind, metadata.namespace, metadata.name);
-    if (before !== undefined) findings.push(twice(placed, before));
-    store.put(placed);
-  }
   if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
+  const store = new ObjectStore();
+  for (const object of objects) store.put(object);
   return { store, findings: inOrder(findings) };
 }
 
-/** Reads and checks manifests without keeping anything: for `apply`, and for those who only want the findings. */
+/** Reads, checks and defaults manifests; only what the API server would accept is returned. */
 export function readObjects(from: LoadSources, findings: Finding[]): KubeObject[] {
+  const namespace = from.namespace ?? 'default';
   const sources: ManifestSource[] = [];
   if (from.files !== undefined) {
     const read = readManifestFiles(from.files, {
@@ -74,41 +63,19 @@ export function readObjects(from: LoadSources, findings: Finding[]): KubeObject[
     }
     sources.push({ file: `demo:${from.demo}`, text: demos[from.demo] });
   }
-  const loaded = loadManifests(sources);
+  const loaded = loadManifests(sources, { namespace });
   findings.push(...loaded.findings);
-  // Objects given as values are copied: the store's own must not change behind its back.
-  const given = (from.objects ?? []).map((object) => structuredClone({ ...object }) as AnyObject);
-  for (const [index, object] of (from.objects ?? []).entries()) {
+  const objects = [...loaded.objects];
+  for (const object of from.objects ?? []) {
+    // A copy: the store's own must not change behind its back.
+    const own = structuredClone({ ...object }) as AnyObject;
     const origin = (object as KubeObject)[ORIGIN];
-    if (origin !== undefined) given[index]![ORIGIN] = origin;
+    if (origin !== undefined) own[ORIGIN] = origin;
+    const checked = checkObject(own, { namespace });
+    findings.push(...checked.findings);
+    if (checked.accepted) objects.push(checked.object);
   }
-  return [...loaded.objects, ...given];
-}
-
-/** An object as the API server would store it; what it would refuse is among the findings then. */
-export function prepare(object: KubeObject, namespace: string, findings: Finding[]): KubeObject {
-  const checked = checkObject(object, { namespace });
-  findings.push(...checked.findings);
-  return checked.object;
-}
-
-function twice(object: KubeObject, before: KubeObject): Finding {
-  const { kind, metadata } = object;
-  const first = before[ORIGIN];
-  const place = first === undefined ? '' : `, first in ${first.file}:${first.locate([]).line}`;
-  return {
-    severity: 'warning',
-    code: 'defined-twice',
-    message: `${kind.toLowerCase()} "${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name}" is defined twice${place}; the last one counts`,
-    object: {
-      kind,
-      name: metadata.name,
-      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
-    },
-    ...(object[ORIGIN] === undefined
-      ? {}
-      : { file: object[ORIGIN].file, ...object[ORIGIN].locate(['metadata', 'name']) }),
-  };
+  return objects;
 }
 
 /** By file and line, so that a reader goes through them from top to bottom; those without a place come last. */
