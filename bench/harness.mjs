@@ -27,13 +27,13 @@ export async function measure(name, batch, run, { seconds, crossCheck = true }) 
   const once = () => {
     sink.value = (sink.value + run()) | 0;
   };
-  for (let i = 0; i < 3; i++) once();
-  const first = new Benchmark(name, once, { maxTime: seconds, minSamples: 5, initCount: 1 });
+  for (let i = 0; i < 2; i++) once();
+  const first = new Benchmark(name, once, { maxTime: seconds, minSamples: 3, initCount: 1 });
   first.run();
   if (first.error) throw first.error;
   const perSecond = first.hz * batch;
   if (!crossCheck) return { perSecond, margin: first.stats.rme, crossCheck: Number.NaN };
-  const second = new Bench({ time: (seconds * 1000) / 2, warmup: false, iterations: 5 });
+  const second = new Bench({ time: (seconds * 1000) / 2, warmup: false, iterations: 3 });
   second.add(name, once);
   await second.run();
   const result = second.tasks[0].result;

@@ -5,19 +5,19 @@ import { Cluster } from 'netsim';
 import { flowCluster, serviceIp } from './clusters.mjs';
 import { measure } from './harness.mjs';
 
-/** Flows until conntrack is emptied, as between the rounds on the kernel's side; here the emptying is in the time. */
-const FLOWS = 50_000;
 const PACKETS = 10_000;
 /** Bytes of payload, as the kernel's side sends. */
 const PAYLOAD = { payloadLength: 18, trackId: 0 };
 
 /**
+ * `flows` new flows are sent until conntrack is emptied, as between the rounds on the kernel's side; here the emptying is
+ * in the time.
  * @returns the two rates, and what the kernel's side needs to do the same: the plan and where the flow runs in it
  */
-export async function measureOurs(services, { seconds }) {
+export async function measureOurs(services, { seconds, flows }) {
   const cluster = await Cluster.load({ objects: flowCluster(services) });
   const established = await measureEstablished(cluster, seconds);
-  const fresh = await measureNew(cluster, services, seconds);
+  const fresh = await measureNew(cluster, services, flows, seconds);
   const plan = cluster.plan();
   const netns = (label) => plan.netns.find((config) => config.label === label).name;
   const targets = Array.from({ length: services }, (_, i) => ({ ip: serviceIp(i), port: 80 }));
@@ -47,7 +47,7 @@ async function measureEstablished(cluster, seconds) {
   return rate;
 }
 
-async function measureNew(cluster, services, seconds) {
+async function measureNew(cluster, services, flows, seconds) {
   const { world } = cluster;
   const socket = cluster.netnsOfPod(pod(cluster, 'client')).bindUdp();
   const sink = cluster
@@ -60,7 +60,7 @@ async function measureNew(cluster, services, seconds) {
   let flow = 0;
   const run = () => {
     const before = sink.received;
-    for (let i = 0; i < FLOWS; i++, flow++) {
+    for (let i = 0; i < flows; i++, flow++) {
       const skb = new Skb();
       PAYLOAD.dst = targets[flow % services];
       PAYLOAD.dport = 80;
@@ -71,11 +71,11 @@ async function measureNew(cluster, services, seconds) {
       world.run();
     }
     const delivered = sink.received - before;
-    if (delivered !== FLOWS) throw new Error(`${FLOWS - delivered} of ${FLOWS} flows were lost`);
+    if (delivered !== flows) throw new Error(`${flows - delivered} of ${flows} flows were lost`);
     for (const node of nodes) node.flushConnections();
     return delivered;
   };
-  return await measure('new flows', FLOWS, run, { seconds });
+  return await measure('new flows', flows, run, { seconds });
 }
 
 function pod(cluster, name) {

@@ -45,7 +45,10 @@ async function flows() {
   results.flows = [];
   try {
     for (const services of sizes) {
-      const { plan, flow, ...ours } = await measureOurs(services, { seconds: smoke ? 0.3 : 2 });
+      const { plan, flow, ...ours } = await measureOurs(services, {
+        seconds: smoke ? 0.3 : 2,
+        flows: smoke ? 5_000 : 50_000,
+      });
       const kernel =
         generator &&
         (await measureKernel(generator.program, plan, flow, {
