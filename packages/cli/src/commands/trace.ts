@@ -12,7 +12,7 @@ export interface TraceOptions {
   readonly pcap?: string;
 }
 
-/** What counts as yes: it arrived, or it left the cluster on its way to where it was sent. */
+/** What counts as yes: it arrived, or it left the cluster on its way to where it was sent (and nothing is to be mended). */
 const good: ReadonlySet<Disposition> = new Set(['DELIVERED', 'EXITS_CLUSTER']);
 
 /** `netsim trace`: 0 where every path shown ends well, else 1. */
@@ -63,7 +63,7 @@ export async function trace(context: CommandContext, from: string, to: string, o
       }),
     );
   }
-  return result.paths.every(({ disposition }) => good.has(disposition)) ? 0 : 1;
+  return result.paths.every(({ disposition, advice }) => good.has(disposition) && advice === undefined) ? 0 : 1;
 }
 
 async function run(
