@@ -13,6 +13,7 @@ const layers: Record<string, number> = {
   control: 3,
   cni: 3,
   proxy: 3,
+  dns: 3,
   netsim: 4,
   render: 5,
   lab: 5,
@@ -23,6 +24,7 @@ const layers: Record<string, number> = {
 const allowedDependencies: Record<string, readonly string[]> = {
   wire: ['ip-address', 'netmask'],
   manifest: ['yaml'],
+  dns: ['dns-packet'],
   render: ['yaml'],
   cli: ['commander', 'pino', 'yaml'],
 };
