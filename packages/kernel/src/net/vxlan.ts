@@ -35,6 +35,8 @@ export interface VxlanOptions {
 export class Vxlan extends Device {
   readonly kind = 'vxlan';
   readonly options: VxlanOptions;
+  /** Family of the outer packets: that of its endpoints, IPv4 where none is given (Linux: VXLAN_F_IPV6). */
+  readonly overIpv6: boolean;
   readonly fdb = new Map<Mac, VxlanFdbEntry>();
   /** Routes to VTEPs, while the FIB stays as it is (Linux: dst_cache). */
   readonly #routes = new Map<Ip, Dst>();
@@ -42,6 +44,7 @@ export class Vxlan extends Device {
   constructor(netns: Netns, name: string, mac: Mac, mtu: number, options: VxlanOptions) {
     super(netns, name, mac, mtu);
     this.options = options;
+    this.overIpv6 = typeof (options.local ?? options.remote) === 'bigint';
     if (options.remote !== undefined) this.addFdb(ALL_ZERO, options.remote);
   }
 

@@ -234,7 +234,8 @@ export class UdpSockets {
       const tunnels = this.#tunnels.get(skb.dport);
       if (tunnels !== undefined) {
         for (let at = 0; at < tunnels.length; at++) {
-          if (tunnels[at]!.options.vni === skb.vni) {
+          // Linux: a vxlan device has a socket of one family, that of its endpoints.
+          if (tunnels[at]!.options.vni === skb.vni && tunnels[at]!.overIpv6 === (typeof skb.dst === 'bigint')) {
             tunnels[at]!.receive(skb);
             return;
           }
