@@ -470,6 +470,9 @@ export class Netns implements NetfilterHost {
   now(): number {
     return this.world.clock.now;
   }
+  get sysctlGeneration(): number {
+    return this.sysctls.generation;
+  }
   sysctl(name: string): number {
     return this.sysctls.get(name);
   }

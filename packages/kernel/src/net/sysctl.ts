@@ -72,6 +72,8 @@ export type Combine = 'max' | 'or';
 
 /** The sysctls of one netns. */
 export class Sysctls {
+  /** Moves on whenever a value is set. */
+  generation = 0;
   readonly #values = new Map<string, number>();
   /** Values as they were last read: some are read for every packet. */
   readonly #resolved = new Map<string, number>();
@@ -100,6 +102,7 @@ export class Sysctls {
   }
 
   set(name: string, value: number): void {
+    this.generation++;
     this.#resolved.clear();
     this.#values.set(name, value);
     // Writing ip_forward or all.forwarding sets it for every device, also for those to come.

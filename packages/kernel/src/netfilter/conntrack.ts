@@ -1,6 +1,7 @@
 import type { Ip } from '@netsim/wire';
 import type { Device } from '../net/device.ts';
 import type { TcpTrack } from './conntrack-tcp.ts';
+import type { Passes } from './pass.ts';
 
 /** Relation of a packet to its connection (Linux: enum ip_conntrack_info). `UNTRACKED` goes with `skb.ct === null`. */
 export const CtInfo = {
@@ -75,6 +76,9 @@ export class Conn {
   index = -1;
   origHash = 0;
   replHash = 0;
+  /** What the hooks did to the packets before, and how many walked the rules: see pass.ts. */
+  passes: Passes | null = null;
+  walks = 0;
   /** Next connection with the same source, for SNAT to keep one mapping per source. */
   nextBySource: Conn | null = null;
 

@@ -16,6 +16,10 @@ export interface NetfilterHost {
   readonly random: RandomSource;
   /** Value of a sysctl in this netns (`net.netfilter.nf_conntrack_max`, ...), or its Linux default. */
   sysctl(name: string): number;
+  /** Moves on whenever a sysctl is set. */
+  readonly sysctlGeneration: number;
+  /** Moves on whenever an address or a route comes or goes. */
+  readonly fibGeneration: number;
   /** Type of an address by the FIB (Linux: inet_addr_type, inet_dev_addr_type). */
   addressType(ip: Ip, dev?: Device | null): AddressType;
   /** Source address that MASQUERADE uses on a device towards a destination (Linux: inet_select_addr). */

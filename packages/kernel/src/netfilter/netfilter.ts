@@ -16,6 +16,7 @@ import { isFollowed, Outcome, RULE_BUDGET, type TargetActions, Traversal } from 
 import { verifyRuleset } from './iptables/verify.ts';
 import { logLine } from './log.ts';
 import { Manip, manipOf, Nat } from './nat.ts';
+import { passIndex, passToFill } from './pass.ts';
 import { type HookPlan, planHooks, type Stage } from './plan.ts';
 import { ConntrackTracker } from './tracker.ts';
 import { isIcmpErrorType } from './tuple-of.ts';
@@ -23,7 +24,7 @@ import { isIcmpErrorType } from './tuple-of.ts';
 type NatTarget = Extract<Target, { kind: 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' }>;
 
 export interface NetfilterOptions {
-  /** Walk chains rule by rule, never by index. The outcome is the same; a test says so. */
+  /** Walk chains rule by rule for each packet, never by index or by what the packet before met. The outcome is the same; tests say so. */
   readonly plainWalk?: boolean;
 }
 
@@ -40,6 +41,7 @@ export class Netfilter {
   readonly #tracker: ConntrackTracker;
   readonly #nat: Nat;
   readonly #traversal: Traversal;
+  readonly #plainWalk: boolean;
   readonly #rulesets: { 4: Ruleset; 6: Ruleset } = {
     4: { family: 4, tables: new Map() },
     6: { family: 6, tables: new Map() },
@@ -57,7 +59,8 @@ export class Netfilter {
       log: (skb, target, at) => host.log(logLine(skb, target, at.hook, at.inDev, at.outDev)),
       reject: (skb, how, at) => this.#reject(skb, how, at.hook),
     };
-    this.#traversal = new Traversal(this.#at, actions, options.plainWalk === true);
+    this.#plainWalk = options.plainWalk === true;
+    this.#traversal = new Traversal(this.#at, actions, this.#plainWalk);
   }
 
   /** The rules in force for a family; empty where none were loaded. */
@@ -125,11 +128,48 @@ export class Netfilter {
 
   /** Takes a packet through a hook. The packet may be changed; for DROP `skb.dropReason` says why. */
   hook(hook: Hook, skb: Skb, inDev: Device | null, outDev: Device | null): Verdict {
-    const plan = typeof skb.dst === 'number' ? this.#plan4 : this.#plan6;
-    if (plan === null) return Verdict.ACCEPT;
-    const listening = this.#host.tracer !== null && isFollowed(skb);
-    const stages = listening ? plan[hook]!.stages : plan[hook]!.busy;
+    const plans = typeof skb.dst === 'number' ? this.#plan4 : this.#plan6;
+    if (plans === null) return Verdict.ACCEPT;
+    const plan = plans[hook]!;
+    const host = this.#host;
+    if (host.tracer !== null && isFollowed(skb)) return this.#walk(plan.stages, 0, hook, skb, inDev, outDev, true);
+    const stages = plan.busy;
     if (stages.length === 0) return Verdict.ACCEPT;
+    let first = 0;
+    if (plan.tracks) {
+      if (this.#tracker.track(skb) !== Verdict.ACCEPT) return this.#tableFull(skb);
+      first = 1;
+    }
+    const conn = skb.ct;
+    if (!plan.repeatable || conn === null) return this.#walk(stages, first, hook, skb, inDev, outDev, false);
+    const generation = host.fibGeneration;
+    if (conn.passes !== null) {
+      const known = conn.passes[passIndex(hook, skb.ctInfo)]!;
+      if (known?.repeat(plan, skb, conn, inDev, outDev, generation)) return Verdict.ACCEPT;
+    }
+    const pass = passToFill(conn, hook, skb.ctInfo);
+    if (pass === null) return this.#walk(stages, first, hook, skb, inDev, outDev, false);
+    pass.before(plan, skb, conn, inDev, outDev, generation);
+    const at = this.#at;
+    const outerRepeatable = at.repeatable;
+    at.repeatable = !this.#plainWalk;
+    const verdict = this.#walk(stages, first, hook, skb, inDev, outDev, false);
+    if (verdict === Verdict.ACCEPT && at.repeatable) pass.after(skb, conn);
+    else pass.forget();
+    at.repeatable = outerRepeatable;
+    return verdict;
+  }
+
+  /** Takes a packet through the stages of a hook, from one on. */
+  #walk(
+    stages: readonly Stage[],
+    first: number,
+    hook: Hook,
+    skb: Skb,
+    inDev: Device | null,
+    outDev: Device | null,
+    listening: boolean,
+  ): Verdict {
     const at = this.#at;
     // A target may send a packet of its own, which comes through here before this one is done.
     const outerHook = at.hook;
@@ -141,7 +181,7 @@ export class Netfilter {
     at.outDev = outDev;
     at.budget = RULE_BUDGET;
     let verdict: Verdict = Verdict.ACCEPT;
-    for (let i = 0; i < stages.length && verdict === Verdict.ACCEPT; i++)
+    for (let i = first; i < stages.length && verdict === Verdict.ACCEPT; i++)
       verdict = this.#stage(stages[i]!, hook, skb, listening);
     at.hook = outerHook;
     at.inDev = outerIn;
@@ -155,9 +195,7 @@ export class Netfilter {
       case 'track': {
         const verdict = this.#tracker.track(skb);
         if (listening) this.#showTracked(skb);
-        return verdict === Verdict.ACCEPT
-          ? verdict
-          : this.#drop(skb, 'CONNTRACK_TABLE_FULL', 'nf_conntrack: table full');
+        return verdict === Verdict.ACCEPT ? verdict : this.#tableFull(skb);
       }
       case 'table':
         return this.#verdict(this.#traversal.run(stage.chain!, stage.table, skb), skb, stage);
@@ -254,6 +292,10 @@ export class Netfilter {
 
   #reject(skb: Skb, how: RejectWith, hook: Hook): void {
     this.#host.reject(skb, how, hook);
+  }
+
+  #tableFull(skb: Skb): Verdict {
+    return this.#drop(skb, 'CONNTRACK_TABLE_FULL', 'nf_conntrack: table full');
   }
 
   #drop(skb: Skb, reason: DropReason, detail: string): Verdict {

@@ -15,6 +15,10 @@ export interface HookPlan {
   readonly stages: readonly Stage[];
   /** The same without chains that have no rules and accept: all that matters where nobody listens. */
   readonly busy: readonly Stage[];
+  /** Conntrack comes first among the busy ones. */
+  readonly tracks: boolean;
+  /** What follows conntrack may be kept for the next packet of the same connection: no raw table has rules before it. */
+  readonly repeatable: boolean;
 }
 
 const track: Stage = { kind: 'track', table: '', chain: null };
@@ -48,7 +52,8 @@ export function planHooks(ruleset: Ruleset): readonly HookPlan[] {
       ({ kind, chain }) =>
         kind !== 'table' || chain === null || chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP',
     );
-    return { stages, busy };
+    const at = busy.findIndex(({ kind }) => kind === 'track');
+    return { stages, busy, tracks: at === 0, repeatable: at <= 0 };
   });
 }
 

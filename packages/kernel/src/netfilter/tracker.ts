@@ -11,12 +11,10 @@ import {
   directionOf,
   hashTuple,
 } from './conntrack.ts';
-import { TcpState, TcpTrack, TcpVerdict, tcpTimeouts } from './conntrack-tcp.ts';
+import { ConntrackSettings } from './conntrack-settings.ts';
+import { TcpState, TcpTrack, TcpVerdict } from './conntrack-tcp.ts';
 import type { NetfilterHost } from './host.ts';
 import { icmpMayStart, invertIcmpType, isIcmpErrorType, isUntrackedIcmp6, tupleDport, tupleSport } from './tuple-of.ts';
-
-const prefix = 'net.netfilter.nf_conntrack_';
-const tcpTimeoutNames = tcpTimeouts.map(([name]) => `${prefix}tcp_timeout_${name}`);
 
 /** States of an SCTP association, of those that two directions alone can tell. */
 const SctpState = { COOKIE_WAIT: 2, ESTABLISHED: 4 } as const;
@@ -28,14 +26,17 @@ const SctpState = { COOKIE_WAIT: 2, ESTABLISHED: 4 } as const;
 export class ConntrackTracker {
   readonly table: ConntrackTable;
   readonly #host: NetfilterHost;
+  readonly #settings: ConntrackSettings;
   #nextId = 1;
 
   constructor(host: NetfilterHost) {
     this.#host = host;
+    const settings = new ConntrackSettings(host);
+    this.#settings = settings;
     this.table = new ConntrackTable({
       now: () => host.now(),
       get max() {
-        return host.sysctl(`${prefix}max`);
+        return settings.now().max;
       },
     });
   }
@@ -89,7 +90,7 @@ export class ConntrackTracker {
     let tcp: TcpTrack | null = null;
     if (protocol === 6) {
       tcp = new TcpTrack();
-      if (!tcp.start(skb, this.#host.sysctl(`${prefix}tcp_loose`) !== 0)) return Verdict.ACCEPT;
+      if (!tcp.start(skb, this.#settings.now().tcpLoose)) return Verdict.ACCEPT;
     }
     if (!this.table.makeRoom(hash, now)) {
       skb.dropReason = 'CONNTRACK_TABLE_FULL';
@@ -110,45 +111,38 @@ export class ConntrackTracker {
     switch (conn.protocol) {
       case 6:
         return this.#advanceTcp(conn, conn.tcp!, skb, direction, now);
-      case 17: {
-        let seconds: number;
-        if ((conn.status & CtStatus.SEEN_REPLY) === 0)
-          seconds = this.#host.sysctl('net.netfilter.nf_conntrack_udp_timeout');
-        else if (now > conn.streamAt) {
+      case 17:
+        if ((conn.status & CtStatus.SEEN_REPLY) !== 0 && now > conn.streamAt) {
           conn.status |= CtStatus.ASSURED;
-          seconds = this.#host.sysctl('net.netfilter.nf_conntrack_udp_timeout_stream');
-        } else seconds = this.#host.sysctl('net.netfilter.nf_conntrack_udp_timeout');
-        conn.expires = now + seconds * 1000;
+          conn.expires = now + this.#settings.now().udpStream;
+        } else conn.expires = now + this.#settings.now().udp;
         return true;
-      }
       case 1:
-        conn.expires = now + this.#host.sysctl('net.netfilter.nf_conntrack_icmp_timeout') * 1000;
+        conn.expires = now + this.#settings.now().icmp;
         return true;
       case 58:
-        conn.expires = now + this.#host.sysctl('net.netfilter.nf_conntrack_icmpv6_timeout') * 1000;
+        conn.expires = now + this.#settings.now().icmpv6;
         return true;
-      case 132:
+      case 132: {
         // Chunks are not part of a packet here: two directions seen make an association.
         if (direction === 1 && conn.state !== SctpState.ESTABLISHED) {
           conn.state = SctpState.ESTABLISHED;
           conn.status |= CtStatus.ASSURED;
         } else if (conn.state === 0) conn.state = SctpState.COOKIE_WAIT;
-        conn.expires =
-          now +
-          this.#host.sysctl(
-            `${prefix}sctp_timeout_${conn.state === SctpState.ESTABLISHED ? 'established' : 'cookie_wait'}`,
-          ) *
-            1000;
+        const { sctpEstablished, sctpCookieWait } = this.#settings.now();
+        conn.expires = now + (conn.state === SctpState.ESTABLISHED ? sctpEstablished : sctpCookieWait);
         return true;
+      }
       default:
-        conn.expires = now + this.#host.sysctl('net.netfilter.nf_conntrack_generic_timeout') * 1000;
+        conn.expires = now + this.#settings.now().generic;
         return true;
     }
   }
 
   #advanceTcp(conn: Conn, tcp: TcpTrack, skb: Skb, direction: 0 | 1, now: number): boolean {
     const before = tcp.state;
-    const verdict = tcp.packet(skb, direction, this.#host.sysctl('net.netfilter.nf_conntrack_tcp_be_liberal') !== 0);
+    const settings = this.#settings.now();
+    const verdict = tcp.packet(skb, direction, settings.tcpBeLiberal);
     switch (verdict) {
       case TcpVerdict.REOPENED:
         this.table.remove(conn);
@@ -165,11 +159,9 @@ export class ConntrackTracker {
       this.table.remove(conn);
       return true;
     }
-    let seconds = this.#host.sysctl(tcpTimeoutNames[state]!);
+    let timeout = settings.tcp[state]!;
     if (state === TcpState.ESTABLISHED) {
-      if (tcp.unacknowledged) {
-        seconds = Math.min(seconds, this.#host.sysctl('net.netfilter.nf_conntrack_tcp_timeout_unacknowledged'));
-      }
+      if (tcp.unacknowledged) timeout = Math.min(timeout, settings.tcpUnacknowledged);
       if (
         (conn.status & CtStatus.SEEN_REPLY) !== 0 &&
         (before === TcpState.SYN_RECV || before === TcpState.ESTABLISHED)
@@ -177,7 +169,7 @@ export class ConntrackTracker {
         conn.status |= CtStatus.ASSURED;
       }
     }
-    conn.expires = now + seconds * 1000;
+    conn.expires = now + timeout;
     return true;
   }
 

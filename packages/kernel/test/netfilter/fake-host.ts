@@ -23,6 +23,12 @@ export class FakeHost implements NetfilterHost {
   readonly rejected: { how: RejectWith; hook: Hook }[] = [];
   masquerade: Ip = parseIp('192.168.0.1');
   reversePath = true;
+  fibGeneration = 0;
+  #sysctlGeneration = 0;
+  /** A test may set one at any time. */
+  get sysctlGeneration(): number {
+    return ++this.#sysctlGeneration;
+  }
 
   now(): number {
     return this.time;

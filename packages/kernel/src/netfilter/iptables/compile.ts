@@ -3,7 +3,7 @@ import { prefixMask } from '@netsim/wire';
 import type { Skb } from '../../skb.ts';
 import { ChainIndex } from './chain-index.ts';
 import type { HookContext } from './context.ts';
-import { compileMatch, interfaceMatches, type Predicate } from './predicate.ts';
+import { compileMatch, interfaceMatches, isRepeatable, type Predicate } from './predicate.ts';
 import { printRule } from './print.ts';
 import type { Chain, Match, Negatable, PortRange, Rule, Table, Target } from './rule.ts';
 
@@ -16,6 +16,7 @@ const NOT_PROTOCOL = 32;
 const HAS_INTERFACE = 64;
 const FRAGMENT = 128;
 const HAS_PORT = 256;
+const UNREPEATABLE = 512;
 
 const noPredicates: readonly Predicate[] = [];
 
@@ -89,7 +90,6 @@ export class CompiledRule {
     if (port !== undefined) flags |= HAS_PORT;
     this.#portFrom = port?.from ?? 0;
     this.#portTo = port?.to ?? 0;
-    this.#flags = flags;
     this.#src = prefixWord(source);
     this.#srcMask = maskWord(source);
     this.#dst = prefixWord(destination);
@@ -100,6 +100,8 @@ export class CompiledRule {
       .filter((predicate) => predicate !== undefined);
     // The port is asked here, before any predicate: most rules then have none.
     this.#predicates = predicates.length === 0 ? noPredicates : predicates;
+    if (!rule.matches.every(isRepeatable)) flags |= UNREPEATABLE;
+    this.#flags = flags;
   }
 
   /** Does the packet match all of it? */
@@ -123,6 +125,7 @@ export class CompiledRule {
       } else if (!this.#matchesWide(src, dst)) return false;
     }
     if ((flags & (HAS_INTERFACE | FRAGMENT)) !== 0 && !this.#matchesRare(at)) return false;
+    if ((flags & UNREPEATABLE) !== 0) at.repeatable = false;
     const predicates = this.#predicates;
     for (let i = 0; i < predicates.length; i++) if (!predicates[i]!(skb, at)) return false;
     return true;

@@ -17,6 +17,11 @@ export class HookContext {
   outDev: Device | null = null;
   /** Rules that may still be looked at for this packet at this hook. */
   budget = 0;
+  /**
+   * Would the next packet of the same connection, with the same mark and devices, meet the same rules with the same end?
+   * False as soon as a match is asked whose answer may be another one then, or a target acts on more than the mark.
+   */
+  repeatable = true;
 
   constructor(host: NetfilterHost, sets: IpSets) {
     this.host = host;

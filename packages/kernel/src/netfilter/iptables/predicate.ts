@@ -71,6 +71,37 @@ export function compileMatch(match: Match): Predicate | undefined {
   }
 }
 
+/**
+ * Does the answer depend on nothing but the connection, the direction, the mark, the devices and the addresses of the
+ * machine? Then it is the same for each packet of a connection, while those stay as they are.
+ */
+export function isRepeatable(match: Match): boolean {
+  switch (match.kind) {
+    case 'comment':
+    case 'nfacct':
+    case 'multiport':
+    case 'conntrack':
+    case 'state':
+    case 'mark':
+    case 'connmark':
+    case 'addrtype':
+    case 'physdev':
+      return true;
+    case 'tcp':
+    case 'udp':
+    case 'sctp':
+      return match.flags === undefined && match.option === undefined;
+    case 'icmp':
+    case 'icmp6':
+    case 'statistic':
+    case 'recent':
+    case 'set':
+    case 'rpfilter':
+    case 'limit':
+      return false;
+  }
+}
+
 function all(parts: readonly (Predicate | undefined)[]): Predicate | undefined {
   const used = parts.filter((part) => part !== undefined);
   if (used.length <= 1) return used[0];

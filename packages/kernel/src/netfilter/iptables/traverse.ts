@@ -129,10 +129,12 @@ export class Traversal {
 
   #apply(target: Target, skb: Skb): number {
     const at = this.#at;
+    if (target.kind === 'MARK') {
+      skb.mark = ((skb.mark & ~target.mask) ^ target.value) >>> 0;
+      return -1;
+    }
+    at.repeatable = false;
     switch (target.kind) {
-      case 'MARK':
-        skb.mark = ((skb.mark & ~target.mask) ^ target.value) >>> 0;
-        return -1;
       case 'CONNMARK': {
         const conn = skb.ct;
         if (conn === null) return -1;
