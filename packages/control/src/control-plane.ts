@@ -17,6 +17,8 @@ import { EndpointSliceMirroring } from './endpoints/mirroring.ts';
 import { ServiceTracker } from './endpoints/service-tracker.ts';
 import { controlFindings } from './findings/control-findings.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
+import { type LoadBalancerPlan, loadBalancerPlan } from './loadbalancer/announcers.ts';
+import { LoadBalancers } from './loadbalancer/load-balancers.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { KubernetesService } from './services/kubernetes-service.ts';
 import { Services } from './services/services.ts';
@@ -53,6 +55,7 @@ export class ControlPlane {
   readonly #context: Context;
   readonly #controllers: readonly Controller[];
   readonly #kubelet: Kubelet;
+  readonly #loadBalancers: LoadBalancers;
   readonly #pods: PodIndex;
   readonly #services: ServiceTracker;
 
@@ -72,6 +75,7 @@ export class ControlPlane {
     };
     this.#context = context;
     const terminate = (pod: Pod) => this.#kubelet.terminate(pod, terminationSeconds);
+    this.#loadBalancers = new LoadBalancers(context);
     // In the order of cause and effect, so that one round does most of the work.
     const before = [
       // What is applied again must have got back what was decided for it before anybody decides anew.
@@ -81,6 +85,7 @@ export class ControlPlane {
       new Namespaces(context),
       new KubernetesService(context),
       new Services(context),
+      this.#loadBalancers,
     ];
     const workloads = [
       new GarbageCollector(context, terminate),
@@ -137,7 +142,12 @@ export class ControlPlane {
 
   /** What is wrong with the objects as they are now; to be asked for when settled. */
   findings(): Finding[] {
-    return controlFindings(this.#context.store, this.#context.config);
+    return controlFindings(this.#context.store, this.#context.config, this.#loadBalancers.pending);
+  }
+
+  /** How traffic from outside enters for each address of a load balancer; to be asked for when settled. */
+  loadBalancerPlan(): LoadBalancerPlan[] {
+    return loadBalancerPlan(this.#context.store);
   }
 
   /** Ends watching the store. */

@@ -16,4 +16,11 @@ export {
 export { controlFindings } from './findings/control-findings.ts';
 export { podBlocks } from './kubelet/pod-ipam.ts';
 export { conditionOf, isReady, isTerminal, podIPs } from './kubelet/pod-status.ts';
+export {
+  electionOrder,
+  type LoadBalancerPlan,
+  type LoadBalancerPlanOptions,
+  l2Announcer,
+  loadBalancerPlan,
+} from './loadbalancer/announcers.ts';
 export { clusterIPs, hasClusterIP, isHeadless } from './services/service-families.ts';

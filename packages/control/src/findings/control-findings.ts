@@ -1,5 +1,6 @@
 import type { Finding, ObjectStore } from '@netsim/manifest';
 import type { ClusterConfig } from '../config.ts';
+import { loadBalancerFindings } from './load-balancer-findings.ts';
 import { podFindings } from './pod-findings.ts';
 import { serviceFindings } from './service-findings.ts';
 
@@ -8,6 +9,15 @@ import { serviceFindings } from './service-findings.ts';
  * no pod has, addresses that clash or are used up, pods that no node takes. A look at the whole of a settled store;
  * it changes nothing.
  */
-export function controlFindings(store: ObjectStore, config: ClusterConfig): Finding[] {
-  return [...podFindings(store, config), ...serviceFindings(store, config)];
+export function controlFindings(
+  store: ObjectStore,
+  config: ClusterConfig,
+  /** Why load balancers wait for their addresses, by the service's key. */
+  pending: ReadonlyMap<string, string> = new Map(),
+): Finding[] {
+  return [
+    ...podFindings(store, config),
+    ...serviceFindings(store, config),
+    ...loadBalancerFindings(store, config, pending),
+  ];
 }

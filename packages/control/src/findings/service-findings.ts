@@ -154,19 +154,24 @@ function targetPortFindings(service: Service, selected: readonly Pod[]): Finding
     const protocol = port.protocol ?? 'TCP';
     const other = named.find((each) => each.name === port.targetPort && (each.protocol ?? 'TCP') !== protocol);
     const all = missing.length === pods.length;
-    const where = all
-      ? `in none of the ${pods.length} pods that it selects`
-      : `missing in ${missing.length} of the ${pods.length} pods that it selects: ${listOf(missing.map(({ metadata }) => metadata.name))}`;
+    const what = `${protocol} container port named ${name}`;
+    const message = all
+      ? `${noneOf(pods.length)} a ${what}`
+      : `${missing.length} of the ${pods.length} pods that it selects ${missing.length === 1 ? 'has' : 'have'} no ${what}: ${listOf(missing.map(({ metadata }) => metadata.name))}`;
     findings.push(
       findingAt(service, ['spec', 'ports', i, 'targetPort'], {
         severity: 'warning',
         code: all ? 'target-port-not-found' : 'target-port-not-in-all-pods',
-        message: `${nameOf(service)}: there is a ${protocol} container port named ${name} ${where}`,
+        message: `${nameOf(service)}: ${message}`,
         suggestion: suggestPort(near, port.targetPort, other?.protocol ?? (other === undefined ? undefined : 'TCP')),
       }),
     );
   }
   return findings;
+}
+
+function noneOf(pods: number): string {
+  return pods === 1 ? 'the pod that it selects does not have' : `none of the ${pods} pods that it selects has`;
 }
 
 function suggestPort(near: string | undefined, name: string, protocol: string | undefined): string | undefined {
