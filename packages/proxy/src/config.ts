@@ -8,8 +8,14 @@ export type LocalDetector =
   /** BridgeInterface and InterfaceNamePrefix (then with a trailing `+`): by the interface it came in on. */
   | { readonly kind: 'interface'; readonly name: string };
 
+/** How kube-proxy has services done by the kernel. */
+export type ProxyMode = 'iptables' | 'nftables' | 'ipvs';
+
 /** What one kube-proxy of one family is told, by its configuration and by its node. */
 export interface NodeProxyConfig {
+  readonly mode: ProxyMode;
+  /** Version whose rules are written (`1.36`); the newest known where absent. Only nftables mode differs between versions. */
+  readonly kubernetesVersion?: string;
   readonly family: Family;
   readonly nodeName: string;
   /** Primary address of the node in this family. */
@@ -26,6 +32,8 @@ export interface NodeProxyConfig {
   readonly localhostNodePorts: boolean;
   /** Blocks whose addresses take NodePort traffic; empty, or a /0: every local address. */
   readonly nodePortAddresses: readonly Prefix[];
+  /** Where cluster IPs come from (ServiceCIDR objects). nftables mode drops what goes to such an address without a service. */
+  readonly serviceCIDRs: readonly Prefix[];
   /** `net.netfilter.nf_conntrack_tcp_be_liberal` is set: then INVALID packets are not dropped. */
   readonly conntrackTCPLiberal: boolean;
   /** iptables knows `--random-fully`, which it does since 1.6.2. */
@@ -41,7 +49,9 @@ export function nodeProxyConfig(
   node: Pick<NodeProxyConfig, 'nodeName' | 'family'> & Partial<NodeProxyConfig>,
 ): NodeProxyConfig {
   return {
+    mode: 'iptables',
     nodeAddresses: [],
+    serviceCIDRs: [],
     masqueradeAll: false,
     masqueradeBit: 14,
     detectLocal: { kind: 'none' },

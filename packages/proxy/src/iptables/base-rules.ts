@@ -1,7 +1,8 @@
 import type { Chain, Match, Rule, Ruleset, Table, TableName } from '@netsim/kernel';
-import type { Family, Prefix } from '@netsim/wire';
+import type { Family } from '@netsim/wire';
 import { familyOf, parsePrefix, prefixContains } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
+import { matchesAllAddresses } from '../node-port-addresses.ts';
 import { comment, host, jump, MARK_MASQ_CHAIN } from './rule-parts.ts';
 
 const PROXY = 'kube-proxy';
@@ -129,11 +130,6 @@ export function nodePortTail(config: NodeProxyConfig): Rule[] {
       !(prefixContains(config.family === 4 ? LOOPBACK4 : LOOPBACK6, ip) && !config.localhostNodePorts),
   );
   return addresses.map((ip) => ({ destination: { value: host(ip) }, matches: [text], target, origin: PROXY }));
-}
-
-function matchesAllAddresses(config: NodeProxyConfig): boolean {
-  const ofFamily = config.nodePortAddresses.filter((prefix) => familyOf(prefix.address) === config.family);
-  return ofFamily.length === 0 || ofFamily.some((prefix: Prefix) => prefix.length === 0);
 }
 
 /** Empty chains that kube-proxy and kubelet watch: when one is gone, somebody flushed the rules. */

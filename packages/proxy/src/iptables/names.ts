@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256Base32 } from '../hash.ts';
 import type { ServicePort } from '../service-map.ts';
 
 /** Names of the chains of one service port. */
@@ -28,21 +28,7 @@ export function endpointChain(port: ServicePort, endpoint: string): string {
   return `KUBE-SEP-${chainHash(port.name + port.protocol + endpoint)}`;
 }
 
-const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-
 /** First 16 letters of the base32 form of the SHA-256 of a text: names have to fit iptables' 28 letters. */
 export function chainHash(text: string): string {
-  const digest = hash('sha256', text, 'binary');
-  let letters = '';
-  let bits = 0;
-  let value = 0;
-  for (let i = 0; i < 10; i++) {
-    value = ((value << 8) | digest.charCodeAt(i)) & 0xffff;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      letters += BASE32[(value >>> bits) & 31];
-    }
-  }
-  return letters;
+  return sha256Base32(text, 16);
 }

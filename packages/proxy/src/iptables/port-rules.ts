@@ -279,7 +279,7 @@ export function portRulesProfile(config: PortRulesConfig): string {
 }
 
 /** Do the rules of a port depend on the node's own address? */
-export function dependsOnNodeIP(port: ServicePort, config: PortRulesConfig): boolean {
+export function dependsOnNodeIP(port: ServicePort, config: Pick<PortRulesConfig, 'family' | 'nodeIP'>): boolean {
   return (
     config.nodeIP !== undefined &&
     port.loadBalancerVIPs.length > 0 &&

@@ -33,6 +33,9 @@ class Choice implements RandomSource {
   chance(): boolean {
     return this.#asked++ === this.take;
   }
+  choose(n: number): number {
+    return this.take % n;
+  }
   below(): number {
     return 0;
   }
