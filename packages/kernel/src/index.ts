@@ -27,6 +27,7 @@ export { Veth } from './net/veth.ts';
 export { Vxlan, type VxlanFdbEntry, type VxlanOptions } from './net/vxlan.ts';
 export * from './netfilter/index.ts';
 export * from './random.ts';
+export * from './scripted-random.ts';
 export * from './skb.ts';
 export type { Errno } from './socket/errno.ts';
 export { Flow, type FlowOptions, type FlowOutcome } from './socket/flow.ts';

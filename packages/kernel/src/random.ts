@@ -5,7 +5,9 @@
 export interface RandomSource {
   /** True with the given probability. `what` names the choice for one that enumerates them. */
   chance(probability: number, what?: object): boolean;
-  /** An integer in [0, bound). */
+  /** One of `n` ways, each as likely: `numgen random`, a hash over equal paths. `what` as above. */
+  choose(n: number, what?: object): number;
+  /** An integer in [0, bound) that no path depends on: a port, a sequence number. */
   below(bound: number): number;
 }
 
@@ -23,6 +25,9 @@ export class SeededRandom implements RandomSource {
   }
   chance(probability: number): boolean {
     return this.next() < probability * 4294967296;
+  }
+  choose(n: number): number {
+    return this.next() % n;
   }
   below(bound: number): number {
     return this.next() % bound;

@@ -1,6 +1,6 @@
 import { type ClusterConfig, ControlPlane, configFromObjects, defaultNodes } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
-import { World } from '@netsim/kernel';
+import { ScriptedRandom, World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, Node, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
 import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
@@ -18,7 +18,6 @@ import { NameResolver } from './names.ts';
 import { PodHandle } from './pod-handle.ts';
 import { Programs } from './programs.ts';
 import { proxyFromObjects } from './proxy-from-objects.ts';
-import { SteeredRandom } from './trace/steered-random.ts';
 import { type TraceOptions, traceCluster } from './trace/trace-cluster.ts';
 
 export interface LoadOptions extends LoadSources {
@@ -40,7 +39,7 @@ export class Cluster {
   /** For the emulated tools and the lab; not needed for tracing. */
   readonly world: World;
   readonly datapath: Datapath;
-  readonly random: SteeredRandom;
+  readonly random: ScriptedRandom;
   readonly programs: Programs;
   readonly #control: ControlPlane;
   readonly #loadFindings: readonly Finding[];
@@ -56,7 +55,7 @@ export class Cluster {
     const cni = cniFromObjects(store, configured.config.podCIDRs);
     const proxy = proxyFromObjects(store);
     this.config = { ...configured.config, seed };
-    this.random = new SteeredRandom(seed);
+    this.random = new ScriptedRandom(seed);
     this.world = new World({ random: this.random });
     this.#control = new ControlPlane({ store, config: this.config, now: () => EPOCH + this.world.clock.now });
     this.#control.settle();

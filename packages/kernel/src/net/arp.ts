@@ -54,6 +54,7 @@ export function arpReceive(dev: Device, skb: Skb): void {
 /** Linux: arp_process with arp_ignore and proxy_arp. */
 function answers(dev: Device, target: number, sender: number): boolean {
   const { netns } = dev;
+  if (dev.announced.has(target)) return true;
   if (netns.isLocal(target)) {
     if (target >>> 24 === 127) return false;
     const ignore = netns.sysctls.device(4, dev.name, 'arp_ignore', 'max');

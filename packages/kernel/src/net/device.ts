@@ -30,6 +30,8 @@ export abstract class Device {
   /** IPv4 addresses, then IPv6 ones, each in the order they were added. */
   readonly addresses: InterfaceAddress[] = [];
   readonly neighbours = new Map<Ip, Neighbour>();
+  /** Addresses that a program answers ARP and neighbour solicitations for on this device, though nobody here has them (MetalLB's speaker). */
+  readonly announced = new Set<Ip>();
   /** No link-layer addresses to resolve (Linux: IFF_NOARP). */
   readonly noArp: boolean = false;
   /** Input routes already decided, by destination; each entry also holds for one source (Linux: the route caches). */

@@ -57,7 +57,7 @@ export function ndReceive(dev: Device, skb: Skb): void {
   const target = skb.ndTarget;
   if (typeof target !== 'bigint' || skb.ttl !== 255) return;
   if (skb.icmpType === NdType.SOLICITATION) {
-    if (!dev.addresses.some((address) => address.address === target)) return;
+    if (!dev.announced.has(target) && !dev.addresses.some((address) => address.address === target)) return;
     let mac = skb.srcMac;
     if (skb.src !== 0n && skb.arpSenderMac !== '') {
       mac = skb.arpSenderMac;

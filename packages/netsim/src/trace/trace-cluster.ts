@@ -1,5 +1,5 @@
 import { podIPs } from '@netsim/control';
-import type { Netns } from '@netsim/kernel';
+import { type Choice, type Netns, nextScript, probabilityOf } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
 import { familyOf, formatIp } from '@netsim/wire';
@@ -10,7 +10,6 @@ import { transportProtocols } from '../names.ts';
 import { buildPath } from './build.ts';
 import { Collector } from './collector.ts';
 import type { Knowledge } from './outcome.ts';
-import { type Choice, nextScript, probabilityOf } from './steered-random.ts';
 
 export interface TraceOptions {
   /** `pod/x` or `x`, `deploy/x`, `node/n`, `host/NAME`, `external`, or an address. */
@@ -112,7 +111,7 @@ class Tracing {
   /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
   *#everyPath(): Generator<Path> {
     const { random, world } = this.#cluster;
-    let script: readonly boolean[] | undefined = [];
+    let script: readonly number[] | undefined = [];
     for (let walked = 0; script !== undefined; walked++) {
       if (walked === MAX_PATHS)
         throw new UsageError(`more than ${MAX_PATHS} paths`, 'trace one with --endpoint, or many with --count');
