@@ -1,15 +1,24 @@
 import type { AnyObject, Node } from '@netsim/manifest';
 import type { Family, Ip, Prefix } from '@netsim/wire';
-import { familyOf, parseIp, parsePrefix, prefixContains, tryParseIp, tryParsePrefix } from '@netsim/wire';
-import type { LocalDetector, NodeProxyConfig } from './config.ts';
+import {
+  familyBits,
+  familyOf,
+  parseIp,
+  parsePrefix,
+  prefixContains,
+  prefixOf,
+  tryParseIp,
+  tryParsePrefix,
+} from '@netsim/wire';
+import type { LocalDetector, NodeProxyConfig, ProxyMode } from './config.ts';
 import { nodeProxyConfig } from './config.ts';
 
-/** Thrown where a KubeProxyConfiguration cannot be used; `path` is the field. */
+/** Thrown where a KubeProxyConfiguration (or kind's Cluster) cannot be used; `path` is the field. */
 export class ProxyConfigError extends Error {
   override readonly name = 'ProxyConfigError';
   readonly path: readonly string[];
-  constructor(path: readonly string[], message: string) {
-    super(`KubeProxyConfiguration: ${path.join('.')}: ${message}`);
+  constructor(path: readonly string[], message: string, kind = 'KubeProxyConfiguration') {
+    super(`${kind}: ${path.join('.')}: ${message}`);
     this.path = path;
   }
 }
@@ -17,51 +26,109 @@ export class ProxyConfigError extends Error {
 const LOOPBACK = parsePrefix('127.0.0.0/8');
 const localhost: Record<Family, Ip> = { 4: parseIp('127.0.0.1'), 6: parseIp('::1') };
 
+/** What a kube-proxy is told by others than its configuration. */
+export interface ProxySurroundings {
+  /** Where cluster IPs come from. */
+  readonly serviceCIDRs?: readonly Prefix[];
+  readonly kubernetesVersion?: string;
+  /** Mode where the configuration has none, as kind's `kubeProxyMode` decides. */
+  readonly mode?: ProxyMode;
+  /** Modes that the caller can carry out; others are refused. */
+  readonly modes?: readonly ProxyMode[];
+}
+
+const allModes: readonly ProxyMode[] = ['iptables', 'nftables', 'ipvs'];
+
 /**
  * What the kube-proxy of a node does with a `KubeProxyConfiguration` (kubeproxy.config.k8s.io/v1alpha1). What it leaves out
  * is kube-proxy's default; for `clusterCIDR` the pod network that kubeadm would have filled in may be given.
+ *
+ * @throws ProxyConfigError for what kube-proxy would refuse, and for a mode that the caller does not have
  */
 export function proxyConfigOf(
   configuration: AnyObject | undefined,
   node: Node,
   family: Family,
   podNetworks: readonly Prefix[] = [],
+  surroundings: ProxySurroundings = {},
 ): NodeProxyConfig {
   const read = new Reader(configuration ?? {});
-  const mode = read.text('mode') ?? '';
-  if (mode !== '' && mode !== 'iptables') {
-    throw new ProxyConfigError(['mode'], `${JSON.stringify(mode)} is not modelled; iptables is`);
+  const written = read.text('mode');
+  const mode = written === undefined ? (surroundings.mode ?? 'iptables') : checkedMode(written, ['mode']);
+  const modes = surroundings.modes ?? ['iptables'];
+  if (!modes.includes(mode)) {
+    throw new ProxyConfigError(['mode'], `${JSON.stringify(mode)} is not modelled; ${modes.join(' and ')} is`);
   }
+  // IPVS mode takes its marks from the section for iptables too.
+  const section = mode === 'nftables' ? 'nftables' : 'iptables';
   const addresses = (node.status?.addresses ?? [])
     .filter((entry) => entry.type === 'InternalIP')
     .map((entry) => tryParseIp(entry.address))
     .filter((ip) => ip !== undefined);
   const nodeIP = addresses.find((ip) => familyOf(ip) === family);
   const zone = node.metadata.labels?.['topology.kubernetes.io/zone'];
-  const nodePortAddresses = read.texts('nodePortAddresses').map((text) => {
-    const prefix = tryParsePrefix(text);
-    if (prefix === undefined)
-      throw new ProxyConfigError(['nodePortAddresses'], `${JSON.stringify(text)} is not a CIDR`);
-    return prefix;
-  });
+  const nodePortAddresses = nodePortBlocks(read.texts('nodePortAddresses'), mode, addresses);
   const ours = nodePortAddresses.filter((prefix) => familyOf(prefix.address) === family);
   const loopbackToo =
     ours.length === 0 || ours.some((prefix) => prefix.length === 0 || prefixContains(LOOPBACK, prefix.address));
-  const bit = read.number('iptables', 'masqueradeBit') ?? 14;
-  if (bit < 0 || bit > 31)
-    throw new ProxyConfigError(['iptables', 'masqueradeBit'], 'must be within the range [0, 31]');
+  const bit = read.number(section, 'masqueradeBit') ?? 14;
+  if (bit < 0 || bit > 31) throw new ProxyConfigError([section, 'masqueradeBit'], 'must be within the range [0, 31]');
+  const { kubernetesVersion } = surroundings;
   return nodeProxyConfig({
+    mode,
+    ...(kubernetesVersion !== undefined && { kubernetesVersion }),
     family,
+    serviceCIDRs: surroundings.serviceCIDRs ?? [],
     nodeName: read.text('hostnameOverride') ?? node.metadata.name,
     nodeAddresses: [...addresses, localhost[family]],
     ...(nodeIP !== undefined && { nodeIP }),
     ...(zone !== undefined && { zone }),
-    masqueradeAll: read.boolean('iptables', 'masqueradeAll') ?? false,
+    masqueradeAll: read.boolean(section, 'masqueradeAll') ?? false,
     masqueradeBit: bit,
-    localhostNodePorts: family === 4 && loopbackToo && (read.boolean('iptables', 'localhostNodePorts') ?? true),
+    localhostNodePorts:
+      mode !== 'nftables' && family === 4 && loopbackToo && (read.boolean('iptables', 'localhostNodePorts') ?? true),
     nodePortAddresses,
     conntrackTCPLiberal: read.boolean('conntrack', 'tcpBeLiberal') ?? false,
     detectLocal: detectorOf(read, node, family, podNetworks),
+  });
+}
+
+function checkedMode(text: string, path: readonly string[], kind?: string): ProxyMode {
+  const mode = allModes.find((name) => name === text);
+  if (mode !== undefined) return mode;
+  if (text === 'userspace') {
+    const instead = 'iptables (the default) does the same in the kernel, and nftables is what follows it';
+    throw new ProxyConfigError(
+      path,
+      `"userspace" is no mode of kube-proxy any more since Kubernetes 1.26; ${instead}`,
+      kind,
+    );
+  }
+  throw new ProxyConfigError(path, `${JSON.stringify(text)} is none of ${allModes.join(', ')}`, kind);
+}
+
+/**
+ * What kind's `Cluster` says of kube-proxy: `none` is a cluster without one, undefined a Cluster that leaves it to kind.
+ *
+ * @throws ProxyConfigError for a mode that kind does not know
+ */
+export function kindProxyMode(cluster: AnyObject): ProxyMode | 'none' | undefined {
+  const text = new Reader(cluster).text('networking', 'kubeProxyMode');
+  if (text === undefined || text === 'none') return text;
+  return checkedMode(text, ['networking', 'kubeProxyMode'], 'Cluster');
+}
+
+/** Blocks of addresses that take NodePort traffic. `primary` is the node's own addresses, and in nftables mode the default. */
+function nodePortBlocks(texts: readonly string[], mode: ProxyMode, addresses: readonly Ip[]): Prefix[] {
+  const [only] = texts;
+  if ((only === undefined && mode === 'nftables') || (texts.length === 1 && only === 'primary')) {
+    return addresses.map((ip) => prefixOf(ip, familyBits(familyOf(ip))));
+  }
+  return texts.map((text) => {
+    const prefix = tryParsePrefix(text);
+    if (prefix === undefined)
+      throw new ProxyConfigError(['nodePortAddresses'], `${JSON.stringify(text)} is not a CIDR`);
+    return prefix;
   });
 }
 

@@ -1,7 +1,7 @@
 import type { AnyObject, Node } from '@netsim/manifest';
 import { formatIp, formatPrefix, parsePrefix } from '@netsim/wire';
 import { expect, test } from 'vitest';
-import { ProxyConfigError, proxyConfigOf, proxySysctls } from '../src/index.ts';
+import { kindProxyMode, ProxyConfigError, proxyConfigOf, proxySysctls } from '../src/index.ts';
 
 const node: Node = {
   apiVersion: 'v1',
@@ -61,8 +61,65 @@ test('NodePorts are not on localhost where nodePortAddresses leaves it out', () 
   expect(proxySysctls(config)).toEqual({});
 });
 
+const everyMode = { modes: ['iptables', 'nftables', 'ipvs'] } as const;
+
+test('nftables mode has its own section, and NodePorts on the primary addresses only', () => {
+  const fields = {
+    mode: 'nftables',
+    nftables: { masqueradeBit: 3, masqueradeAll: true },
+    iptables: { masqueradeBit: 5 },
+  };
+  const config = proxyConfigOf(configuration(fields), node, 4, [], {
+    ...everyMode,
+    kubernetesVersion: '1.35',
+    serviceCIDRs: [parsePrefix('10.96.0.0/12')],
+  });
+  expect(config).toMatchObject({
+    mode: 'nftables',
+    kubernetesVersion: '1.35',
+    masqueradeBit: 3,
+    masqueradeAll: true,
+    localhostNodePorts: false,
+  });
+  expect(config.nodePortAddresses.map(formatPrefix)).toEqual(['192.168.1.101/32']);
+  expect(config.serviceCIDRs.map(formatPrefix)).toEqual(['10.96.0.0/12']);
+  expect(proxySysctls(config)).toEqual({});
+});
+
+test('primary addresses can be asked for in every mode', () => {
+  const config = proxyConfigOf(configuration({ nodePortAddresses: ['primary'] }), node, 4);
+  expect(config.nodePortAddresses.map(formatPrefix)).toEqual(['192.168.1.101/32']);
+  expect(config.localhostNodePorts).toBe(false);
+});
+
+test('a mode that the caller does not have is refused, not taken for another', () => {
+  expect(() => proxyConfigOf(configuration({ mode: 'ipvs' }), node, 4)).toThrow('"ipvs" is not modelled; iptables is');
+  expect(proxyConfigOf(configuration({ mode: 'ipvs' }), node, 4, [], everyMode).mode).toBe('ipvs');
+});
+
+test("kind's kubeProxyMode stands in where kube-proxy's own configuration has none", () => {
+  const cluster = (kubeProxyMode?: string): AnyObject => ({
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    kind: 'Cluster',
+    metadata: { name: '' },
+    networking: { kubeProxyMode },
+  });
+  expect(kindProxyMode(cluster())).toBeUndefined();
+  expect(kindProxyMode(cluster('none'))).toBe('none');
+  const mode = kindProxyMode(cluster('nftables'));
+  expect(mode).toBe('nftables');
+  expect(proxyConfigOf(undefined, node, 4, [], { ...everyMode, mode: 'nftables' }).mode).toBe('nftables');
+  expect(proxyConfigOf(configuration({ mode: 'iptables' }), node, 4, [], { ...everyMode, mode: 'nftables' }).mode).toBe(
+    'iptables',
+  );
+  expect(() => kindProxyMode(cluster('userspace'))).toThrow(
+    'Cluster: networking.kubeProxyMode: "userspace" is no mode of kube-proxy any more since Kubernetes 1.26',
+  );
+});
+
 test.each([
   ['mode', { mode: 'userspace' }],
+  ['mode', { mode: 'ebpf' }],
   ['clusterCIDR', { clusterCIDR: '10.1.0.0/99' }],
   ['detectLocalMode', { detectLocalMode: 'Guess' }],
   ['detectLocal.bridgeInterface', { detectLocalMode: 'BridgeInterface' }],
