@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 const out = join(import.meta.dirname, 'bundle');
-rmSync(out, { recursive: true, force: true });
 const bundle = await rolldown({
   input: join(import.meta.dirname, 'dist/index.js'),
   platform: 'node',
   external: ['@netsim/lab', 'yaml', 'pino'],
 });
+// What was there goes only once the new one is whole.
+await bundle.generate({ format: 'esm' });
+rmSync(out, { recursive: true, force: true });
 await bundle.write({ dir: out, format: 'esm', entryFileNames: 'netsim.js', chunkFileNames: '[name].js' });
 await bundle.close();

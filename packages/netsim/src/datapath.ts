@@ -1,5 +1,5 @@
 import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
-import type { ClusterConfig } from '@netsim/control';
+import type { ClusterConfig, LoadBalancerPlan } from '@netsim/control';
 import type { ListenerConfig, Netns, NetnsConfig, Ruleset, World, WorldPlan } from '@netsim/kernel';
 import type { AnyObject, EndpointSlice, Node, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
 import {
@@ -15,6 +15,7 @@ import {
 import { type Family, familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
+import { LoadBalancers } from './load-balancers.ts';
 import { nodeListeners } from './node-listeners.ts';
 
 /** Called for a namespace that has just come to be: programs start listening in it. */
@@ -47,6 +48,7 @@ export class Datapath {
   readonly #podOfNetns = new Map<string, Pod>();
   readonly #changedPods = new Map<string, { before: PodInfo | undefined }>();
   #planner: NetworkPlanner;
+  #loadBalancers: LoadBalancers;
   #servicesChanged = false;
   #topologyChanged = false;
   readonly #unwatch: (() => void)[] = [];
@@ -74,7 +76,28 @@ export class Datapath {
     });
     this.#planner = this.#plan();
     this.#offerNodes();
+    this.#loadBalancers = this.#newLoadBalancers();
     this.#watch();
+  }
+
+  #newLoadBalancers(): LoadBalancers {
+    const { underlayConfig } = this.#planner;
+    const balancers = new LoadBalancers({
+      store: this.#store,
+      random: this.world.random,
+      uplink: underlayConfig.uplink,
+      router: underlayConfig.router,
+      machine: (name) => {
+        this.#build(name);
+        return this.world.netns(name);
+      },
+      addressOf: (name, like) => {
+        const node = this.#store.get<Node>('Node', undefined, name);
+        return node === undefined ? undefined : nodeInfo(node).addresses.find((ip) => familyOf(ip) === familyOf(like));
+      },
+    });
+    balancers.update();
+    return balancers;
   }
 
   stop(): void {
@@ -157,7 +180,18 @@ export class Datapath {
     if (this.#servicesChanged) {
       this.#servicesChanged = false;
       for (const name of this.#built) this.#loadRules(name);
+      this.#loadBalancers.update();
     }
+  }
+
+  /** How an address of a load balancer comes into the cluster; undefined for any other address. */
+  loadBalancer(ip: Ip): LoadBalancerPlan | undefined {
+    return this.#loadBalancers.planOf(ip);
+  }
+
+  /** Lets the router choose, as by a hash of a new connection, the node that it sends traffic for a load balancer to. */
+  spread(ip: Ip): void {
+    this.#loadBalancers.spread(ip);
   }
 
   /** Everything as plain data, all nodes included: what the lab builds in the real kernel. */
@@ -182,7 +216,9 @@ export class Datapath {
     const on = (kind: string, listener: (event: StoreEvent) => void): void => {
       this.#unwatch.push(this.#store.watch(kind, listener));
     };
-    on('Service', ({ type, object }) => {
+    on('Service', (event) => {
+      const { type, object } = event;
+      this.#loadBalancers.note(event);
       for (const { state } of this.#families) {
         if (type === 'DELETED') state.deleteService(object.metadata.namespace!, object.metadata.name);
         else state.setService(object as Service);
@@ -203,8 +239,12 @@ export class Datapath {
       if (!this.#changedPods.has(id)) this.#changedPods.set(id, { before });
     });
     on('Node', ({ type, object, old }) => {
-      if (type === 'MODIFIED' && sameNode(object as Node, old as Node)) return;
-      this.#topologyChanged = true;
+      if (type === 'MODIFIED' && sameNode(object as Node, old as Node)) this.#servicesChanged = true;
+      else this.#topologyChanged = true;
+    });
+    // MetalLB's objects decide who answers for an address.
+    on('*', ({ object }) => {
+      if (object.apiVersion.startsWith('metallb.io/')) this.#servicesChanged = true;
     });
   }
 
@@ -331,6 +371,7 @@ export class Datapath {
     this.#proxyConfigs.clear();
     this.#planner = this.#plan();
     this.#offerNodes();
+    this.#loadBalancers = this.#newLoadBalancers();
   }
 
   #loadRules(name: string): void {

@@ -1,4 +1,4 @@
-import { internalIPs, isReady, podIPs } from '@netsim/control';
+import { internalIPs, isControlPlane, isReady, podIPs } from '@netsim/control';
 import type { Deployment, KubeObject, Node, ObjectStore, Pod, Service, ServicePort } from '@netsim/manifest';
 import { kindInfo, nearest } from '@netsim/manifest';
 import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
@@ -96,6 +96,16 @@ export class NameResolver {
           return { kind: 'Pod', pod: this.pod(text) };
         throw this.#unknownKind(text.slice(0, slash));
     }
+  }
+
+  /**
+   * From outside the cluster a service is meant by the way that leads there from outside: its load balancer's address, or its node
+   * port on a node.
+   */
+  destinationFrom(source: SourceRef, text: string, wanted: TransportProtocol | undefined): DestinationRef {
+    const destination = this.destination(text, wanted);
+    if (source.kind !== 'Host' || destination.kind !== 'Service') return destination;
+    return this.#fromOutside(destination);
   }
 
   destination(text: string, wanted: TransportProtocol | undefined): DestinationRef {
@@ -281,6 +291,19 @@ export class NameResolver {
       port,
       `svc/${name}`,
     );
+  }
+
+  #fromOutside(destination: DestinationRef): DestinationRef {
+    const service = destination.object as Service;
+    const { servicePort } = destination;
+    const [ingress] = service.status?.loadBalancer?.ingress ?? [];
+    const external = tryParseIp(ingress?.ip ?? service.spec.externalIPs?.[0] ?? '');
+    if (external !== undefined) return { ...destination, ip: external };
+    const nodes = this.#store.list<Node>('Node').filter((each) => internalIPs(each).length > 0);
+    const node = nodes.find((each) => !isControlPlane(each)) ?? nodes[0];
+    const ip = node === undefined ? undefined : tryParseIp(internalIPs(node)[0]!);
+    if (servicePort?.nodePort === undefined || ip === undefined) return destination;
+    return { ...destination, ip, port: servicePort.nodePort };
   }
 
   #podDestination(

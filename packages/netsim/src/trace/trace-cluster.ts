@@ -40,7 +40,7 @@ export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
   }
   const names = cluster.names(options.namespace);
   const source = names.source(options.from);
-  const destination = names.destination(options.to, protocol);
+  const destination = names.destinationFrom(source, options.to, protocol);
   return new Tracing(cluster, options, source, destination).trace();
 }
 
@@ -104,8 +104,14 @@ class Tracing {
 
   #walk(probability: number): Path {
     const collector = new Collector();
-    walkPacket(this.#netns, this.#destination, collector);
+    this.#send(collector);
     return buildPath({ collector, probability, from: this.#netns }, this.#known);
+  }
+
+  #send(collector: Collector): void {
+    // A load balancer outside draws a node for each connection; from inside, the nodes' rules take the address at once.
+    if (this.#source.kind === 'Host') this.#cluster.datapath.spread(this.#destination.ip);
+    walkPacket(this.#netns, this.#destination, collector);
   }
 
   /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
@@ -117,9 +123,7 @@ class Tracing {
         throw new UsageError(`more than ${MAX_PATHS} paths`, 'trace one with --endpoint, or many with --count');
       for (const netns of world.allNetns()) netns.netfilter?.flushConnections();
       const collector = new Collector();
-      const made: readonly Choice[] = random.withScript(script, () =>
-        walkPacket(this.#netns, this.#destination, collector),
-      );
+      const made: readonly Choice[] = random.withScript(script, () => this.#send(collector));
       yield buildPath({ collector, probability: probabilityOf(made), from: this.#netns }, this.#known);
       script = nextScript(made);
     }
