@@ -34,6 +34,7 @@ export class ProxyState {
   /** Services in the order they changed; a proxy remembers up to where it has read. */
   #log: string[] = [];
   #dropped = 0;
+  #udpEndpointChanges = 0;
 
   constructor(family: Family) {
     this.family = family;
@@ -59,13 +60,17 @@ export class ProxyState {
   setSlice(slice: EndpointSlice): void {
     const id = serviceOfSlice(slice, this.family);
     if (id === undefined) return;
-    this.#state(id).slices.set(slice.metadata.name, slice);
+    const { slices } = this.#state(id);
+    if (hasUdp(slice) || hasUdp(slices.get(slice.metadata.name))) this.#udpEndpointChanges++;
+    slices.set(slice.metadata.name, slice);
     this.#touch(id);
   }
 
   deleteSlice(slice: EndpointSlice): void {
     const id = serviceOfSlice(slice, this.family);
-    if (id !== undefined && this.#services.get(id)?.slices.delete(slice.metadata.name) === true) this.#touch(id);
+    if (id === undefined || this.#services.get(id)?.slices.delete(slice.metadata.name) !== true) return;
+    if (hasUdp(slice)) this.#udpEndpointChanges++;
+    this.#touch(id);
   }
 
   /** `namespace/name` of every service with ports to serve. */
@@ -84,6 +89,14 @@ export class ProxyState {
   get totalEndpoints(): number {
     this.#flush();
     return this.#totalEndpoints;
+  }
+
+  /**
+   * Grows with every change to endpoints of a UDP port: after such a sync kube-proxy looks for connections to endpoints that are
+   * gone.
+   */
+  get udpEndpointChanges(): number {
+    return this.#udpEndpointChanges;
   }
 
   /** Where the log of changes stands now; to be given to {@link changesSince} later. */
@@ -131,4 +144,8 @@ export class ProxyState {
     }
     this.#dirty.clear();
   }
+}
+
+function hasUdp(slice: EndpointSlice | undefined): boolean {
+  return slice?.ports?.some((port) => port.protocol === 'UDP') === true;
 }
