@@ -3,10 +3,14 @@ import { Admission } from './cluster/admission.ts';
 import { defaultNodes } from './cluster/default-cluster.ts';
 import { GarbageCollector } from './cluster/garbage-collector.ts';
 import { Namespaces } from './cluster/namespaces.ts';
+import { NodeLifecycle, readiness } from './cluster/node-lifecycle.ts';
 import { Nodes } from './cluster/nodes.ts';
+import { PodGarbageCollector } from './cluster/pod-garbage-collector.ts';
+import { TaintEviction } from './cluster/taint-eviction.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Context, ControlOptions } from './core/context.ts';
 import type { Controller } from './core/controller.ts';
+import { Machines, type Stopped } from './core/machines.ts';
 import { Names } from './core/names.ts';
 import { PodIndex } from './core/pod-index.ts';
 import { Timers } from './core/timers.ts';
@@ -56,6 +60,10 @@ export class ControlPlane {
   readonly #controllers: readonly Controller[];
   readonly #kubelet: Kubelet;
   readonly #loadBalancers: LoadBalancers;
+  readonly #nodes: NodeLifecycle;
+  readonly #clock: () => number;
+  /** The moment that the control loops are at: on the way to the present while {@link settle} catches up with it. */
+  #moment: number;
   readonly #pods: PodIndex;
   readonly #services: ServiceTracker;
 
@@ -63,25 +71,30 @@ export class ControlPlane {
     const { store, config, now, seed = config.seed, startsReady = () => true, terminationSeconds = 0 } = input;
     const nodes = input.nodes === undefined || input.nodes.length === 0 ? defaultNodes() : input.nodes;
     this.#pods = new PodIndex(store);
+    this.#clock = now;
+    this.#moment = now();
     const context: Context = {
       store,
       config,
-      now,
-      time: timeWriter(now),
+      now: () => this.#moment,
+      time: timeWriter(() => this.#moment),
       names: new Names(seed),
       pods: this.#pods,
       timers: new Timers(),
+      machines: new Machines(),
       options: { startsReady, terminationSeconds },
     };
     this.#context = context;
     const terminate = (pod: Pod) => this.#kubelet.terminate(pod, terminationSeconds);
     this.#loadBalancers = new LoadBalancers(context);
+    this.#nodes = new NodeLifecycle(context);
     // In the order of cause and effect, so that one round does most of the work.
     const before = [
       // What is applied again must have got back what was decided for it before anybody decides anew.
       new Admission(context),
 
       new Nodes(context, nodes),
+      this.#nodes,
       new Namespaces(context),
       new KubernetesService(context),
       new Services(context),
@@ -89,6 +102,8 @@ export class ControlPlane {
     ];
     const workloads = [
       new GarbageCollector(context, terminate),
+      new TaintEviction(context, terminate),
+      new PodGarbageCollector(context),
       new ReplicaSets(context, terminate),
       new Deployments(context),
       new Scheduler(context),
@@ -105,8 +120,20 @@ export class ControlPlane {
 
   /** Runs the control loops until none has anything to do. Throws {@link UnsettledError} where that never comes. */
   settle(): void {
-    this.#context.timers.fire(this.#context.now());
-    for (let round = 0; round < maxRounds; round++) if (!this.step()) return;
+    const { timers } = this.#context;
+    const present = this.#clock();
+    // Where the clock has jumped over several deadlines, each is met at its own time.
+    for (let next = timers.next(); next !== undefined && next <= present; next = timers.next()) {
+      this.#moment = Math.max(this.#moment, next);
+      timers.fire(this.#moment);
+      this.#comeToRest();
+    }
+    this.#moment = present;
+    this.#comeToRest();
+  }
+
+  #comeToRest(): void {
+    for (let round = 0; round < maxRounds; round++) if (!this.#round()) return;
     throw new UnsettledError(`the control loops have not come to rest after ${maxRounds} rounds`);
   }
 
@@ -115,6 +142,11 @@ export class ControlPlane {
    * the states in between, or change objects in the middle of a rollout; {@link settle} is this until it says false.
    */
   step(): boolean {
+    this.#moment = this.#clock();
+    return this.#round();
+  }
+
+  #round(): boolean {
     let any = false;
     for (const controller of this.#controllers) any = controller.sync() || any;
     return any;
@@ -127,17 +159,47 @@ export class ControlPlane {
 
   /** Makes a running pod ready or not, as its readiness probe would. Call {@link settle} then. */
   setReady(pod: PodReference, ready: boolean): void {
+    this.#moment = this.#clock();
     const found = this.#pod(pod);
     if (found !== undefined) this.#kubelet.setReady(found, ready);
   }
 
   /**
    * Deletes a pod. With a grace period it is terminating (its deletionTimestamp set) until the clock has moved that
-   * far and {@link settle} is called; with none it is gone at once.
+   * far and {@link settle} is called; with none it is gone at once. On a node that is down it is terminating until the
+   * kubelet is back.
    */
   deletePod(pod: PodReference, graceSeconds = 0): void {
+    this.#moment = this.#clock();
     const found = this.#pod(pod);
     if (found !== undefined) this.#kubelet.terminate(found, graceSeconds);
+  }
+
+  /**
+   * Stops the kubelet of a node, or its whole machine: nothing is heard of it from now on. After 50 seconds the node is
+   * Unknown and its pods leave their endpoints; five minutes later they are deleted, and made anew elsewhere. Call
+   * {@link settle} when the clock has moved. False where there is no such node.
+   */
+  nodeDown(name: string, what: Stopped = 'kubelet'): boolean {
+    if (this.#context.store.get('Node', undefined, name) === undefined) return false;
+    this.#moment = this.#clock();
+    this.#nodes.stopNode(name, what);
+    return true;
+  }
+
+  /** Starts again what {@link nodeDown} stopped: the node is ready at once. Call {@link settle} then. */
+  nodeUp(name: string): boolean {
+    const node = this.#context.store.get<Node>('Node', undefined, name);
+    if (node === undefined) return false;
+    this.#moment = this.#clock();
+    this.#nodes.startNode(name);
+    this.#kubelet.resume(node);
+    return true;
+  }
+
+  /** What of a node is stopped by {@link nodeDown}. */
+  stopped(name: string): Stopped | undefined {
+    return this.#context.machines.stopped(name);
   }
 
   /** What is wrong with the objects as they are now; to be asked for when settled. */
@@ -147,7 +209,13 @@ export class ControlPlane {
 
   /** How traffic from outside enters for each address of a load balancer; to be asked for when settled. */
   loadBalancerPlan(): LoadBalancerPlan[] {
-    return loadBalancerPlan(this.#context.store);
+    const { store, machines } = this.#context;
+    // A speaker and a kube-proxy live on where only the kubelet is stopped.
+    const alive = (node: Node) => {
+      const stopped = machines.stopped(node.metadata.name);
+      return stopped === undefined ? readiness(node) === 'True' : stopped === 'kubelet';
+    };
+    return loadBalancerPlan(store, { alive });
   }
 
   /** Ends watching the store. */

@@ -13,6 +13,7 @@ export {
   type PodReference,
   UnsettledError,
 } from './control-plane.ts';
+export type { Stopped } from './core/machines.ts';
 export { controlFindings } from './findings/control-findings.ts';
 export { podBlocks } from './kubelet/pod-ipam.ts';
 export { conditionOf, isReady, isTerminal, podIPs } from './kubelet/pod-status.ts';

@@ -1,7 +1,8 @@
-import type { AnyObject, KubeObject, ObjectMeta } from '@netsim/manifest';
+import type { AnyObject, KubeObject, ObjectMeta, Pod, PodSpec } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey } from '../core/keys.ts';
+import { withDefaultTolerations } from '../core/taints.ts';
 
 /**
  * The API server's part in storing an object: UID and creation time for a new one, and for one that replaces another
@@ -55,7 +56,8 @@ export class Admission extends Controller {
       store.put(carryOver(replaced, object));
       return;
     }
-    store.put({ ...object, metadata: admittedMetadata(this.context, object) });
+    const admitted = { ...object, metadata: admittedMetadata(this.context, object) };
+    store.put(kind === 'Pod' ? ({ ...admitted, spec: admittedSpec(object as Pod) } as Pod) : admitted);
   }
 }
 
@@ -67,9 +69,14 @@ export function admittedMetadata({ names, time }: Context, object: KubeObject): 
   return { ...metadata, uid: names.uid(`${object.kind} ${objectKey(object)}`), creationTimestamp };
 }
 
+/** The specification of a pod, with what the API server adds to that of a new one. */
+export function admittedSpec({ metadata, spec }: Pod): PodSpec {
+  return metadata.uid === undefined ? withDefaultTolerations(spec) : spec;
+}
+
 /** Fields of `spec` that the control plane allocates and a manifest leaves out. */
 const allocated: Readonly<Record<string, readonly string[]>> = {
-  Pod: ['nodeName'],
+  Pod: ['nodeName', 'tolerations'],
   Node: ['podCIDR', 'podCIDRs'],
   Service: ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'healthCheckNodePort'],
 };

@@ -15,6 +15,7 @@ import {
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { internalIPs } from './default-cluster.ts';
+import { healthyConditions } from './node-lifecycle.ts';
 
 /** The first address for nodes that give none: the ones of the default cluster come first on the same network. */
 const firstNodeAddress = { 4: parseIp('192.168.1.101'), 6: parseIp('fd00:192:168:1::101') } as const;
@@ -113,7 +114,7 @@ export class Nodes extends Controller {
     if (!addresses.some(({ type }) => type === 'Hostname')) {
       addresses = [...addresses, { type: 'Hostname', address: node.metadata.name }];
     }
-    const { conditions = healthy(this.context.time()) } = node.status ?? {};
+    const { conditions = healthyConditions(this.context.time()) } = node.status ?? {};
     if (addresses === node.status?.addresses && conditions === node.status.conditions) return node.status;
     return { ...node.status, addresses, conditions };
   }
@@ -143,20 +144,4 @@ export class Nodes extends Controller {
     }
     for (const address of internalIPs(node)) this.#addresses.delete(address);
   }
-}
-
-function healthy(lastTransitionTime: string): NonNullable<NonNullable<Node['status']>['conditions']> {
-  const ok = (type: string, status: string, reason: string, message: string) => ({
-    type,
-    status,
-    lastTransitionTime,
-    reason,
-    message,
-  });
-  return [
-    ok('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-    ok('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-    ok('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-    ok('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
-  ];
 }

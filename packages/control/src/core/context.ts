@@ -1,5 +1,6 @@
 import type { ObjectStore } from '@netsim/manifest';
 import type { ClusterConfig } from '../config.ts';
+import type { Machines } from './machines.ts';
 import type { Names } from './names.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { Timers } from './timers.ts';
@@ -15,6 +16,7 @@ export interface Context {
   readonly names: Names;
   readonly pods: PodIndex;
   readonly timers: Timers;
+  readonly machines: Machines;
   readonly options: ControlOptions;
 }
 

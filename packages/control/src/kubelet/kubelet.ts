@@ -1,12 +1,13 @@
 import type { Node, Pod, PodStatus } from '@netsim/manifest';
-import { admittedMetadata } from '../cluster/admission.ts';
+import { admittedMetadata, admittedSpec } from '../cluster/admission.ts';
 import { internalIPs } from '../cluster/default-cluster.ts';
+import { readiness } from '../cluster/node-lifecycle.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { timestamp } from '../core/timestamp.ts';
 import { PodIpam } from './pod-ipam.ts';
-import { conditionOf, podIPs, withCondition } from './pod-status.ts';
+import { conditionOf, isTerminal, podIPs, withCondition } from './pod-status.ts';
 import { StartedStatus, whyNotReady } from './started-status.ts';
 
 /** A node's own addresses, in the two forms that pods report them. */
@@ -18,11 +19,14 @@ interface Host {
 /**
  * The kubelets of all nodes: a pod bound to a node gets its addresses, runs and becomes ready; one that is deleted
  * terminates and is gone. A pod whose status says that it runs already (a dump of a live cluster) is left as it is.
+ * While a kubelet is stopped nothing of its node's pods changes: they neither start, nor end, nor report.
  */
 export class Kubelet extends Controller {
   readonly #ipam = new PodIpam();
   readonly #started = new StartedStatus();
   readonly #hosts = new WeakMap<Node, Host>();
+  /** Readiness that a silent kubelet could not report yet, by pod. */
+  readonly #wanted = new Map<string, boolean>();
   /** Pods that wait for an address or for their node, by node name. */
   readonly #waiting = new Map<string, Set<string>>();
 
@@ -33,6 +37,7 @@ export class Kubelet extends Controller {
       this.#wake(node.metadata.name);
       if (type !== 'DELETED' && node.spec?.podCIDRs !== (old as Node | undefined)?.spec?.podCIDRs)
         this.#reserveAll(node);
+      if (old !== undefined && readiness(old as Node) !== 'True' && readiness(node) === 'True') this.resume(node);
     });
     this.watch('Pod', ({ type, object, old }) => {
       const pod = object as Pod;
@@ -48,28 +53,58 @@ export class Kubelet extends Controller {
 
   /** Ends a pod: at once, or with the time to terminate in which it has a deletionTimestamp. */
   terminate(pod: Pod, graceSeconds: number): void {
-    const { store, now, timers } = this.context;
-    const { namespace, name, uid } = pod.metadata;
-    if (graceSeconds <= 0 || !pod.spec.nodeName) {
+    const { store, now, machines } = this.context;
+    const { namespace, name } = pod.metadata;
+    const { nodeName, terminationGracePeriodSeconds = 30 } = pod.spec;
+    const silent = nodeName !== undefined && !machines.kubeletRuns(nodeName);
+    if (!nodeName || (graceSeconds <= 0 && !silent)) {
       store.delete('Pod', namespace, name);
       return;
     }
     if (pod.metadata.deletionTimestamp !== undefined) return;
-    const end = now() + graceSeconds * 1000;
+    // Nobody ends a pod of a silent node: it is terminating until the kubelet is back.
+    const grace = graceSeconds > 0 ? graceSeconds : terminationGracePeriodSeconds;
+    const end = now() + grace * 1000;
     const metadata = {
       ...pod.metadata,
       deletionTimestamp: timestamp(end),
-      deletionGracePeriodSeconds: graceSeconds,
+      deletionGracePeriodSeconds: grace,
     };
     store.put({ ...pod, metadata } as Pod);
+    if (!silent) this.#endAt(pod, end);
+  }
+
+  #endAt({ metadata: { namespace, name, uid }, spec }: Pod, end: number): void {
+    const { store, timers, machines } = this.context;
     timers.set(`terminate ${keyOf(namespace, name)}`, end, () => {
+      if (!machines.kubeletRuns(spec.nodeName!)) return;
       if (store.get<Pod>('Pod', namespace, name)?.metadata.uid === uid) store.delete('Pod', namespace, name);
     });
   }
 
+  /** The kubelet of a node is back: it ends what was deleted meanwhile, and reports what runs. */
+  resume(node: Node): void {
+    const { store, pods, now, options } = this.context;
+    for (const key of [...pods.onNode(node.metadata.name)]) {
+      const { namespace = 'default', name } = splitKey(key);
+      const pod = store.get<Pod>('Pod', namespace, name);
+      if (pod === undefined) continue;
+      const deleted = pod.metadata.deletionTimestamp !== undefined;
+      if (deleted && options.terminationSeconds > 0) this.#endAt(pod, now() + options.terminationSeconds * 1000);
+      else if (deleted) store.delete('Pod', namespace, name);
+      else if (pod.status?.phase === 'Running') this.setReady(pod, this.#wanted.get(key) ?? containersReady(pod));
+      this.#wanted.delete(key);
+    }
+  }
+
   /** Sets the condition Ready of a running pod, as its readiness probe would. */
   setReady(pod: Pod, ready: boolean): void {
-    const { store } = this.context;
+    const { store, machines } = this.context;
+    if (isTerminal(pod)) return;
+    if (!machines.kubeletRuns(pod.spec.nodeName ?? '')) {
+      this.#wanted.set(objectKey(pod), ready);
+      return;
+    }
     const time = this.context.time();
     const status = ready ? 'True' : 'False';
     const why = ready ? {} : whyNotReady(pod.spec.containers);
@@ -85,12 +120,12 @@ export class Kubelet extends Controller {
   }
 
   protected override reconcile(key: string): void {
-    const { store, options } = this.context;
+    const { store, options, machines } = this.context;
     const { namespace = 'default', name } = splitKey(key);
     const pod = store.get<Pod>('Pod', namespace, name);
     if (pod === undefined || !mustStart(pod)) return;
     const node = store.get<Node>('Node', undefined, pod.spec.nodeName!);
-    if (node === undefined) {
+    if (node === undefined || !machines.kubeletRuns(pod.spec.nodeName!)) {
       this.#wait(pod.spec.nodeName!, key);
       return;
     }
@@ -111,7 +146,7 @@ export class Kubelet extends Controller {
 
   #put(pod: Pod, status: PodStatus): void {
     const metadata = admittedMetadata(this.context, pod);
-    this.context.store.put({ ...pod, metadata, status } as Pod);
+    this.context.store.put({ ...pod, metadata, spec: admittedSpec(pod), status } as Pod);
   }
 
   #running(pod: Pod, host: Host, ips: readonly string[], ready: boolean): PodStatus {
@@ -212,6 +247,10 @@ function mustStart(pod: Pod): boolean {
   if (status?.phase === undefined) return true;
   if (status.phase !== 'Pending' || podIPs(pod).length > 0 || status.containerStatuses !== undefined) return false;
   return conditionOf(pod, 'Ready') === undefined;
+}
+
+function containersReady(pod: Pod): boolean {
+  return (conditionOf(pod, 'ContainersReady') ?? conditionOf(pod, 'Ready'))?.status === 'True';
 }
 
 /** A finished pod gives its address back; a host-network pod never had one. */

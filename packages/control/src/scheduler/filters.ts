@@ -1,5 +1,6 @@
 import type { Node, Pod } from '@netsim/manifest';
 import { matchesLabels } from '../core/selector.ts';
+import { type Taint, tolerationFor } from '../core/taints.ts';
 import type { HostPorts } from './host-ports.ts';
 
 /**
@@ -16,12 +17,9 @@ const untolerated: Refusal = { reason: 'node(s) had untolerated taint(s)', resol
 const affinity: Refusal = { reason: "node(s) didn't match Pod's node affinity/selector", resolvable: false };
 const ports: Refusal = { reason: "node(s) didn't have free ports for the requested pod ports", resolvable: true };
 
-type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number];
-type Toleration = NonNullable<Pod['spec']['tolerations']>[number];
-
 /** Checks NodeUnschedulable, TaintToleration, NodeAffinity and NodePorts. `undefined` where the node can take the pod. */
 export function refusalOf(pod: Pod, node: Node, hostPorts: HostPorts): Refusal | undefined {
-  if (node.spec?.unschedulable === true && !tolerates(pod, unschedulableTaint)) return unschedulable;
+  if (node.spec?.unschedulable === true && tolerationFor(pod, unschedulableTaint) === undefined) return unschedulable;
   if (!toleratesTaints(pod, node)) return untolerated;
   if (pod.spec.nodeSelector !== undefined && !matchesLabels(pod.spec.nodeSelector, node.metadata.labels)) {
     return affinity;
@@ -37,19 +35,7 @@ const unschedulableTaint: Taint = { key: 'node.kubernetes.io/unschedulable', eff
 function toleratesTaints(pod: Pod, node: Node): boolean {
   const taints = node.spec?.taints;
   if (taints === undefined) return true;
-  return taints.every((taint) => taint.effect === 'PreferNoSchedule' || tolerates(pod, taint));
-}
-
-function tolerates(pod: Pod, taint: Taint): boolean {
-  return (pod.spec.tolerations ?? []).some((toleration) => toleratesTaint(toleration, taint));
-}
-
-/** As v1.Toleration.ToleratesTaint: no effect means every effect, no key with Exists means every taint. */
-function toleratesTaint(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false;
-  if (toleration.key && toleration.key !== taint.key) return false;
-  if (toleration.operator === 'Exists') return true;
-  return (toleration.value ?? '') === (taint.value ?? '') && (toleration.key ?? '') !== '';
+  return taints.every((taint) => taint.effect === 'PreferNoSchedule' || tolerationFor(pod, taint) !== undefined);
 }
 
 interface NodeSelectorTerm {

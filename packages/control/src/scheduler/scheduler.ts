@@ -1,5 +1,5 @@
 import type { Condition, Node, Pod, PodStatus } from '@netsim/manifest';
-import { admittedMetadata } from '../cluster/admission.ts';
+import { admittedMetadata, admittedSpec } from '../cluster/admission.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
@@ -58,7 +58,8 @@ export class Scheduler extends Controller {
     if (best !== undefined) {
       this.#unschedulable.delete(key);
       const metadata = admittedMetadata(this.context, pod);
-      store.put({ ...pod, metadata, spec: { ...pod.spec, nodeName: best }, status: this.#scheduled(pod) } as Pod);
+      const spec = { ...admittedSpec(pod), nodeName: best };
+      store.put({ ...pod, metadata, spec, status: this.#scheduled(pod) } as Pod);
       return;
     }
     this.#unschedulable.add(key);
@@ -70,7 +71,9 @@ export class Scheduler extends Controller {
       lastProbeTime: null,
       lastTransitionTime: time(),
     });
-    if (status !== pod.status) store.put({ ...pod, metadata: admittedMetadata(this.context, pod), status } as Pod);
+    if (status === pod.status) return;
+    const metadata = admittedMetadata(this.context, pod);
+    store.put({ ...pod, metadata, spec: admittedSpec(pod), status } as Pod);
   }
 
   /** The status of a pod that has got its node; pods with nothing else to say share one. */

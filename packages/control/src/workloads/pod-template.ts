@@ -3,6 +3,7 @@ import type { Context } from '../core/context.ts';
 import { hash32, safeEncode } from '../core/names.ts';
 import { templateOrigin } from '../core/origin.ts';
 import { controllerReference } from '../core/owners.ts';
+import { withDefaultTolerations } from '../core/taints.ts';
 
 export const templateHashLabel = 'pod-template-hash';
 
@@ -45,7 +46,7 @@ export function podFromTemplate(context: Context, owner: KubeObject, template: P
       ...(annotations === undefined ? {} : { annotations }),
       ownerReferences: [controllerReference(owner)],
     },
-    spec: template.spec,
+    spec: withDefaultTolerations(template.spec),
     status: { phase: 'Pending' },
     ...templateOrigin(owner),
   };
