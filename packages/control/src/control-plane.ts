@@ -104,7 +104,8 @@ export class ControlPlane {
       new GarbageCollector(context, terminate),
       new TaintEviction(context, terminate),
       new PodGarbageCollector(context),
-      new ReplicaSets(context, terminate),
+      new ReplicaSets(context, terminate, 'ReplicaSet'),
+      new ReplicaSets(context, terminate, 'ReplicationController'),
       new Deployments(context),
       new Scheduler(context),
     ];
