@@ -1,5 +1,5 @@
 import type { NodeProxyConfig } from '../config.ts';
-import { changedKeys, LayeredMap } from '../iptables/layered-map.ts';
+import { LayeredMap } from '../iptables/layered-map.ts';
 import type { ProxyState } from '../proxy-state.ts';
 import type { FixedSet, FixedTable } from './base-rules.ts';
 import { fixedTable, setTypes, TABLE_COMMENT } from './base-rules.ts';
@@ -10,7 +10,7 @@ import { nftForm } from './form.ts';
 import type { NftChain, NftSet, NftTable } from './kernel-shim.ts';
 import { NftElements } from './kernel-shim.ts';
 import { LocalServices } from './local-services.ts';
-import { MergedElements } from './merged-elements.ts';
+import { allKeys, MergedElements } from './merged-elements.ts';
 import { NftPortBook } from './port-book.ts';
 import type { NftPortRules } from './port-rules.ts';
 import { nftPortRulesProfile } from './port-rules.ts';
@@ -25,9 +25,11 @@ export interface NftablesRules {
   readonly sync: NftSync;
 }
 
-/** Elements by key text before and after a sync. */
+/** Elements of a set by key text before and after a sync. */
 export interface ElementChange {
   readonly set: ElementSet | 'hairpin-connections';
+  /** Those that may differ. */
+  readonly keys: readonly string[];
   readonly before: ReadonlyMap<string, ProxyElement>;
   readonly after: ReadonlyMap<string, ProxyElement>;
 }
@@ -124,6 +126,10 @@ class NodeTable {
   readonly #stale = new Map<string, number>();
   #staleChains: ReadonlyMap<string, NftChain> = new Map();
   #snapshot: Snapshot = NOTHING_YET;
+  #chainVersions: readonly number[] = [];
+  #affinityVersions: readonly number[] = [];
+  #hairpinVersion = -1;
+  #hairpinsOf = new Map<string, readonly ProxyElement[]>();
   #last: NftablesRules | undefined;
 
   constructor(config: NodeProxyConfig, state: ProxyState, shared: PortTable, own: PortTable, local: LocalServices) {
@@ -137,8 +143,6 @@ class NodeTable {
     if (nftForm(config.kubernetesVersion).masquerade === 'at entry') {
       this.#hairpins = new ElementStore(setTypes(config.family)['hairpin-connections']);
     }
-    shared.update();
-    own.update();
     this.#merged = Object.fromEntries(
       elementSets.map((name) => [name, new MergedElements(shared.stores[name], own.stores[name])]),
     ) as Record<ElementSet, MergedElements>;
@@ -155,29 +159,26 @@ class NodeTable {
     for (const part of [this.#local, this.#shared, this.#own]) part.update();
     this.#putHairpins(changes);
     const before = this.#snapshot;
+    const elements = this.#updateElements(before);
     const after = this.#takeSnapshot(before);
     this.#snapshot = after;
     const now = options.now ?? 0;
     const deletedChains = this.#deleteStale(now);
-    for (const name of changedKeys(before.chains, after.chains)) {
+    const { changed: chains, versions: chainVersions } = this.#changed('chains', this.#chainVersions, before, after);
+    this.#chainVersions = chainVersions;
+    for (const name of chains) {
       if (after.chains.has(name)) this.#stale.delete(name);
-      else this.#stale.set(name, now);
+      else if (before.chains.has(name)) this.#stale.set(name, now);
     }
     for (const name of this.#stale.keys()) this.#stale.set(name, now);
-    const deletedSets = changedKeys(before.affinity, after.affinity).filter((name) => !after.affinity.has(name));
+    const { changed: sets, versions: setVersions } = this.#changed('affinity', this.#affinityVersions, before, after);
+    this.#affinityVersions = setVersions;
+    const deletedSets = [...new Set(sets)].filter((name) => before.affinity.has(name) && !after.affinity.has(name));
     const stale = [...this.#stale.keys()];
     if (options.now === undefined) this.#stale.clear();
-    const first = last === undefined;
-    const full = changes === undefined;
-    const table = this.#table(after);
-    const elements: ElementChange[] = [];
-    for (const [set, entries] of after.elements) {
-      const old = before.elements.get(set) ?? NOTHING;
-      if (old !== entries) elements.push({ set, before: old, after: entries });
-    }
     const sync: NftSync = {
-      first,
-      full,
+      first: last === undefined,
+      full: changes === undefined,
       fixed: this.#fixed,
       written: () => this.#written(changes),
       elements,
@@ -185,8 +186,24 @@ class NodeTable {
       deletedChains,
       deletedSets,
     };
-    this.#last = { table, elements: after.elements, sync };
+    this.#last = { table: this.#table(after), elements: after.elements, sync };
     return this.#last;
+  }
+
+  /** Names of chains or affinity sets that may have changed. */
+  #changed(
+    what: 'chains' | 'affinity',
+    versions: readonly number[],
+    before: Snapshot,
+    after: Snapshot,
+  ): { changed: Iterable<string>; versions: readonly number[] } {
+    const maps = [this.#own[what], this.#shared[what]];
+    const lists = maps.map((map, i) => map.changedSince(versions[i] ?? -1));
+    const known = lists.filter((list) => list !== undefined);
+    return {
+      changed: known.length === maps.length ? known.flat() : allKeys(before[what], after[what]),
+      versions: maps.map((map) => map.version),
+    };
   }
 
   #written(changes: ReadonlySet<string> | undefined): NftPortRules[] {
@@ -202,36 +219,70 @@ class NodeTable {
   }
 
   #putHairpins(changes: ReadonlySet<string> | undefined): void {
-    if (this.#hairpins === undefined) return;
-    const { nodeName } = this.config;
-    const wanted = new Map<string, ProxyElement[]>();
-    for (const id of changes ?? this.#local.on(nodeName)) {
-      const elements: ProxyElement[] = [];
-      if (this.#local.on(nodeName).has(id)) {
-        for (const { port, reachable } of [...this.#shared.rules(id), ...this.#own.rules(id)]) {
-          for (const endpoint of reachable) {
-            if (endpoint.nodeName !== nodeName) continue;
-            const element = hairpinElement(port, endpoint.ip, endpoint.port);
-            if (!elements.some(({ keyText }) => keyText === element.keyText)) elements.push(element);
-          }
-        }
-      }
-      wanted.set(id, elements);
+    const store = this.#hairpins;
+    if (store === undefined) return;
+    if (changes === undefined) {
+      const all = [...this.#local.on(this.config.nodeName)].map((id) => [id, this.#hairpinsFor(id)] as const);
+      this.#hairpinsOf = new Map(all.filter(([, elements]) => elements.length > 0));
+      store.reset([...this.#hairpinsOf.values()].flat());
+      return;
     }
-    this.#hairpins.put(wanted, changes === undefined);
+    const unwanted: ProxyElement[] = [];
+    const wanted: ProxyElement[] = [];
+    for (const id of changes) {
+      unwanted.push(...(this.#hairpinsOf.get(id) ?? []));
+      const now = this.#local.on(this.config.nodeName).has(id) ? this.#hairpinsFor(id) : [];
+      if (now.length === 0) this.#hairpinsOf.delete(id);
+      else this.#hairpinsOf.set(id, now);
+      wanted.push(...now);
+    }
+    store.change(unwanted, wanted);
+  }
+
+  #hairpinsFor(service: string): readonly ProxyElement[] {
+    const { nodeName } = this.config;
+    const elements: ProxyElement[] = [];
+    for (const { port, reachable } of [...this.#shared.rules(service), ...this.#own.rules(service)]) {
+      for (const endpoint of reachable) {
+        if (endpoint.nodeName !== nodeName) continue;
+        const element = hairpinElement(port, endpoint.ip, endpoint.port);
+        if (!elements.some(({ keyText }) => keyText === element.keyText)) elements.push(element);
+      }
+    }
+    return elements;
+  }
+
+  #updateElements({ elements: before }: Snapshot): ElementChange[] {
+    const list: ElementChange[] = [];
+    const note = (set: ElementChange['set'], keys: Iterable<string>, after: ReadonlyMap<string, ProxyElement>) => {
+      const all = [...keys];
+      if (all.length > 0) list.push({ set, keys: all, before: before.get(set) ?? NOTHING, after });
+    };
+    for (const name of elementSets) {
+      const merged = this.#merged[name];
+      note(name, merged.update(), merged.current);
+    }
+    const store = this.#hairpins;
+    if (store !== undefined) {
+      const old = before.get('hairpin-connections') ?? NOTHING;
+      note(
+        'hairpin-connections',
+        new Set(store.changedSince(this.#hairpinVersion) ?? allKeys(old, store.current)),
+        store.current,
+      );
+      this.#hairpinVersion = store.version;
+    }
+    return list;
   }
 
   /** What services have put into the table; parts that are unchanged are the same objects as before. */
   #takeSnapshot(before: Snapshot): Snapshot {
-    const elements = new Map<ElementSet | 'hairpin-connections', ReadonlyMap<string, ProxyElement>>();
-    for (const name of elementSets) {
-      this.#merged[name].update();
-      elements.set(name, this.#merged[name].current);
-    }
+    const elements = new Map<ElementChange['set'], ReadonlyMap<string, ProxyElement>>();
+    for (const name of elementSets) elements.set(name, this.#merged[name].current);
     if (this.#hairpins !== undefined) elements.set('hairpin-connections', this.#hairpins.current);
     return {
-      chains: layered(before.chains, this.#own.chains, this.#shared.chains),
-      affinity: layered(before.affinity, this.#own.affinity, this.#shared.affinity),
+      chains: layered(before.chains, this.#own.chains.current, this.#shared.chains.current),
+      affinity: layered(before.affinity, this.#own.affinity.current, this.#shared.affinity.current),
       elements,
     };
   }

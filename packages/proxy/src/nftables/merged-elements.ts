@@ -1,4 +1,4 @@
-import { changedKeys, LayeredMap } from '../iptables/layered-map.ts';
+import { LayeredMap } from '../iptables/layered-map.ts';
 import type { ElementStore } from './element-store.ts';
 import { changed } from './element-store.ts';
 import type { ProxyElement } from './elements.ts';
@@ -8,15 +8,15 @@ import type { NftElements } from './kernel-shim.ts';
 export class MergedElements {
   readonly #shared: ElementStore;
   readonly #own: ElementStore;
-  #current: LayeredMap<ProxyElement>;
+  #sharedVersion = -1;
+  #ownVersion = -1;
+  #current: LayeredMap<ProxyElement> = new LayeredMap<ProxyElement>([]);
   #elements: NftElements;
 
   constructor(shared: ElementStore, own: ElementStore) {
     this.#shared = shared;
     this.#own = own;
-    this.#current = new LayeredMap([own.current, shared.current]);
     this.#elements = shared.elements;
-    for (const element of own.current.values()) this.#elements = this.#elements.with(element);
   }
 
   /** By key text; the same object while nothing changes. */
@@ -28,17 +28,40 @@ export class MergedElements {
     return this.#elements;
   }
 
-  /** Takes in what has changed in both. */
-  update(): void {
+  /** Takes in what has changed in both, and says which keys may have changed. */
+  update(): Iterable<string> {
+    const shared = this.#shared;
+    const own = this.#own;
+    if (shared.version === this.#sharedVersion && own.version === this.#ownVersion) return [];
+    const keys = this.#changedKeys();
     const before = this.#current;
-    if (before.layers[0] === this.#own.current && before.layers[1] === this.#shared.current) return;
-    this.#current = new LayeredMap([this.#own.current, this.#shared.current]);
-    // Nodes with nothing of their own have one and the same set.
-    if (this.#own.current.size === 0) this.#elements = this.#shared.elements;
-    else {
-      for (const key of changedKeys<ProxyElement>(before, this.#current)) {
-        this.#elements = changed(this.#elements, before.get(key), this.#current.get(key));
-      }
+    this.#sharedVersion = shared.version;
+    this.#ownVersion = own.version;
+    this.#current = new LayeredMap<ProxyElement>([own.current, shared.current]);
+    if (own.current.size === 0) {
+      // Nodes with nothing of their own have one and the same set.
+      this.#elements = shared.elements;
+      return keys ?? allKeys(before, this.#current);
     }
+    if (keys === undefined) {
+      this.#elements = shared.elements;
+      for (const element of own.current.values()) this.#elements = this.#elements.with(element);
+      return allKeys(before, this.#current);
+    }
+    for (const key of keys) {
+      this.#elements = changed(this.#elements, before.get(key), this.#current.get(key));
+    }
+    return keys;
   }
+
+  #changedKeys(): Set<string> | undefined {
+    const inShared = this.#shared.changedSince(this.#sharedVersion);
+    const inOwn = this.#own.changedSince(this.#ownVersion);
+    return inShared === undefined || inOwn === undefined ? undefined : new Set([...inShared, ...inOwn]);
+  }
+}
+
+/** Keys of either. */
+export function allKeys(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>): Iterable<string> {
+  return before.size === 0 ? after.keys() : new Set([...before.keys(), ...after.keys()]);
 }

@@ -7,9 +7,9 @@ import { ElementStore } from './element-store.ts';
 import type { ElementSet, ProxyElement } from './elements.ts';
 import { elementSets } from './elements.ts';
 import type { NftChain, NftSet } from './kernel-shim.ts';
-import { OverlayMap } from './overlay.ts';
 import type { NftPortBook } from './port-book.ts';
 import type { NftPortRules } from './port-rules.ts';
+import { VersionedMap } from './versioned-map.ts';
 
 /** Which services a table is about. */
 export type TableScope = 'same everywhere' | 'of this node';
@@ -24,8 +24,9 @@ export class PortTable {
   readonly #scope: TableScope;
   #version = -1;
   readonly #services = new Map<string, readonly NftPortRules[]>();
-  readonly #chains = new OverlayMap<NftChain>();
-  readonly #affinity = new OverlayMap<NftSet>();
+  /** Chains by name. */
+  readonly chains = new VersionedMap<NftChain>();
+  readonly affinity = new VersionedMap<NftSet>();
   readonly stores: Readonly<Record<ElementSet, ElementStore>>;
 
   constructor(state: ProxyState, book: NftPortBook, config: NodeProxyConfig, scope: TableScope) {
@@ -40,15 +41,6 @@ export class PortTable {
     >;
   }
 
-  /** Chains by name; the same object while nothing changes. */
-  get chains(): ReadonlyMap<string, NftChain> {
-    return this.#chains.current;
-  }
-
-  get affinity(): ReadonlyMap<string, NftSet> {
-    return this.#affinity.current;
-  }
-
   rules(service: string): readonly NftPortRules[] {
     return this.#services.get(service) ?? NO_RULES;
   }
@@ -58,17 +50,40 @@ export class PortTable {
     const changes = this.#version < 0 ? undefined : this.#state.changesSince(this.#version);
     if (changes?.size === 0) return;
     this.#version = this.#state.version;
-    const all = changes === undefined;
+    if (changes === undefined) this.#makeAll();
+    else this.#change(changes);
+  }
+
+  #makeAll(): void {
+    this.#services.clear();
+    const chains = new Map<string, NftChain>();
+    const affinity = new Map<string, NftSet>();
+    const wanted = new Wanted();
+    for (const id of this.#state.services()) {
+      const now = this.#rulesOf(id);
+      if (now.length === 0) continue;
+      this.#services.set(id, now);
+      for (const rules of now) {
+        for (const chain of rules.chains) chains.set(chain.name, chain);
+        for (const set of rules.affinity) affinity.set(set.name, set);
+      }
+      wanted.add(now);
+    }
+    this.chains.reset(chains);
+    this.affinity.reset(affinity);
+    for (const name of elementSets) this.stores[name].reset(wanted.lists[name]);
+  }
+
+  #change(changes: ReadonlySet<string>): void {
     const chains = new Map<string, NftChain | null>();
     const affinity = new Map<string, NftSet | null>();
-    const wanted = Object.fromEntries(
-      elementSets.map((name) => [name, new Map<string, readonly ProxyElement[]>()]),
-    ) as Record<ElementSet, Map<string, readonly ProxyElement[]>>;
-    if (all) this.#services.clear();
-    for (const id of all ? this.#state.services() : changes) {
-      for (const rules of this.rules(id)) {
-        for (const chain of rules.chains) chains.set(chain.name, null);
-        for (const set of rules.affinity) affinity.set(set.name, null);
+    const unwanted = new Wanted();
+    const wanted = new Wanted();
+    for (const id of changes) {
+      const before = this.rules(id);
+      for (const rules of before) {
+        for (const { name } of rules.chains) if (!chains.has(name)) chains.set(name, null);
+        for (const { name } of rules.affinity) if (!affinity.has(name)) affinity.set(name, null);
       }
       const now = this.#rulesOf(id);
       if (now.length === 0) this.#services.delete(id);
@@ -77,16 +92,12 @@ export class PortTable {
         for (const chain of rules.chains) chains.set(chain.name, chain);
         for (const set of rules.affinity) affinity.set(set.name, set);
       }
-      collectElements(id, now, wanted);
+      unwanted.add(before);
+      wanted.add(now);
     }
-    if (all) {
-      this.#chains.reset(chains as Map<string, NftChain>);
-      this.#affinity.reset(affinity as Map<string, NftSet>);
-    } else {
-      this.#chains.apply(chains);
-      this.#affinity.apply(affinity);
-    }
-    for (const name of elementSets) this.stores[name].put(wanted[name], all);
+    this.chains.apply(chains);
+    this.affinity.apply(affinity);
+    for (const name of elementSets) this.stores[name].change(unwanted.lists[name], wanted.lists[name]);
   }
 
   #rulesOf(id: string): readonly NftPortRules[] {
@@ -101,19 +112,27 @@ export class PortTable {
   }
 }
 
-/** What a service puts into each set, each key once; nothing for a set that it has left. */
-function collectElements(
-  service: string,
-  rules: readonly NftPortRules[],
-  wanted: Readonly<Record<ElementSet, Map<string, readonly ProxyElement[]>>>,
-): void {
-  const lists: Partial<Record<ElementSet, ProxyElement[]>> = {};
-  for (const port of rules) {
-    for (const { set, element } of port.elements) {
-      lists[set] ??= [];
-      const list = lists[set];
-      if (rules.length === 1 || !list.some(({ keyText }) => keyText === element.keyText)) list.push(element);
+/** Elements by set. */
+class Wanted {
+  readonly lists: Readonly<Record<ElementSet, ProxyElement[]>> = {
+    'cluster-ips': [],
+    'service-ips': [],
+    'firewall-ips': [],
+    'no-endpoint-services': [],
+    'no-endpoint-nodeports': [],
+    'service-nodeports': [],
+  };
+
+  /** Adds what the ports of one service want, each key once: all ports have the same cluster IP. */
+  add(ports: readonly NftPortRules[]): void {
+    const seen = ports.length > 1 ? new Set<string>() : undefined;
+    for (const { elements } of ports) {
+      for (const { set, element } of elements) {
+        const key = `${set} ${element.keyText}`;
+        if (seen?.has(key) === true) continue;
+        seen?.add(key);
+        this.lists[set].push(element);
+      }
     }
   }
-  for (const name of elementSets) wanted[name].set(service, lists[name] ?? []);
 }

@@ -1,5 +1,4 @@
 import type { NodeProxyConfig } from '../config.ts';
-import { changedKeys } from '../iptables/layered-map.ts';
 import type { FixedSet } from './base-rules.ts';
 import { masqueradeMark, TABLE_COMMENT } from './base-rules.ts';
 import { sameElement } from './elements.ts';
@@ -135,8 +134,8 @@ class Writer {
     this.add('delete set', 'nodeport-ips');
   }
 
-  newElements({ set, before, after }: ElementChange): void {
-    for (const key of changedKeys(before, after)) {
+  newElements({ set, keys, before, after }: ElementChange): void {
+    for (const key of keys) {
       const old = before.get(key);
       const element = after.get(key);
       if (element === undefined || (old !== undefined && sameElement(old, element))) continue;
@@ -145,9 +144,9 @@ class Writer {
     }
   }
 
-  oldElements({ set, before, after }: ElementChange): void {
-    for (const key of changedKeys(before, after)) {
-      if (!after.has(key)) this.add('delete element', set, `{ ${key} }`);
+  oldElements({ set, keys, before, after }: ElementChange): void {
+    for (const key of keys) {
+      if (before.has(key) && !after.has(key)) this.add('delete element', set, `{ ${key} }`);
     }
   }
 }
