@@ -15,6 +15,7 @@ import { Flow, type FlowOptions } from './flow.ts';
 import { lintListeners } from './lint.ts';
 import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
+import { NodeHandle } from './node-handle.ts';
 import { PodHandle } from './pod-handle.ts';
 import { Programs } from './programs.ts';
 import { proxyFromObjects } from './proxy-from-objects.ts';
@@ -68,8 +69,15 @@ export class Cluster {
       proxy: proxy.configuration,
       world: this.world,
       started: (netns, pod) => this.programs.start(netns, pod, store),
+      serve: (netns, port, program, handler) => this.programs.serve(netns, port, program, handler),
     });
-    this.clock = new ClusterClock(this.world, () => this.settle());
+    this.clock = new ClusterClock(this.world, {
+      settle: () => this.settle(),
+      deadline: () => {
+        const at = this.#control.nextDeadline();
+        return at === undefined ? undefined : at - EPOCH;
+      },
+    });
   }
 
   /**
@@ -116,6 +124,25 @@ export class Cluster {
   /** A pod by `name`, `pod/name`, `namespace/name` or `name.namespace`. */
   pod(name: string): PodHandle {
     return new PodHandle(this, this.names().pod(name.replace(/^(pod|pods|po)\//, '')));
+  }
+
+  /** A node by its name. */
+  node(name: string): NodeHandle {
+    return new NodeHandle(this, this.names().node(name.replace(/^(node|nodes|no)\//, '')).metadata.name);
+  }
+
+  /** See {@link NodeHandle.stop}. */
+  stopNode(name: string, what: 'machine' | 'kubelet'): void {
+    this.#control.nodeDown(name, what);
+    if (what === 'machine') this.datapath.setMachineUp(name, false);
+    this.settle();
+  }
+
+  /** See {@link NodeHandle.start}. */
+  startNode(name: string): void {
+    this.#control.nodeUp(name);
+    this.datapath.setMachineUp(name, true);
+    this.settle();
   }
 
   /** Runs an emulated tool in a pod, on a node (`node/NAME`) or on an outside host (`host/NAME`). */
@@ -248,14 +275,17 @@ function keepAllocated(next: KubeObject, before: KubeObject): void {
   }
 }
 
+/** Moments at which control loops act within one advance of the clock. */
+const MAX_ROUNDS = 1_000_000;
+
 /** The virtual clock of a cluster. */
 export class ClusterClock {
   readonly #world: World;
-  readonly #settle: () => void;
+  readonly #control: { settle(): void; deadline(): number | undefined };
 
-  constructor(world: World, settle: () => void) {
+  constructor(world: World, control: { settle(): void; deadline(): number | undefined }) {
     this.#world = world;
-    this.#settle = settle;
+    this.#control = control;
   }
 
   /** Milliseconds since the cluster was loaded. */
@@ -263,10 +293,20 @@ export class ClusterClock {
     return this.#world.clock.now;
   }
 
-  /** Moves time by a duration (`5m`, `90s`, or milliseconds): timers fire, entries expire, controllers follow. */
+  /**
+   * Moves time by a duration (`5m`, `90s`, or milliseconds): timers fire, entries expire, and the control loops act at the moments
+   * they wait for.
+   */
   advance(duration: string | number): void {
-    this.#world.clock.advance(parseDuration(duration));
-    this.#world.run();
-    this.#settle();
+    const { clock } = this.#world;
+    const end = clock.now + parseDuration(duration);
+    // Each round a control loop acted; one that asks for the same moment for ever ends it.
+    for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
+      const next = this.#control.deadline();
+      const stop = next === undefined || next > end ? end : Math.max(next, clock.now);
+      this.#world.advance(stop - clock.now);
+      this.#control.settle();
+      if (stop >= end) return;
+    }
   }
 }

@@ -11,8 +11,20 @@ import {
   ProxyState,
   proxyConfigOf,
   proxySysctls,
+  staleUdpConntrack,
 } from '@netsim/proxy';
-import { type Family, familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
+import {
+  type Family,
+  familyBits,
+  familyOf,
+  formatIp,
+  formatPrefix,
+  type Ip,
+  IpProto,
+  parseIp,
+  prefixOf,
+} from '@netsim/wire';
+import { HealthChecks, type ServeHttp } from './health-checks.ts';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
 import { LoadBalancers } from './load-balancers.ts';
@@ -25,6 +37,8 @@ interface PerFamily {
   readonly family: Family;
   readonly state: ProxyState;
   readonly generator: IptablesGenerator;
+  /** {@link ProxyState.udpEndpointChanges} when conntrack was last cleaned. */
+  udpChanges: number;
 }
 
 /**
@@ -49,6 +63,9 @@ export class Datapath {
   readonly #changedPods = new Map<string, { before: PodInfo | undefined }>();
   #planner: NetworkPlanner;
   #loadBalancers: LoadBalancers;
+  readonly #healthChecks: HealthChecks;
+  /** Machines taken off the network. */
+  readonly #stopped = new Set<string>();
   #servicesChanged = false;
   #topologyChanged = false;
   readonly #unwatch: (() => void)[] = [];
@@ -60,6 +77,7 @@ export class Datapath {
     proxy: AnyObject | undefined;
     world: World;
     started: NetnsStarted;
+    serve: ServeHttp;
   }) {
     this.#store = options.store;
     this.#config = options.config;
@@ -72,10 +90,16 @@ export class Datapath {
       const state = new ProxyState(family);
       for (const service of this.#store.list<Service>('Service')) state.setService(service);
       for (const slice of this.#store.list<EndpointSlice>('EndpointSlice')) state.setSlice(slice);
-      return { family, state, generator: new IptablesGenerator(state) };
+      return { family, state, generator: new IptablesGenerator(state), udpChanges: state.udpEndpointChanges };
     });
     this.#planner = this.#plan();
     this.#offerNodes();
+    this.#healthChecks = new HealthChecks({
+      store: this.#store,
+      state: this.#families[0]!.state,
+      netns: (name) => this.world.netns(name),
+      serve: options.serve,
+    });
     this.#loadBalancers = this.#newLoadBalancers();
     this.#watch();
   }
@@ -91,6 +115,7 @@ export class Datapath {
         this.#build(name);
         return this.world.netns(name);
       },
+      alive: (node) => !this.#stopped.has(node.metadata.name),
       addressOf: (name, like) => {
         const node = this.#store.get<Node>('Node', undefined, name);
         return node === undefined ? undefined : nodeInfo(node).addresses.find((ip) => familyOf(ip) === familyOf(like));
@@ -179,9 +204,44 @@ export class Datapath {
     if (this.#changedPods.size > 0) this.#syncPods();
     if (this.#servicesChanged) {
       this.#servicesChanged = false;
-      for (const name of this.#built) this.#loadRules(name);
+      for (const name of this.#built) {
+        this.#loadRules(name);
+        this.#cleanConntrack(name);
+        this.#healthChecks.update(name);
+      }
+      for (const family of this.#families) family.udpChanges = family.state.udpEndpointChanges;
       this.#loadBalancers.update();
+      this.world.run();
     }
+  }
+
+  /** UDP connections to endpoints that are gone are forgotten, as kube-proxy does after a sync that changed such endpoints. */
+  #cleanConntrack(name: string): void {
+    const netfilter = this.world.netns(name)?.netfilter;
+    if (netfilter === null || netfilter === undefined) return;
+    for (const { state, udpChanges } of this.#families) {
+      if (state.udpEndpointChanges === udpChanges) continue;
+      for (const { original } of staleUdpConntrack(state, netfilter.connections())) {
+        netfilter.deleteConnections({
+          protocol: IpProto.UDP,
+          origSource: prefixOf(original.src, familyBits(familyOf(original.src))),
+          origDestination: prefixOf(original.dst, familyBits(familyOf(original.dst))),
+          origSport: original.sport,
+          origDport: original.dport,
+        });
+      }
+    }
+  }
+
+  /** Takes a machine off the network, or puts it back. */
+  setMachineUp(name: string, up: boolean): void {
+    const netns = this.machineNetns(name);
+    const { uplink } = this.#planner.underlayConfig;
+    if (up) this.#stopped.delete(name);
+    else this.#stopped.add(name);
+    if (up) netns?.setUp(uplink);
+    else netns?.setDown(uplink);
+    this.#servicesChanged = true;
   }
 
   /** How an address of a load balancer comes into the cluster; undefined for any other address. */
@@ -219,6 +279,7 @@ export class Datapath {
     on('Service', (event) => {
       const { type, object } = event;
       this.#loadBalancers.note(event);
+      this.#healthChecks.note(event);
       for (const { state } of this.#families) {
         if (type === 'DELETED') state.deleteService(object.metadata.namespace!, object.metadata.name);
         else state.setService(object as Service);
@@ -347,6 +408,7 @@ export class Datapath {
     this.world.load({ netns: this.#planner.node(name).netns, rulesets: [], listeners: [] });
     this.#loadRules(name);
     this.#started(this.world.netns(name)!, undefined);
+    this.#healthChecks.update(name);
     for (const pod of this.#podsOn(name)) {
       const info = podInfo(pod)!;
       if (!info.hostNetwork) this.#podOfNetns.set(podNetnsName(info), pod);
@@ -364,6 +426,7 @@ export class Datapath {
     this.#servicesChanged = false;
     this.#changedPods.clear();
     for (const netns of [...this.#podOfNetns.keys(), ...this.#built]) this.world.deleteNetns(netns);
+    this.#healthChecks.forget();
     this.#built.clear();
     this.#loaded.clear();
     this.#base.clear();

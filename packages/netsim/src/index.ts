@@ -4,6 +4,7 @@ export { UsageError } from './errors.ts';
 export type { ExecOptions, ExecResult } from './exec-in.ts';
 export { Flow, type FlowOptions } from './flow.ts';
 export { imagePorts, LISTEN_ANNOTATION } from './listeners.ts';
+export type { NodeHandle } from './node-handle.ts';
 export type { PodHandle } from './pod-handle.ts';
 export type { RequestHandler } from './programs.ts';
 export type { TraceOptions } from './trace/trace-cluster.ts';

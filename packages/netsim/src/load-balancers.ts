@@ -1,6 +1,6 @@
 import { type LoadBalancerPlan, loadBalancerPlan } from '@netsim/control';
 import type { Netns, RandomSource } from '@netsim/kernel';
-import type { ObjectStore, Service, StoreEvent } from '@netsim/manifest';
+import type { Node, ObjectStore, Service, StoreEvent } from '@netsim/manifest';
 import { familyBits, familyOf, type Ip, parseIp, prefixOf } from '@netsim/wire';
 
 interface Way {
@@ -19,6 +19,8 @@ export interface LoadBalancerGround {
   machine(name: string): Netns | undefined;
   readonly router: string;
   addressOf(node: string, like: Ip): Ip | undefined;
+  /** Whether a node's machine is on the network. */
+  alive(node: Node): boolean;
 }
 
 /**
@@ -51,7 +53,12 @@ export class LoadBalancers {
   update(): void {
     const { store } = this.#ground;
     if (this.#services.size === 0 && this.#ways.size === 0) return;
-    const wanted = new Map<Ip, LoadBalancerPlan>(loadBalancerPlan(store).map((plan) => [parseIp(plan.ip), plan]));
+    const wanted = new Map<Ip, LoadBalancerPlan>(
+      loadBalancerPlan(store, { alive: (node) => isReadyNode(node) && this.#ground.alive(node) }).map((plan) => [
+        parseIp(plan.ip),
+        plan,
+      ]),
+    );
     for (const [ip, way] of this.#ways) {
       const plan = wanted.get(ip);
       if (plan?.mode === way.plan.mode && way.node !== undefined && plan.nodes.includes(way.node)) continue;
@@ -79,8 +86,8 @@ export class LoadBalancers {
     const { uplink, machine, router, addressOf } = this.#ground;
     const destination = prefixOf(ip, familyBits(familyOf(ip)));
     if (way.plan.mode === 'l2') {
-      if (way.node !== undefined) machine(way.node)?.device(uplink)?.announced.delete(ip);
-      if (node !== undefined) machine(node)?.device(uplink)?.announced.add(ip);
+      if (way.node !== undefined) machine(way.node)?.withdraw(uplink, ip);
+      if (node !== undefined) machine(node)?.announce(uplink, ip);
     } else {
       const routes = machine(router);
       if (way.node !== undefined) routes?.delRoute({ destination, via: addressOf(way.node, ip)!, dev: uplink });
@@ -89,4 +96,9 @@ export class LoadBalancers {
     }
     way.node = node;
   }
+}
+
+function isReadyNode(node: Node): boolean {
+  const ready = node.status?.conditions?.find((condition) => condition.type === 'Ready');
+  return ready === undefined || ready.status === 'True';
 }

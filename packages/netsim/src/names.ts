@@ -149,6 +149,10 @@ export class NameResolver {
     return this.#find('Pod', name) as Pod;
   }
 
+  node(name: string): Node {
+    return this.#find('Node', name) as Node;
+  }
+
   /** Any object, its kind by one of kubectl's words. */
   object(word: string, name: string): KubeObject {
     const kind = kindInfo(word)?.kind;

@@ -63,6 +63,18 @@ export class Programs {
     this.#listen(netns, pod, port, handler);
   }
 
+  /** Serves HTTP on a port of a machine; the same port again changes nothing. Returns what ends it. */
+  serve(netns: Netns, port: number, program: string, handler: RequestHandler): () => void {
+    const socket = netns.sockets.tcp.listen({
+      port,
+      program,
+      onConnection: (connection) => this.#serve(connection, handler),
+    });
+    return () => {
+      if (typeof socket !== 'string') socket.close();
+    };
+  }
+
   /** Requests that a handler has not answered yet. */
   get pending(): number {
     return this.#pending;

@@ -1,4 +1,5 @@
-import { ManifestError } from '@netsim/manifest';
+import { ManifestError, type Pod, type Service } from '@netsim/manifest';
+import { formatIp } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
 
@@ -149,4 +150,120 @@ test('a capture of a trace holds the frames of every device it passed', async ()
   expect(trace.paths[0]!.disposition).toBe('DELIVERED');
   const text = new TextDecoder('latin1').decode(pcapng);
   for (const device of ['w1-k8s/default/pod-a/eth0', 'w1-k8s/flannel.1', 'w1-k8s/eth0']) expect(text).toContain(device);
+});
+
+describe('nodes and load balancers', () => {
+  const metallb = `
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: { name: pool, namespace: metallb-system }
+spec: { addresses: [192.168.1.11-192.168.1.19] }
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: { name: l2, namespace: metallb-system }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: lb }
+spec: { type: LoadBalancer, externalTrafficPolicy: Local, selector: { app: kubia }, ports: [{ port: 80, targetPort: 8080 }] }
+`;
+  const entry = (cluster: Cluster): string | undefined =>
+    cluster.trace({ from: 'external', to: 'svc/lb' }).paths[0]!.request.hops[1]?.node;
+
+  test('when the node that announces an address goes down, another answers for it', async () => {
+    const cluster = await kubia();
+    cluster.apply(metallb);
+    const first = entry(cluster)!;
+    expect(first).toMatch(/^w[123]-k8s$/);
+    cluster.node(first).stop();
+    const second = entry(cluster)!;
+    expect(second).toMatch(/^w[123]-k8s$/);
+    expect(second).not.toBe(first);
+    cluster.node(first).start();
+    expect(cluster.trace({ from: 'external', to: 'svc/lb' }).paths[0]!.disposition).toBe('DELIVERED');
+  });
+
+  test('the health check port says on which nodes the service has ready pods', async () => {
+    const cluster = await kubia();
+    cluster.apply(metallb);
+    const port = cluster.store.get<Service>('Service', 'default', 'lb')!.spec.healthCheckNodePort;
+    const status = async (node: string): Promise<string> =>
+      (
+        await cluster.exec('host/external', [
+          'curl',
+          '-s',
+          '-o',
+          '/dev/null',
+          '-w',
+          '%{http_code}',
+          `http://${node}:${port}`,
+        ])
+      ).stdout;
+    expect(await status('192.168.1.101')).toBe('200');
+    cluster.setReady(`pod/${kubiaPods(cluster).find((name) => cluster.pod(name).node === 'w1-k8s')}`, false);
+    expect(await status('192.168.1.101')).toBe('503');
+    expect(await status('192.168.1.10')).toBe('503');
+  });
+
+  test('a node that falls silent loses its endpoints after 50 seconds and its pods five minutes later', async () => {
+    const cluster = await kubia();
+    const onW2 = kubiaPods(cluster).filter((name) => cluster.pod(name).node === 'w2-k8s');
+    expect(onW2).toHaveLength(1);
+    cluster.node('w2-k8s').stop();
+    const outcomes = (): string[] =>
+      cluster
+        .trace({ from: 'pod-a', to: 'svc/kubia', allPaths: true })
+        .paths.map((path) => path.disposition)
+        .sort();
+    expect(outcomes()).toEqual(['DELIVERED', 'DELIVERED', 'NEIGHBOR_UNREACHABLE']);
+    cluster.clock.advance('60s');
+    expect(outcomes()).toEqual(['DELIVERED', 'DELIVERED']);
+    cluster.clock.advance('6m');
+    expect(kubiaPods(cluster).filter((name) => cluster.pod(name).node !== 'w2-k8s')).toHaveLength(3);
+    expect(outcomes()).toEqual(['DELIVERED', 'DELIVERED', 'DELIVERED']);
+  });
+
+  test('a UDP flow moves to another endpoint when its own is gone, a TCP connection does not', async () => {
+    const cluster = await Cluster.load({
+      yaml: `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: dns }
+spec:
+  replicas: 2
+  selector: { matchLabels: { app: dns } }
+  template:
+    metadata: { labels: { app: dns } }
+    spec: { containers: [{ name: dns, image: example/dns, ports: [{ containerPort: 53, protocol: UDP }, { containerPort: 53 }] }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: dns }
+spec: { selector: { app: dns }, ports: [{ name: udp, port: 53, protocol: UDP }, { name: tcp, port: 53 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: client }
+spec: { nodeName: w3-k8s, containers: [{ name: shell, image: curlimages/curl }] }
+`,
+    });
+    const udp = cluster.flow({ from: 'client', to: 'svc/dns:udp' });
+    const tcp = cluster.flow({ from: 'client', to: 'svc/dns:tcp' });
+    expect([udp.send(), tcp.send()]).toEqual(['DELIVERED', 'DELIVERED']);
+    const connections = cluster.world.netns('w3-k8s')!.netfilter!.connections();
+    const endpoint = (protocol: number): string =>
+      formatIp(
+        connections.find((each) => each.original.protocol === protocol && each.original.dport === 53)!.reply.src,
+      );
+    const gone = cluster.store.list<Pod>('Pod').find((pod) => pod.status?.podIP === endpoint(17))!;
+    cluster.setReady(`pod/${gone.metadata.name}`, false);
+    expect(udp.send()).toBe('DELIVERED');
+    const now = cluster.world
+      .netns('w3-k8s')!
+      .netfilter!.connections()
+      .find((each) => each.original.protocol === 17 && each.original.dport === 53)!;
+    expect(formatIp(now.reply.src)).not.toBe(gone.status!.podIP);
+    expect(tcp.send()).toBe('DELIVERED');
+  });
 });

@@ -33,7 +33,13 @@ export function arpReceive(dev: Device, skb: Skb): void {
   const { src, dst } = skb;
   if (typeof src !== 'number' || typeof dst !== 'number' || dev.noArp) return;
   if (skb.arpOp === ArpOp.REQUEST) {
-    if (!answers(dev, dst, src)) return;
+    if (!answers(dev, dst, src)) {
+      // Not for us, but it may tell of a new MAC behind an address that we know: a gratuitous ARP does.
+      const known = dev.neighbours.get(src);
+      if (known !== undefined && (known.state & (Nud.PERMANENT | Nud.NOARP)) === 0)
+        known.update(skb.arpSenderMac, Nud.STALE);
+      return;
+    }
     if (src !== 0) {
       const neigh = neighbourOf(dev, src);
       if ((neigh.state & (Nud.PERMANENT | Nud.NOARP)) === 0) {
@@ -71,4 +77,9 @@ function answers(dev: Device, target: number, sender: number): boolean {
   if (netns.sysctls.device(4, dev.name, 'proxy_arp', 'or') === 0 || !netns.forwarding4(dev)) return false;
   const route = netns.fib4.lookup({ dst: target, src: sender, mark: 0, iif: dev.name, oif: null });
   return route !== undefined && route.type === 'unicast' && route.dev !== dev;
+}
+
+/** Tells everybody on the link that an address is behind this device (gratuitous ARP, RFC 5227, 3). */
+export function arpAnnounce(dev: Device, ip: number): void {
+  devQueueXmit(dev, arpPacket(dev, ArpOp.REQUEST, ip, ip, '00:00:00:00:00:00', BROADCAST_MAC));
 }

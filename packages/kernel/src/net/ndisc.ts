@@ -83,3 +83,9 @@ export function xmitMulticast6(dev: Device, skb: Skb): void {
   skb.dstMac = multicastMac6(skb.dst as bigint);
   devQueueXmit(dev, skb);
 }
+
+/** Tells everybody on the link that an address is behind this device (unsolicited advertisement, RFC 4861, 7.2.6). */
+export function ndAnnounce(dev: Device, ip: Ipv6): void {
+  const all = 0xff02_0000_0000_0000_0000_0000_0000_0001n;
+  ipLocalOutTo(dev.netns, dev, ndPacket(NdType.ADVERTISEMENT, ip, ip, all, dev.mac), multicastMac6(all));
+}

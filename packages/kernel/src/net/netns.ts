@@ -28,6 +28,7 @@ import type { TcpConnectOptions, TcpListener, TcpListenOptions } from '../socket
 import type { UdpOptions, UdpSocket } from '../socket/udp.ts';
 import type { World } from '../world.ts';
 import { addAddress, addressesDown, addressesUp, addressType, delAddress, selectAddress } from './addresses.ts';
+import { arpAnnounce } from './arp.ts';
 import { Bridge } from './bridge.ts';
 import type { Device } from './device.ts';
 import type { Dst } from './dst.ts';
@@ -36,6 +37,7 @@ import { rejectPacket } from './icmp.ts';
 import { KernelError } from './kernel-error.ts';
 import { attachMaster, createLink, deleteLink } from './links.ts';
 import { Loopback } from './loopback.ts';
+import { ndAnnounce } from './ndisc.ts';
 import { type Neighbour, Nud, neighbourOf } from './neighbour.ts';
 import { addRoute, delRoute } from './routes.ts';
 import { packetSummary, routeStep } from './steps.ts';
@@ -180,6 +182,18 @@ export class Netns implements NetfilterHost {
     if (neigh === undefined) throw new KernelError('ENOENT', `no neighbour ${formatIp(ip)} on ${dev}`);
     device.neighbours.delete(ip);
     neigh.destroy();
+  }
+  /** A program begins to answer ARP and neighbour solicitations for an address that nobody here has, and tells the link so. */
+  announce(dev: string, ip: Ip): void {
+    const device = this.requireDevice(dev);
+    if (device.announced.has(ip)) return;
+    device.announced.add(ip);
+    if (typeof ip === 'number') arpAnnounce(device, ip);
+    else ndAnnounce(device, ip);
+  }
+  /** It ends that. */
+  withdraw(dev: string, ip: Ip): void {
+    this.requireDevice(dev).announced.delete(ip);
   }
   /** Forgets neighbours of a device; permanent ones only where `permanent`. */
   flushNeighbours(dev: Device, permanent: boolean): void {
