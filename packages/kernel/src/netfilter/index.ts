@@ -11,4 +11,5 @@ export * from './iptables/rule.ts';
 export { actionText } from './iptables/traverse.ts';
 export { verifyRuleset } from './iptables/verify.ts';
 export { Netfilter, type NetfilterOptions } from './netfilter.ts';
+export * from './nftables/index.ts';
 export { needsConntrack } from './plan.ts';

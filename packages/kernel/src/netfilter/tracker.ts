@@ -1,17 +1,9 @@
 import { type Ip, TcpFlag } from '@netsim/wire';
 import { Verdict } from '../hook.ts';
 import type { Skb } from '../skb.ts';
-import {
-  Conn,
-  ConntrackTable,
-  CT_NAT_MASK,
-  CtInfo,
-  CtStatus,
-  ctDirection,
-  directionOf,
-  hashTuple,
-} from './conntrack.ts';
+import { Conn, CT_NAT_MASK, CtInfo, CtStatus, ctDirection, hashTuple } from './conntrack.ts';
 import { ConntrackSettings } from './conntrack-settings.ts';
+import { ConntrackTable, directionOf } from './conntrack-table.ts';
 import { TcpState, TcpTrack, TcpVerdict } from './conntrack-tcp.ts';
 import type { NetfilterHost } from './host.ts';
 import { icmpMayStart, invertIcmpType, isIcmpErrorType, isUntrackedIcmp6, tupleDport, tupleSport } from './tuple-of.ts';

@@ -1,0 +1,10 @@
+export { applyNft, parseNftRuleset } from './apply.ts';
+export type { NftDataType } from './datatype.ts';
+export { NftElements } from './elements.ts';
+export { NftError, type NftProblem } from './error.ts';
+export { parseNftRule } from './parse-rule.ts';
+export { PersistentMap } from './persistent-map.ts';
+export { printNftChain, printNftRuleset, printNftSet, printNftTable } from './print.ts';
+export { printNftRule } from './print-rule.ts';
+export * from './ruleset.ts';
+export { verifyChange as verifyNftChange } from './verify.ts';
