@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NodeProxyConfig } from '../src/index.ts';
 import { IptablesGenerator, nodeProxyConfig, nodeRuleset, ProxyState } from '../src/index.ts';
+import { change, changeCluster } from './support/changes.ts';
 import { service, slice } from './support/objects.ts';
 
 const detectLocal = { kind: 'cidr', prefix: parsePrefix('10.244.0.0/16') } as const;
@@ -154,26 +155,6 @@ describe('what is kept', () => {
   });
 });
 
-/** Random lives of a small cluster: services and slices that come, change and go. */
-const change = fc.record({
-  index: fc.nat({ max: 5 }),
-  what: fc.constantFrom('service', 'slice', 'second slice', 'no service', 'no slice'),
-  endpoints: fc.array(
-    fc.record({
-      host: fc.nat({ max: 6 }),
-      nodeName: fc.constantFrom('w1', 'w2'),
-      ready: fc.boolean(),
-      terminating: fc.boolean(),
-      zone: fc.constantFrom(undefined, 'a', 'b'),
-    }),
-    { maxLength: 4 },
-  ),
-  local: fc.boolean(),
-  affinity: fc.boolean(),
-  nodePort: fc.boolean(),
-  ranges: fc.boolean(),
-});
-
 test('rules after any history of changes are those of a fresh start, on every node', () => {
   fc.assert(
     fc.property(fc.array(change, { minLength: 1, maxLength: 12 }), fc.array(fc.nat({ max: 12 })), (changes, syncs) => {
@@ -183,7 +164,7 @@ test('rules after any history of changes are those of a fresh start, on every no
       const services = new Map<number, ReturnType<typeof service>>();
       const slices = new Map<string, EndpointSlice>();
       changes.forEach((one, step) => {
-        apply(one, state, services, slices);
+        changeCluster(one, state, services, slices);
         if (syncs.includes(step)) generator.sync(configs[step % 2]!);
       });
       const fresh = new ProxyState(4);
@@ -197,52 +178,6 @@ test('rules after any history of changes are those of a fresh start, on every no
     { numRuns: 200 },
   );
 });
-
-function apply(
-  one: typeof change extends fc.Arbitrary<infer T> ? T : never,
-  state: ProxyState,
-  services: Map<number, ReturnType<typeof service>>,
-  slices: Map<string, EndpointSlice>,
-): void {
-  const name = `svc-${one.index}`;
-  const suffix = one.what === 'second slice' ? 'b' : 'a';
-  switch (one.what) {
-    case 'service': {
-      const object = service(name, `10.96.1.${one.index}`, {
-        internalTrafficPolicy: one.local ? 'Local' : 'Cluster',
-        sessionAffinity: one.affinity ? 'ClientIP' : 'None',
-        ...(one.nodePort && { type: 'NodePort', externalTrafficPolicy: one.ranges ? 'Local' : 'Cluster' }),
-        ports: [{ port: 80, protocol: 'TCP', ...(one.nodePort && { nodePort: 30000 + one.index }) }],
-      });
-      services.set(one.index, object);
-      state.setService(object);
-      break;
-    }
-    case 'no service':
-      services.delete(one.index);
-      state.deleteService('default', name);
-      break;
-    case 'no slice': {
-      const old = slices.get(`${name}-a`);
-      slices.delete(`${name}-a`);
-      if (old !== undefined) state.deleteSlice(old);
-      break;
-    }
-    case 'slice':
-    case 'second slice': {
-      const endpoints = one.endpoints.map(({ host, nodeName, ready, terminating, zone }) => ({
-        addresses: [`10.244.${one.index}.${host}`],
-        nodeName,
-        conditions: { ready, serving: true, terminating },
-        ...(zone !== undefined && { hints: { forZones: [{ name: zone }] } }),
-      }));
-      const object = slice(name, endpoints, suffix);
-      slices.set(`${name}-${suffix}`, object);
-      state.setSlice(object);
-      break;
-    }
-  }
-}
 
 test('beyond the threshold endpoints lose their comments, and only rules that are written anew do', () => {
   const state = new ProxyState(4);

@@ -1,10 +1,10 @@
+import type { NftBase, NftChain, NftDataType, NftHook } from '@netsim/kernel';
 import type { Family, Ip } from '@netsim/wire';
 import { familyOf, formatIp, parseIp, parsePrefix, prefixContains } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
 import { matchesAllAddresses } from '../node-port-addresses.ts';
 import type { ElementSet } from './elements.ts';
 import { nftForm } from './form.ts';
-import type { NftBase, NftChain, NftDataType, NftHook } from './kernel-shim.ts';
 import { MARK_CHAIN, REJECT_CHAIN } from './names.ts';
 import type { RulePart } from './rule-parts.ts';
 import {

@@ -1,7 +1,7 @@
+import type { NftDataType } from '@netsim/kernel';
+import { NftElements } from '@netsim/kernel';
 import { comparePorts } from '../service-map.ts';
 import type { ProxyElement } from './elements.ts';
-import type { NftDataType } from './kernel-shim.ts';
-import { NftElements } from './kernel-shim.ts';
 import { VersionedMap } from './versioned-map.ts';
 
 /**

@@ -1,7 +1,7 @@
+import type { NftElement, NftScalar, NftVerdict } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 import { formatIp } from '@netsim/wire';
 import type { ServicePort } from '../service-map.ts';
-import type { NftElement, NftScalar, NftVerdict } from './kernel-shim.ts';
 import { protocolNumbers } from './rule-parts.ts';
 
 /** Sets and maps that services put elements into. */

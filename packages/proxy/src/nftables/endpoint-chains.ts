@@ -1,7 +1,7 @@
+import type { NftChain, NftRule } from '@netsim/kernel';
 import type { Family } from '@netsim/wire';
 import type { Endpoint } from '../endpoints.ts';
 import type { ServicePort } from '../service-map.ts';
-import type { NftChain, NftRule } from './kernel-shim.ts';
 import { MARK_CHAIN, nftEndpointNames } from './names.ts';
 import {
   dnatTo,

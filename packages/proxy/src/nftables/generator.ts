@@ -1,3 +1,5 @@
+import type { NftChain, NftSet, NftTable } from '@netsim/kernel';
+import { NftElements } from '@netsim/kernel';
 import type { NodeProxyConfig } from '../config.ts';
 import { LayeredMap } from '../iptables/layered-map.ts';
 import type { ProxyState } from '../proxy-state.ts';
@@ -7,8 +9,6 @@ import { ElementStore } from './element-store.ts';
 import type { ElementSet, ProxyElement } from './elements.ts';
 import { elementSets, hairpinElement } from './elements.ts';
 import { nftForm } from './form.ts';
-import type { NftChain, NftSet, NftTable } from './kernel-shim.ts';
-import { NftElements } from './kernel-shim.ts';
 import { LocalServices } from './local-services.ts';
 import { allKeys, MergedElements } from './merged-elements.ts';
 import { NftPortBook } from './port-book.ts';

@@ -1,8 +1,8 @@
+import type { NftElements } from '@netsim/kernel';
 import { LayeredMap } from '../iptables/layered-map.ts';
 import type { ElementStore } from './element-store.ts';
 import { changed } from './element-store.ts';
 import type { ProxyElement } from './elements.ts';
-import type { NftElements } from './kernel-shim.ts';
 
 /** The elements of one set on one node: those of services that are the same everywhere, and the node's own over them. */
 export class MergedElements {

@@ -1,3 +1,5 @@
+import type { NftChain, NftDataType, NftRule, NftSet, NftVerdict } from '@netsim/kernel';
+import { NftElements } from '@netsim/kernel';
 import { formatPrefix, prefixContains } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
 import type { Endpoint } from '../endpoints.ts';
@@ -10,8 +12,6 @@ import type { ElementSet } from './elements.ts';
 import { addressElement, nodePortElement, type ProxyElement, serviceElement } from './elements.ts';
 import { AnyEndpointChain, NftEndpointChain } from './endpoint-chains.ts';
 import { nftForm } from './form.ts';
-import type { NftChain, NftDataType, NftRule, NftSet, NftVerdict } from './kernel-shim.ts';
-import { NftElements } from './kernel-shim.ts';
 import type { NftPortChains } from './names.ts';
 import { MARK_CHAIN, nftPortChains, REJECT_CHAIN } from './names.ts';
 import type { RulePart } from './rule-parts.ts';
@@ -79,6 +79,8 @@ export class NftPortRulesCache {
         name: chain.affinity,
         type,
         flags: ['dynamic', 'timeout'],
+        // What the kernel gives a set that packets may add to, where nobody says.
+        size: 65535,
         timeout: this.port.affinitySeconds * 1000,
         elements: NftElements.empty(type),
       };

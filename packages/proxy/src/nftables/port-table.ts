@@ -1,3 +1,4 @@
+import type { NftChain, NftSet } from '@netsim/kernel';
 import type { NodeProxyConfig } from '../config.ts';
 import { dependsOnNodeIP } from '../iptables/port-rules.ts';
 import type { ProxyState } from '../proxy-state.ts';
@@ -6,7 +7,6 @@ import { setTypes } from './base-rules.ts';
 import { ElementStore } from './element-store.ts';
 import type { ElementSet, ProxyElement } from './elements.ts';
 import { elementSets } from './elements.ts';
-import type { NftChain, NftSet } from './kernel-shim.ts';
 import type { NftPortBook } from './port-book.ts';
 import type { NftPortRules } from './port-rules.ts';
 import { VersionedMap } from './versioned-map.ts';

@@ -1,10 +1,10 @@
+import type { NftElement, NftExpression, NftRule, NftScalar, NftStatement, NftVerdict } from '@netsim/kernel';
+import { NftElements } from '@netsim/kernel';
 import type { Family, Ip, Prefix } from '@netsim/wire';
-import { formatIp, formatPrefix, IpProto } from '@netsim/wire';
+import { familyBits, familyOf, formatIp, formatPrefix, IpProto } from '@netsim/wire';
 import type { LocalDetector } from '../config.ts';
 import type { Endpoint } from '../endpoints.ts';
 import type { ServicePort } from '../service-map.ts';
-import type { NftElement, NftExpression, NftRule, NftScalar, NftStatement, NftVerdict } from './kernel-shim.ts';
-import { NftElements } from './kernel-shim.ts';
 
 /**
  * Pieces that kube-proxy's nftables rules are put together from. Each knows how kube-proxy writes it, which is not always how
@@ -143,12 +143,17 @@ export function inSet(family: Family, side: 'saddr' | 'daddr', name: string): Ru
   };
 }
 
+/** A block of one address is that address, to nft. */
+function block(of: Ip | Prefix): Ip | Prefix {
+  return typeof of === 'object' && of.length === familyBits(familyOf(of.address)) ? of.address : of;
+}
+
 /** One address or block. */
-export function from(family: Family, side: 'saddr' | 'daddr', block: Ip | Prefix, not = false): RulePart {
-  const text = typeof block === 'object' ? formatPrefix(block) : formatIp(block);
+export function from(family: Family, side: 'saddr' | 'daddr', source: Ip | Prefix, not = false): RulePart {
+  const text = typeof source === 'object' ? formatPrefix(source) : formatIp(source);
   return {
     text: `${ipWord(family)} ${side} ${not ? '!= ' : ''}${text}`,
-    statements: [same(address(family, side), block, not)],
+    statements: [same(address(family, side), block(source), not)],
   };
 }
 
@@ -160,12 +165,12 @@ export function among(
   between: string,
   not = false,
 ): RulePart {
-  const texts = blocks.map((block) => (typeof block === 'object' ? formatPrefix(block) : formatIp(block)));
+  const texts = blocks.map((one) => (typeof one === 'object' ? formatPrefix(one) : formatIp(one)));
   const left = address(family, side);
   const only = blocks.length === 1 ? blocks[0] : undefined;
   const statement: NftStatement =
     only !== undefined
-      ? same(left, only, not)
+      ? same(left, block(only), not)
       : {
           kind: 'match',
           left,
@@ -174,7 +179,7 @@ export function among(
             kind: 'elements',
             elements: NftElements.of(
               [`ipv${family}_addr`],
-              blocks.map((block) => ({ key: [block] })),
+              blocks.map((one) => ({ key: [block(one)] })),
               true,
             ),
           },

@@ -1,9 +1,9 @@
+import type { NftChain } from '@netsim/kernel';
 import type { NodeProxyConfig } from '../config.ts';
 import type { FixedSet } from './base-rules.ts';
 import { masqueradeMark, TABLE_COMMENT } from './base-rules.ts';
 import { sameElement } from './elements.ts';
 import type { ElementChange, NftablesRules } from './generator.ts';
-import type { NftChain } from './kernel-shim.ts';
 import { ipWord, type ProxyRule } from './rule-parts.ts';
 
 export interface NftTransactionOptions {
