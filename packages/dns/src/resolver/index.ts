@@ -1,0 +1,17 @@
+export {
+  type Conversation,
+  EAI,
+  type EaiError,
+  type Family,
+  type LookupResult,
+  type Query,
+  type ResolverAction,
+  type ResolverClock,
+  type ResolverEvent,
+  type SocketError,
+  type Transport,
+} from './io.ts';
+export { type Libc, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
+export { Resolver, type ResolverOptions } from './resolver.ts';
+export { type Exchange, type ExchangeResult, type MovableClock, runLookup } from './run-lookup.ts';
+export { type SourceAddress, sortAddresses } from './sort.ts';

@@ -1,0 +1,76 @@
+import type { Conversation, Query, ResolverClock, SocketError, Transport } from './io.ts';
+import { answerText, decodeReply, questionOf, type Reply, rcodeName } from './message.ts';
+
+/** The sockets of one look-up, and the record of all that went over them. */
+export class Sockets {
+  readonly queries: Query[] = [];
+  readonly start: number;
+  readonly #clock: ResolverClock;
+  #next = 0;
+
+  constructor(clock: ResolverClock) {
+    this.#clock = clock;
+    this.start = clock.now;
+  }
+
+  get now(): number {
+    return this.#clock.now;
+  }
+
+  *open(transport: Transport, connect?: string): Conversation<number> {
+    const socket = this.#next++;
+    yield { kind: 'open', socket, transport, ...(connect === undefined ? {} : { connect }) };
+    return socket;
+  }
+
+  *close(socket: number): Conversation<void> {
+    yield { kind: 'close', socket };
+  }
+
+  /** Sends; returns the error of the system call, if any. */
+  *send(
+    socket: number,
+    server: string,
+    message: Uint8Array,
+    transport: Transport = 'udp',
+  ): Conversation<SocketError | undefined> {
+    const question = questionOf(message);
+    const query: Query = {
+      server,
+      name: question?.name ?? '',
+      type: question?.type ?? '',
+      transport,
+      at: this.now - this.start,
+      message,
+      answers: [],
+    };
+    this.queries.push(query);
+    const event = yield { kind: 'send', socket, server, message };
+    if (event?.kind !== 'error') return undefined;
+    query.error = event.error;
+    return event.error;
+  }
+
+  /** Notes that a reply was taken for the last query with its identifier that went to that server. */
+  took(server: string, bytes: Uint8Array, reply: Reply): void {
+    const query = this.queries.findLast(
+      (candidate) =>
+        candidate.server === server && candidate.reply === undefined && sameId(candidate.message, reply.id),
+    );
+    if (query === undefined) return;
+    query.reply = bytes;
+    query.repliedAt = this.now - this.start;
+    query.rcode = rcodeName(reply.rcode);
+    query.answers = reply.answers.map(answerText);
+  }
+}
+
+export function sameId(message: Uint8Array, id: number): boolean {
+  return message[0] === id >> 8 && message[1] === (id & 255);
+}
+
+/** True where the reply repeats the question, without regard to case. */
+export function answersQuestion(reply: Reply, message: Uint8Array): boolean {
+  const asked = decodeReply(message);
+  return asked !== undefined && asked.questionName === reply.questionName && asked.questionType === reply.questionType;
+}
