@@ -16,7 +16,10 @@ const pages = [
   join(root, 'README.md'),
   ...(existsSync(join(root, 'docs')) ? readdirSync(join(root, 'docs')).map((name) => join(root, 'docs', name)) : []),
   ...readdirSync(join(root, 'examples')).map((name) => join(root, 'examples', name, 'README.md')),
-].filter((page) => page.endsWith('.md') && existsSync(page));
+].filter(
+  (page) =>
+    page.endsWith('.md') && existsSync(page) && (page.includes('/examples/') || consoleCommands(page).length > 0),
+);
 
 /** Commands of a page that set up a machine, not netsim: shown, not run here (the gate runs them). */
 const notRun = /^(npm ci && npm test|npm (install|run|ci|test)\b|sudo |kubectl |git )/;

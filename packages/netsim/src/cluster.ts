@@ -11,12 +11,14 @@ import { Datapath } from './datapath.ts';
 import { parseDuration } from './duration.ts';
 import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
+import { firewallsOf } from './firewall.ts';
 import { Flow, type FlowOptions } from './flow.ts';
 import { lintListeners } from './lint.ts';
 import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
 import { NodeHandle } from './node-handle.ts';
 import { PodHandle } from './pod-handle.ts';
+import { type PortForward, portForward } from './port-forward.ts';
 import { Programs } from './programs.ts';
 import { proxyFromObjects } from './proxy-from-objects.ts';
 import { type TraceOptions, traceCluster } from './trace/trace-cluster.ts';
@@ -93,7 +95,12 @@ export class Cluster {
 
   /** What there is to say about the manifests: warnings, in order of file and line. */
   get findings(): Finding[] {
-    return inOrder([...this.#loadFindings, ...this.#control.findings(), ...lintListeners(this.store)]);
+    return inOrder([
+      ...this.#loadFindings,
+      ...this.#control.findings(),
+      ...firewallsOf(this.store).findings,
+      ...lintListeners(this.store),
+    ]);
   }
 
   /** Virtual time now, in milliseconds since the Unix epoch. */
@@ -143,6 +150,11 @@ export class Cluster {
     this.#control.nodeUp(name);
     this.datapath.setMachineUp(name, true);
     this.settle();
+  }
+
+  /** As `kubectl port-forward`: one pod, entered on its localhost. */
+  portForward(target: string, port: number): PortForward {
+    return portForward(this, target, port);
   }
 
   /** Runs an emulated tool in a pod, on a node (`node/NAME`) or on an outside host (`host/NAME`). */

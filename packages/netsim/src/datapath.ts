@@ -24,6 +24,7 @@ import {
   parseIp,
   prefixOf,
 } from '@netsim/wire';
+import { firewallRuleset, firewallsOf } from './firewall.ts';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
@@ -306,6 +307,10 @@ export class Datapath {
     // MetalLB's objects decide who answers for an address.
     on('*', ({ object }) => {
       if (object.apiVersion.startsWith('metallb.io/')) this.#servicesChanged = true;
+      if (object.kind === 'Firewall') {
+        this.#base.clear();
+        this.#servicesChanged = true;
+      }
     });
   }
 
@@ -469,6 +474,13 @@ export class Datapath {
     let base = this.#base.get(key);
     if (base === undefined) {
       base = mergeRulesets(kubeletRuleset(family), canaryRuleset(family, 'KUBE-PROXY-CANARY'), 'last');
+      const { firewalls } = firewallsOf(this.#store);
+      if (firewalls.length > 0) {
+        const { uplink } = this.#planner.underlayConfig;
+        const nodes = this.#store.list<Node>('Node').flatMap((node) => nodeInfo(node).addresses);
+        const inside = [...this.#config.podCIDRs, ...nodes.map((ip) => prefixOf(ip, familyBits(familyOf(ip))))];
+        base = mergeRulesets(base, firewallRuleset(firewalls, { family, uplink, inside }), 'last');
+      }
       for (const ruleset of this.#planner.node(name).rulesets) {
         if (ruleset.family === family) base = mergeRulesets(base, ruleset, 'last');
       }

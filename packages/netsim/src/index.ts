@@ -6,5 +6,6 @@ export { Flow, type FlowOptions } from './flow.ts';
 export { imagePorts, LISTEN_ANNOTATION } from './listeners.ts';
 export type { NodeHandle } from './node-handle.ts';
 export type { PodHandle } from './pod-handle.ts';
+export type { PortForward } from './port-forward.ts';
 export type { RequestHandler } from './programs.ts';
 export type { TraceOptions } from './trace/trace-cluster.ts';

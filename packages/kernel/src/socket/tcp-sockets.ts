@@ -4,7 +4,7 @@ import { ipLocalOut, routeOutput } from '../net/ip-output.ts';
 import type { Netns } from '../net/netns.ts';
 import type { Skb } from '../skb.ts';
 import type { Errno } from './errno.ts';
-import { ephemeralPort } from './ports.ts';
+import { ConnectPorts } from './ports.ts';
 import { bindConflict, Socket } from './socket.ts';
 import { TcpConnection, type TcpHandlers } from './tcp.ts';
 import { tcpResetFor } from './tcp-reset.ts';
@@ -49,6 +49,7 @@ export class TcpSockets {
   readonly #netns: Netns;
   readonly #listeners = new Map<number, TcpListener[]>();
   readonly #connections = new Map<number, TcpConnection[]>();
+  readonly #connectPorts = new ConnectPorts();
   /** Local ports that connections have, with how many. */
   readonly #ports = new Map<number, number>();
 
@@ -83,7 +84,7 @@ export class TcpSockets {
     const src = options.src ?? route.src ?? (typeof dst === 'number' ? 0 : 0n);
     const port =
       options.sport ??
-      ephemeralPort(netns, (candidate) => this.#ports.has(candidate) || this.#listeners.has(candidate));
+      this.#connectPorts.take(netns, (candidate) => this.#ports.has(candidate) || this.#listeners.has(candidate));
     const connection = new TcpConnection(netns, src, port ?? 0, dst, dport, options.program ?? '', 'SYN_SENT', options);
     let error: Errno | '' = '';
     if (route.kind === DstKind.ERROR) error = route.error === '' ? 'ENETUNREACH' : route.error;

@@ -131,8 +131,9 @@ export function defaultPod(pod: Pod): void {
       tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: EVICTION_SECONDS });
   }
   pod.status ??= {};
-  const status: { phase?: string; qosClass?: string } = pod.status;
-  status.phase ??= 'Pending';
+  const status: { phase?: string; qosClass?: string; conditions?: unknown } = pod.status;
+  // Conditions without a phase are a wish of whoever wrote the manifest: the pod starts with them.
+  if (status.conditions === undefined) status.phase ??= 'Pending';
   status.qosClass ??= qosClass(spec);
 }
 

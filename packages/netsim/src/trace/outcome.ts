@@ -2,6 +2,7 @@ import { isReady } from '@netsim/control';
 import type { KubeObject, Path as ObjectPath, ObjectStore, Pod, Service } from '@netsim/manifest';
 import { matchesLabels, ORIGIN } from '@netsim/manifest';
 import type { Cause, Disposition, Step } from '@netsim/trace';
+import { FIREWALL_CHAIN } from '../firewall.ts';
 import { LISTEN_ANNOTATION, podListeners } from '../listeners.ts';
 import type { DestinationRef } from '../names.ts';
 import type { TraceEvent } from './collector.ts';
@@ -185,6 +186,7 @@ function rejected(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
 }
 
 function droppedByRule(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+  if (step.chain === FIREWALL_CHAIN) return closedByFirewall(step, known);
   if (step.text.includes('has no local endpoints')) {
     const service = serviceOf(step.origin, known);
     const external = step.chain === 'KUBE-EXTERNAL-SERVICES';
@@ -203,6 +205,19 @@ function droppedByRule(step: Step & { kind: 'rule' }, known: Knowledge): Outcome
     disposition: 'DROPPED',
     reason: `rule ${step.index} of ${step.table} ${step.chain} drops it: ${step.text}`,
     ...ruleCause(step, known),
+  };
+}
+
+function closedByFirewall(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+  const [, , name = ''] = step.origin?.split('/') ?? [];
+  const firewall = known.store.list('Firewall').find((object) => object.metadata.name === name);
+  const { protocol, port } = known.destination;
+  const what = port === undefined ? protocol : `${protocol} ${port}`;
+  return {
+    disposition: 'DROPPED',
+    reason: `the firewall in front of the node drops it: no rule of firewall "${name}" allows ${what}`,
+    ...(firewall !== undefined && { cause: causeOf(firewall, ['spec', 'allow'], `nothing allows ${what}`) }),
+    advice: `Add to spec.allow: { protocol: ${protocol}${port === undefined ? '' : `, ports: [${port}]`} }`,
   };
 }
 
