@@ -8,6 +8,7 @@ import { type Conn, CtInfo, ctDirection } from './conntrack.ts';
 import { type ConnFilter, connMatches, tupleText } from './conntrack-print.ts';
 import type { NetfilterHost } from './host.ts';
 import { IpSets } from './ipset.ts';
+import { changedChains } from './iptables/changed-chains.ts';
 import { HookContext } from './iptables/context.ts';
 import { IptablesError } from './iptables/error.ts';
 import { applyRestore } from './iptables/restore.ts';
@@ -74,8 +75,9 @@ export class Netfilter {
    * @throws IptablesError where the kernel would refuse them; the old rules then stay in force
    */
   loadRuleset(ruleset: Ruleset): void {
-    verifyRuleset(ruleset);
-    this.#checkSets(ruleset);
+    const before = this.#rulesets[ruleset.family];
+    verifyRuleset(ruleset, before);
+    this.#checkSets(ruleset, before);
     this.#rulesets[ruleset.family] = ruleset;
     const plan = ruleset.tables.size === 0 ? null : planHooks(ruleset);
     if (ruleset.family === 4) this.#plan4 = plan;
@@ -307,10 +309,15 @@ export class Netfilter {
     return Verdict.DROP;
   }
 
-  #checkSets(ruleset: Ruleset): void {
+  /** Sets of the rules in force are there: only chains that were not in force have to be asked. */
+  #checkSets(ruleset: Ruleset, before: Ruleset): void {
     const problems = [];
     for (const table of ruleset.tables.values()) {
-      for (const chain of table.chains.values()) {
+      const old = before.tables.get(table.name);
+      const changed = old === undefined ? undefined : changedChains(old, table);
+      const chains = changed === undefined ? table.chains.values() : changed.map((name) => table.chains.get(name));
+      for (const chain of chains) {
+        if (chain === undefined) continue;
         for (const name of setNames(chain.rules)) {
           if (this.sets.get(name) === undefined) {
             problems.push({

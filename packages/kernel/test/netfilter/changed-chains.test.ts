@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { changedChains } from '../../src/netfilter/iptables/changed-chains.ts';
+import type { Chain, Rule, Ruleset, Table } from '../../src/netfilter/iptables/rule.ts';
+import { verifyRuleset } from '../../src/netfilter/iptables/verify.ts';
+
+const names = ['A', 'B', 'C', 'D', 'E', 'F'];
+const target = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...names).map((chain) => ({ kind: 'jump' as const, chain })) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'DNAT' as const, range: { minAddress: 1 } }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'MASQUERADE' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'REJECT' as const, with: 'icmp-port-unreachable' as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'ACCEPT' as const }) },
+);
+const rules = fc.array(
+  target.map((of): Rule => ({ matches: [], target: of })),
+  { maxLength: 3 },
+);
+const chainNamed = (name: string, list: readonly Rule[]): Chain =>
+  name === 'PREROUTING' || name === 'POSTROUTING' ? { name, policy: 'ACCEPT', rules: list } : { name, rules: list };
+const every = ['PREROUTING', 'POSTROUTING', ...names];
+
+/** As proxies make them: what changed lies over what stays. */
+function layered(layers: readonly ReadonlyMap<string, Chain>[]): ReadonlyMap<string, Chain> {
+  const all = new Map<string, Chain>();
+  for (const layer of layers.toReversed()) for (const [name, chain] of layer) all.set(name, chain);
+  return Object.assign(all, { layers });
+}
+const nat = (chains: ReadonlyMap<string, Chain>): Table => ({ name: 'nat', chains });
+const of = (table: Table): Ruleset => ({ family: 4, tables: new Map([['nat', table]]) });
+
+function refused(ruleset: Ruleset, before?: Ruleset): boolean {
+  try {
+    verifyRuleset(ruleset, before);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+test('a changed ruleset is refused after a look at the change exactly where it is after a look at all of it', () => {
+  let changes = 0;
+  fc.assert(
+    fc.property(
+      fc.array(rules, { minLength: 8, maxLength: 8 }),
+      fc.dictionary(fc.constantFrom(...every), rules),
+      (lists, changed) => {
+        const base = new Map(every.map((name, i) => [name, chainNamed(name, lists[i]!)]));
+        const before = of(nat(layered([new Map(), base])));
+        if (refused(before)) return;
+        const overlay = new Map(Object.entries(changed).map(([name, list]) => [name, chainNamed(name, list)]));
+        const after = nat(layered([overlay, base]));
+        changes++;
+        expect(refused(of(after), before)).toBe(refused(of(nat(new Map([...base, ...overlay])))));
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+  expect(changes).toBeGreaterThan(100);
+});
+
+test('layers that two tables share are not looked into', () => {
+  const base = new Map(names.map((name) => [name, chainNamed(name, [])]));
+  let looked = 0;
+  base.keys = () => {
+    looked++;
+    return new Map<string, Chain>().keys();
+  };
+  const extra = chainNamed('G', []);
+  const before = nat(layered([new Map([['B', chainNamed('B', [])]]), base]));
+  const after = nat(
+    layered([
+      new Map([
+        ['A', chainNamed('A', [])],
+        ['G', extra],
+      ]),
+      base,
+    ]),
+  );
+  expect(changedChains(before, after)?.toSorted()).toEqual(['A', 'B', 'G']);
+  expect(looked).toBe(0);
+  expect(changedChains(before, before)).toEqual([]);
+  expect(changedChains(before, nat(new Map(base)))).toBeUndefined();
+});
