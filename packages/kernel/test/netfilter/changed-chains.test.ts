@@ -82,3 +82,11 @@ test('layers that two tables share are not looked into', () => {
   expect(changedChains(before, before)).toEqual([]);
   expect(changedChains(before, nat(new Map(base)))).toBeUndefined();
 });
+
+test('a hundred thousand chains in a row are refused, not walked to the end of the stack', () => {
+  const row = new Map<string, Chain>();
+  const jump = (chain: string): Rule[] => [{ matches: [], target: { kind: 'jump', chain } }];
+  row.set('PREROUTING', chainNamed('PREROUTING', jump('C0')));
+  for (let i = 0; i < 100_000; i++) row.set(`C${i}`, chainNamed(`C${i}`, i === 99_999 ? [] : jump(`C${i + 1}`)));
+  expect(() => verifyRuleset(of(nat(row)))).toThrow(/nested more than 16 deep/);
+});

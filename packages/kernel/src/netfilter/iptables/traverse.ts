@@ -4,8 +4,8 @@ import { CtInfo } from '../conntrack.ts';
 import { IndexCursor } from './chain-index.ts';
 import { Action, type CompiledRule, type LinkedChain, ruleText } from './compile.ts';
 import type { HookContext } from './context.ts';
+import { MAX_CHAIN_DEPTH } from './nesting.ts';
 import type { RejectWith, Target } from './rule.ts';
-import { MAX_CHAIN_DEPTH } from './verify.ts';
 
 /** What the walk of a chain came to. */
 export const Outcome = {

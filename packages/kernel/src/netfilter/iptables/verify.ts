@@ -1,6 +1,7 @@
 import { changedChains } from './changed-chains.ts';
 import { IptablesError } from './error.ts';
 import { builtinChains, MAX_CHAIN_NAME } from './names.ts';
+import { Nesting, Reach } from './nesting.ts';
 import type { Chain, Rule, Ruleset, Table, TableName } from './rule.ts';
 
 /** Why the kernel would refuse a table, and at which rule. */
@@ -13,9 +14,6 @@ export interface TableFault {
   readonly candidates?: Iterable<string>;
 }
 
-/** Chains that may be open at once (NFT_JUMP_STACK_SIZE). */
-export const MAX_CHAIN_DEPTH = 16;
-
 const onlyInTable: Readonly<Record<string, TableName>> = {
   DNAT: 'nat',
   SNAT: 'nat',
@@ -23,12 +21,6 @@ const onlyInTable: Readonly<Record<string, TableName>> = {
   REDIRECT: 'nat',
   REJECT: 'filter',
   CT: 'raw',
-};
-const onlyInHooks: Readonly<Record<string, readonly string[]>> = {
-  DNAT: ['PREROUTING', 'OUTPUT'],
-  REDIRECT: ['PREROUTING', 'OUTPUT'],
-  SNAT: ['POSTROUTING', 'INPUT'],
-  MASQUERADE: ['POSTROUTING'],
 };
 const noInHooks = ['OUTPUT', 'POSTROUTING'];
 const noOutHooks = ['PREROUTING', 'INPUT'];
@@ -46,8 +38,10 @@ export function checkTable(table: Table, before?: Table): TableFault[] {
     return [];
   }
   const faults: TableFault[] = [];
-  for (const chain of table.chains.values()) checkChain(chain, table, faults);
-  if (faults.length === 0) new Nesting(table, faults).run();
+  // Layered chains are slow to look up, and each is looked up many times here.
+  const flat: Table = { name: table.name, chains: new Map(table.chains) };
+  for (const chain of flat.chains.values()) checkChain(chain, flat, faults);
+  if (faults.length === 0 && !new Reach(flat).isSound()) new Nesting(flat, faults).run();
   if (faults.length === 0) verified.set(table, true);
   return faults;
 }
@@ -125,73 +119,6 @@ function checkRule(rule: Rule, table: Table, chain: string): RuleFault | undefin
   return undefined;
 }
 
-/** Walks jumps from each built-in chain, once per chain and hook. What no hook leads to is not looked at: nor does the kernel. */
-class Nesting {
-  readonly #table: Table;
-  readonly #faults: TableFault[];
-  /** Deepest level at which a chain was already walked. */
-  #level = new Map<string, number>();
-  readonly #open = new Set<string>();
-  readonly #jumps = new Map<string, readonly number[]>();
-
-  constructor(table: Table, faults: TableFault[]) {
-    this.#table = table;
-    this.#faults = faults;
-  }
-
-  run(): void {
-    const builtins = builtinChains[this.#table.name];
-    for (const hook of builtins) {
-      this.#level = new Map();
-      if (this.#table.chains.has(hook)) this.#visit(hook, hook, 1);
-      if (this.#faults.length > 0) return;
-    }
-  }
-
-  #visit(name: string, hook: string, level: number): void {
-    if ((this.#level.get(name) ?? 0) >= level) return;
-    this.#level.set(name, level);
-    this.#open.add(name);
-    const rules = this.#table.chains.get(name)!.rules;
-    let jumps = this.#jumps.get(name);
-    if (jumps === undefined) {
-      jumps = rules.flatMap((rule, index) => (needsVisit(rule) ? [index] : []));
-      this.#jumps.set(name, jumps);
-    }
-    for (const index of jumps) {
-      const target = rules[index]!.target!;
-      if (target.kind !== 'jump' && target.kind !== 'goto') {
-        const allowed = onlyInHooks[target.kind];
-        if (allowed !== undefined && !allowed.includes(hook)) {
-          this.#fault(
-            name,
-            index,
-            `target ${target.kind} is not valid in hook ${hook} (only ${allowed.join(', ')})`,
-            target.kind,
-          );
-        }
-        continue;
-      }
-      if (this.#open.has(target.chain)) {
-        this.#fault(name, index, `Too many links: the jump to "${target.chain}" makes a loop`, target.chain);
-      } else if (level >= MAX_CHAIN_DEPTH) {
-        this.#fault(name, index, `Too many links: chains are nested more than ${MAX_CHAIN_DEPTH} deep`, target.chain);
-      } else this.#visit(target.chain, hook, level + 1);
-      if (this.#faults.length > 0) break;
-    }
-    this.#open.delete(name);
-  }
-
-  #fault(chain: string, index: number, message: string, token: string): void {
-    this.#faults.push({ chain, index, message, token });
-  }
-}
-
-function needsVisit(rule: Rule): boolean {
-  const kind = rule.target?.kind;
-  return kind === 'jump' || kind === 'goto' || (kind !== undefined && Object.hasOwn(onlyInHooks, kind));
-}
-
 /**
  * Can the chains that changed do no harm? They must be sound themselves, be nested no deeper than what they take the place
  * of, and lead to no other kind of target. False says only that the whole table has to be looked at.
@@ -212,68 +139,4 @@ function isSmallChange(before: Table, after: Table): boolean {
     if (replaced !== undefined && !now.within(chain, replaced, old)) return false;
   }
   return true;
-}
-
-/** How deep the chains below a chain are nested, and what hooks their targets need. */
-class Reach {
-  readonly #table: Table;
-  readonly #depths = new Map<string, number>();
-  readonly #kinds = new Map<string, ReadonlySet<string>>();
-
-  constructor(table: Table) {
-    this.#table = table;
-  }
-
-  /** Does a chain lead no deeper than the one it replaces, and to no kind of target that this one did not lead to? */
-  within(chain: Chain, replaced: Chain, before: Reach): boolean {
-    const had = new Set(jumpsOf(replaced));
-    let depth = 0;
-    const kinds = new Set(kindsOf(chain));
-    for (const target of jumpsOf(chain)) {
-      if (had.has(target)) continue;
-      depth = Math.max(depth, this.#depth(target));
-      for (const kind of this.#kinds.get(target)!) kinds.add(kind);
-    }
-    // Any one of the old targets that goes as deep will do.
-    const covered = new Set(kindsOf(replaced));
-    let reached = 0;
-    const enough = (): boolean => reached >= depth && [...kinds].every((kind) => covered.has(kind));
-    for (const target of had) {
-      if (enough()) return true;
-      reached = Math.max(reached, before.#depth(target));
-      for (const kind of before.#kinds.get(target)!) covered.add(kind);
-    }
-    return enough();
-  }
-
-  /** Levels from a chain down; one that is more than the kernel allows where there is a loop. */
-  #depth(name: string): number {
-    const known = this.#depths.get(name);
-    if (known !== undefined) return known;
-    // Met again before it is known, it leads back to itself.
-    this.#depths.set(name, MAX_CHAIN_DEPTH + 1);
-    const chain = this.#table.chains.get(name);
-    const kinds = new Set(chain === undefined ? [] : kindsOf(chain));
-    this.#kinds.set(name, kinds);
-    let below = 0;
-    for (const target of chain === undefined ? [] : jumpsOf(chain)) {
-      below = Math.max(below, this.#depth(target));
-      for (const kind of this.#kinds.get(target)!) kinds.add(kind);
-    }
-    this.#depths.set(name, below + 1);
-    return below + 1;
-  }
-}
-
-function jumpsOf(chain: Chain): string[] {
-  return chain.rules.flatMap(({ target }) =>
-    target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [],
-  );
-}
-
-/** Kinds of its targets that only some hooks allow. */
-function kindsOf(chain: Chain): string[] {
-  return chain.rules.flatMap(({ target }) =>
-    target !== undefined && Object.hasOwn(onlyInHooks, target.kind) ? [target.kind] : [],
-  );
 }
