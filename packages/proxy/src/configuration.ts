@@ -86,7 +86,7 @@ export function proxyConfigOf(
     masqueradeAll: read.boolean(section, 'masqueradeAll') ?? false,
     masqueradeBit: bit,
     localhostNodePorts:
-      mode !== 'nftables' && family === 4 && loopbackToo && (read.boolean('iptables', 'localhostNodePorts') ?? true),
+      mode === 'iptables' && family === 4 && loopbackToo && (read.boolean('iptables', 'localhostNodePorts') ?? true),
     nodePortAddresses,
     conntrackTCPLiberal: read.boolean('conntrack', 'tcpBeLiberal') ?? false,
     detectLocal: detectorOf(read, node, family, podNetworks),
@@ -171,6 +171,40 @@ function parseBlock(text: string): Prefix {
   const prefix = tryParsePrefix(text);
   if (prefix === undefined) throw new ProxyConfigError(['clusterCIDR'], `${JSON.stringify(text)} is not a CIDR`);
   return prefix;
+}
+
+/** The section `ipvs` of a KubeProxyConfiguration. */
+export interface IpvsConfig {
+  readonly scheduler: string;
+  /** The node answers ARP for an address only on the device that has it; load balancers in layer 2 need that. */
+  readonly strictARP: boolean;
+  /** Virtual servers within these are not kube-proxy's, and it leaves them alone. */
+  readonly excludeCIDRs: readonly Prefix[];
+}
+
+/** @throws ProxyConfigError for what kube-proxy would refuse */
+export function ipvsConfigOf(configuration: AnyObject | undefined): IpvsConfig {
+  const read = new Reader(configuration ?? {});
+  return {
+    scheduler: read.text('ipvs', 'scheduler') ?? 'rr',
+    strictARP: read.boolean('ipvs', 'strictARP') ?? false,
+    excludeCIDRs: read.texts('ipvs', 'excludeCIDRs').map((text) => {
+      const prefix = tryParsePrefix(text);
+      if (prefix !== undefined) return prefix;
+      throw new ProxyConfigError(['ipvs', 'excludeCIDRs'], `${JSON.stringify(text)} is not a CIDR`);
+    }),
+  };
+}
+
+/** What kube-proxy in IPVS mode sets in its node. */
+export function ipvsSysctls({ strictARP }: Pick<IpvsConfig, 'strictARP'>): Record<string, number> {
+  return {
+    'net.ipv4.vs.conntrack': 1,
+    'net.ipv4.vs.expire_nodest_conn': 1,
+    'net.ipv4.vs.expire_quiescent_template': 1,
+    'net.ipv4.ip_forward': 1,
+    ...(strictARP && { 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_announce': 2 }),
+  };
 }
 
 /** What kube-proxy sets in its node: without it the kernel drops what goes from 127.0.0.1 to another machine. */

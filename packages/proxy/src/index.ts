@@ -10,6 +10,8 @@ export * from './iptables/merge.ts';
 export * from './iptables/names.ts';
 export * from './iptables/port-rules.ts';
 export * from './iptables/restore-text.ts';
+export * from './ipvs/plan.ts';
+export * from './ipvs/sets.ts';
 export * from './nftables/elements.ts';
 export * from './nftables/form.ts';
 export * from './nftables/generator.ts';

@@ -1,7 +1,14 @@
 import type { AnyObject, Node } from '@netsim/manifest';
 import { formatIp, formatPrefix, parsePrefix } from '@netsim/wire';
 import { expect, test } from 'vitest';
-import { kindProxyMode, ProxyConfigError, proxyConfigOf, proxySysctls } from '../src/index.ts';
+import {
+  ipvsConfigOf,
+  ipvsSysctls,
+  kindProxyMode,
+  ProxyConfigError,
+  proxyConfigOf,
+  proxySysctls,
+} from '../src/index.ts';
 
 const node: Node = {
   apiVersion: 'v1',
@@ -95,6 +102,16 @@ test('primary addresses can be asked for in every mode', () => {
 test('a mode that the caller does not have is refused, not taken for another', () => {
   expect(() => proxyConfigOf(configuration({ mode: 'ipvs' }), node, 4)).toThrow('"ipvs" is not modelled; iptables is');
   expect(proxyConfigOf(configuration({ mode: 'ipvs' }), node, 4, [], everyMode).mode).toBe('ipvs');
+});
+
+test('the options of IPVS mode are read', () => {
+  const ipvs = { scheduler: 'lc', strictARP: true, excludeCIDRs: ['10.9.0.0/16'] };
+  const options = ipvsConfigOf(configuration({ mode: 'ipvs', ipvs }));
+  expect(options).toEqual({ scheduler: 'lc', strictARP: true, excludeCIDRs: [parsePrefix('10.9.0.0/16')] });
+  expect(ipvsConfigOf(undefined)).toEqual({ scheduler: 'rr', strictARP: false, excludeCIDRs: [] });
+  expect(ipvsSysctls(options)).toMatchObject({ 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.vs.conntrack': 1 });
+  expect(ipvsSysctls({ strictARP: false })).not.toHaveProperty('net.ipv4.conf.all.arp_ignore');
+  expect(() => ipvsConfigOf(configuration({ ipvs: { excludeCIDRs: ['all'] } }))).toThrow('ipvs.excludeCIDRs');
 });
 
 test("kind's kubeProxyMode stands in where kube-proxy's own configuration has none", () => {
