@@ -26,8 +26,12 @@ import { LoadBalancers } from './loadbalancer/load-balancers.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { KubernetesService } from './services/kubernetes-service.ts';
 import { Services } from './services/services.ts';
+import { CronJobs } from './workloads/cron-job.ts';
+import { DaemonSets } from './workloads/daemon-set.ts';
 import { Deployments } from './workloads/deployment.ts';
+import { Jobs } from './workloads/job.ts';
 import { ReplicaSets } from './workloads/replica-set.ts';
+import { StatefulSets } from './workloads/stateful-set.ts';
 
 export interface ControlPlaneInput extends Partial<ControlOptions> {
   readonly store: ObjectStore;
@@ -107,6 +111,10 @@ export class ControlPlane {
       new ReplicaSets(context, terminate, 'ReplicaSet'),
       new ReplicaSets(context, terminate, 'ReplicationController'),
       new Deployments(context),
+      new CronJobs(context),
+      new Jobs(context, terminate),
+      new StatefulSets(context, terminate),
+      new DaemonSets(context, terminate),
       new Scheduler(context),
     ];
     this.#kubelet = new Kubelet(context);
@@ -174,6 +182,16 @@ export class ControlPlane {
     this.#moment = this.#clock();
     const found = this.#pod(pod);
     if (found !== undefined) this.#kubelet.terminate(found, graceSeconds);
+  }
+
+  /**
+   * Ends the program of a pod, well or not: with restartPolicy Never the pod is Succeeded or Failed, with Always its
+   * containers start again, with OnFailure only those that failed. Call {@link settle} then.
+   */
+  completePod(pod: PodReference, succeeded = true): void {
+    this.#moment = this.#clock();
+    const found = this.#pod(pod);
+    if (found !== undefined) this.#kubelet.complete(found, succeeded);
   }
 
   /**

@@ -81,6 +81,17 @@ const allocated: Readonly<Record<string, readonly string[]>> = {
   Service: ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'healthCheckNodePort'],
 };
 
+/** Kinds whose status only their controllers write; what a manifest says there, or its defaults, does not count. */
+const reported = new Set([
+  'CronJob',
+  'DaemonSet',
+  'Deployment',
+  'Job',
+  'ReplicaSet',
+  'ReplicationController',
+  'StatefulSet',
+]);
+
 function carryOver(old: AnyObject | KubeObject, object: AnyObject | KubeObject): KubeObject {
   const before = old as AnyObject;
   const after: AnyObject = { ...(object as AnyObject) };
@@ -96,7 +107,8 @@ function carryOver(old: AnyObject | KubeObject, object: AnyObject | KubeObject):
   if (before.metadata.ownerReferences !== undefined && after.metadata.ownerReferences === undefined) {
     after.metadata = { ...after.metadata, ownerReferences: before.metadata.ownerReferences };
   }
-  after.status = after.status === undefined || isPending(after) ? before.status : after.status;
+  const unsaid = after.status === undefined || isPending(after) || reported.has(after.kind);
+  if (unsaid) after.status = before.status;
   if (after.status === undefined) delete after.status;
   if (isRecord(before.spec) && isRecord(after.spec)) {
     const spec: Record<string, unknown> = { ...after.spec };

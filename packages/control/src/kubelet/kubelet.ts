@@ -6,6 +6,7 @@ import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { timestamp } from '../core/timestamp.ts';
+import { endedStatus, restartedStatus } from './ended-status.ts';
 import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs, withCondition } from './pod-status.ts';
 import { StartedStatus, whyNotReady } from './started-status.ts';
@@ -116,6 +117,18 @@ export class Kubelet extends Controller {
     if (next.containerStatuses !== undefined) {
       next = { ...next, containerStatuses: next.containerStatuses.map((each) => ({ ...each, ready })) };
     }
+    store.put({ ...pod, status: next } as Pod);
+  }
+
+  /** Lets the containers of a running pod end, and does what its restartPolicy says then. */
+  complete(pod: Pod, succeeded: boolean): void {
+    const { store, machines } = this.context;
+    const { status } = pod;
+    if (status?.phase !== 'Running' || !machines.kubeletRuns(pod.spec.nodeName ?? '')) return;
+    const time = this.context.time();
+    const { restartPolicy = 'Always' } = pod.spec;
+    const again = restartPolicy === 'Always' || (restartPolicy === 'OnFailure' && !succeeded);
+    const next = again ? restartedStatus(status, succeeded, time) : endedStatus(status, succeeded, time);
     store.put({ ...pod, status: next } as Pod);
   }
 

@@ -1,4 +1,4 @@
-import type { Node, Pod } from '@netsim/manifest';
+import type { Node, Pod, PodSpec } from '@netsim/manifest';
 import { matchesLabels } from '../core/selector.ts';
 import { type Taint, tolerationFor } from '../core/taints.ts';
 import type { HostPorts } from './host-ports.ts';
@@ -29,6 +29,15 @@ export function refusalOf(pod: Pod, node: Node, hostPorts: HostPorts): Refusal |
   return undefined;
 }
 
+/** Whether a daemon's pod with this specification may run on the node: its name, labels and taints, not its free ports. */
+export function canRunDaemon(spec: PodSpec, node: Node): boolean {
+  const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: '' }, spec };
+  if (spec.nodeName && spec.nodeName !== node.metadata.name) return false;
+  if (!toleratesTaints(pod, node)) return false;
+  if (spec.nodeSelector !== undefined && !matchesLabels(spec.nodeSelector, node.metadata.labels)) return false;
+  return matchesRequiredAffinity(pod, node);
+}
+
 const unschedulableTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 /** Whether a pod tolerates all taints of a node that keep pods away (NoSchedule and NoExecute). */
@@ -47,7 +56,8 @@ interface Requirement {
   operator: string;
   values?: string[];
 }
-interface WithAffinity {
+/** The part of a pod's specification that only scheduling reads. */
+export interface WithAffinity {
   affinity?: {
     nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeSelectorTerm[] } };
   };

@@ -1,4 +1,4 @@
-import type { KubeObject, Pod, PodTemplate } from '@netsim/manifest';
+import type { KubeObject, Pod, PodSpec, PodTemplate } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { hash32, safeEncode } from '../core/names.ts';
 import { templateOrigin } from '../core/origin.ts';
@@ -22,17 +22,32 @@ export function templateHash(template: PodTemplate, collisions: number): string 
   return safeEncode(hash32(canonical(template), collisions) >>> 0);
 }
 
+/** What a pod has beyond its template. */
+export interface PodDetails {
+  /** Instead of the owner's name and five letters. */
+  readonly name?: string;
+  /** Instead of the owner's name and a dash, to put the five letters after. */
+  readonly generateName?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Instead of the template's. */
+  readonly spec?: PodSpec;
+}
+
 /** A pod from a template, as controller_utils.go makes it: named after its owner. */
-export function podFromTemplate(context: Context, owner: KubeObject, template: PodTemplate): Pod {
+export function podFromTemplate(
+  context: Context,
+  owner: KubeObject,
+  template: PodTemplate,
+  details: PodDetails = {},
+): Pod {
   const { names, store, time } = context;
   const { namespace = 'default' } = owner.metadata;
-  const generateName = `${owner.metadata.name}-`;
-  const name = names.generate(
-    `Pod ${namespace}`,
-    generateName,
-    (each) => store.get('Pod', namespace, each) !== undefined,
-  );
-  const { labels, annotations } = template.metadata ?? {};
+  const { generateName = `${owner.metadata.name}-` } = details;
+  const taken = (each: string) => store.get('Pod', namespace, each) !== undefined;
+  const name = details.name ?? names.generate(`Pod ${namespace}`, generateName, taken);
+  const labels = merged(template.metadata?.labels, details.labels);
+  const annotations = merged(template.metadata?.annotations, details.annotations);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -46,10 +61,17 @@ export function podFromTemplate(context: Context, owner: KubeObject, template: P
       ...(annotations === undefined ? {} : { annotations }),
       ownerReferences: [controllerReference(owner)],
     },
-    spec: withDefaultTolerations(template.spec),
+    spec: withDefaultTolerations(details.spec ?? template.spec),
     status: { phase: 'Pending' },
     ...templateOrigin(owner),
   };
+}
+
+type Words = Readonly<Record<string, string>>;
+
+/** Pods of one template share its labels where nothing is added. */
+function merged(own: Record<string, string> | undefined, more: Words | undefined): Record<string, string> | undefined {
+  return more === undefined ? own : { ...own, ...more };
 }
 
 function canonical(template: PodTemplate): string {

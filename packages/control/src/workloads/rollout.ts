@@ -43,7 +43,8 @@ function fenceposts(deployment: Deployment): { surge: number; unavailable: numbe
   return surge === 0 && unavailable === 0 ? { surge, unavailable: 1 } : { surge, unavailable };
 }
 
-function scaled(value: number | string, total: number, round: (value: number) => number): number {
+/** A number, or a percentage of a total. */
+export function scaled(value: number | string, total: number, round: (value: number) => number): number {
   if (typeof value === 'number') return value;
   const percent = /^([0-9]+)%$/.exec(value);
   return percent === null ? 0 : round((Number(percent[1]) * total) / 100);
