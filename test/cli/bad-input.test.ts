@@ -195,7 +195,7 @@ const refused: readonly Row[] = [
   {
     what: 'a port out of range',
     make: () => put('port.yaml', service('{ ports: [{ port: 70000 }] }')),
-    says: /^error: port\.yaml:4:18: service "default\/web": spec\.ports\[0\]\.port: Invalid value: 70000: must be between 1 and 65535/m,
+    says: /^error: port\.yaml:4:19: service "default\/web": spec\.ports\[0\]\.port: Invalid value: 70000: must be between 1 and 65535/m,
   },
   {
     what: 'two pods with one IP',
@@ -265,7 +265,7 @@ describe('what is wrong with a file that others can use', () => {
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(
-      'error: some/b.yaml:3:13: pod "default": unknown field "metadata.nmae" (did you mean "name"?)',
+      'error: some/b.yaml:3:13: pod without a name: unknown field "metadata.nmae" (did you mean "name"?)',
     );
     expect(stderr).toContain('error: none.yaml: no such file or directory');
   });

@@ -22,11 +22,18 @@ export class CliError extends Error {
   override readonly name = 'CliError';
 }
 
+/** Text without the control characters that a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}/gu, '\ufffd');
+}
+
 /** What a command works with. */
 export class CommandContext {
   readonly io: CliIo;
   readonly options: GlobalOptions;
   readonly color: boolean;
+  /** The input has errors, though the command could still answer: exit status 2. */
+  badInput = false;
 
   constructor(io: CliIo, options: GlobalOptions) {
     this.io = io;
@@ -46,6 +53,11 @@ export class CommandContext {
     if (text !== '') this.io.stderr.write(text);
   }
 
+  /** A message that may repeat what the user or a manifest wrote: it must not move the cursor or change colours. */
+  say(text: string): void {
+    this.err(printable(text));
+  }
+
   logger(): Promise<Logger> {
     return createLogger(this.options.logLevel, this.io.stderr);
   }
@@ -58,8 +70,25 @@ export class CommandContext {
     return found;
   }
 
-  /** Builds the cluster of the `-f` and `-k` flags; the demo cluster where none is given, which stderr then says. */
-  async loadCluster({ quiet = false }: { quiet?: boolean } = {}): Promise<Cluster> {
+  /**
+   * Builds the cluster of the `-f` and `-k` flags; the demo cluster where none is given, which stderr then says. Findings are
+   * told on stderr, those of the control loops too (an address given twice, ...). What cannot be is refused: only with
+   * `look` it may still be looked at, as `badInput` then says.
+   */
+  async loadCluster({ look = false }: { look?: boolean } = {}): Promise<Cluster> {
+    const cluster = await this.buildCluster();
+    const { findings } = cluster;
+    if (findings.some(({ severity }) => severity === 'error')) {
+      const { ManifestError } = await import('@netsim/manifest');
+      if (!look) throw new ManifestError(findings);
+      this.badInput = true;
+    }
+    if (findings.length > 0) this.err(await this.findingsText(findings));
+    return cluster;
+  }
+
+  /** The cluster, and nothing said of its findings. */
+  async buildCluster({ quiet = false }: { quiet?: boolean } = {}): Promise<Cluster> {
     const { filename = [], recursive = false, kustomize, namespace, seed } = this.options;
     const common = { ...(namespace === undefined ? {} : { namespace }), ...(seed === undefined ? {} : { seed }) };
     const started = performance.now();
@@ -82,11 +111,6 @@ export class CommandContext {
     const log = await this.logger();
     log.debug({ milliseconds: Math.round(performance.now() - started), files: filename }, 'cluster loaded');
     return cluster;
-  }
-
-  /** Warnings on the manifests, on stderr; errors have been thrown before. */
-  async warn(cluster: Cluster): Promise<void> {
-    if (cluster.findings.length > 0) this.err(await this.findingsText(cluster.findings));
   }
 
   /** Findings as text; on a terminal with the line in question and a caret. */

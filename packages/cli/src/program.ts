@@ -2,7 +2,7 @@ import type { ManifestError } from '@netsim/manifest';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { colorChoices } from './color.ts';
 import type { TraceOptions } from './commands/trace.ts';
-import { CliError, CommandContext, type GlobalOptions } from './context.ts';
+import { CliError, CommandContext, type GlobalOptions, printable } from './context.ts';
 import type { CliIo } from './io.ts';
 import { logLevels } from './log.ts';
 import { packageVersion } from './version.ts';
@@ -31,7 +31,7 @@ async function reportError(error: unknown, context: CommandContext): Promise<num
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof Error)) throw error;
   if (error.name === 'ManifestError') context.err(await context.findingsText((error as ManifestError).findings));
-  else if (error instanceof CliError || error.name === 'UsageError') context.err(`error: ${error.message}\n`);
+  else if (error instanceof CliError || error.name === 'UsageError') context.say(`error: ${error.message}\n`);
   // What nobody foresaw must not look like the answer "no", which is 1.
   else context.err(`internal error, please report it: ${error.stack ?? error.message}\n`);
   return 2;
@@ -78,7 +78,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
-      writeErr: (text) => void io.stderr.write(text),
+      writeErr: (text) => void io.stderr.write(printable(text)),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
@@ -109,6 +109,14 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .option('--endpoint <pod>', 'of the random choices take those that lead to this pod')
     .option('--count <n>', 'send this many and show how they spread', count)
     .option('--pcap <file>', 'write the frames as pcapng, - for stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'netsim trace pod-a svc/kubia',
+        'netsim -f k8s/ trace deploy/web svc/api:http --all-paths',
+        'netsim trace external 10.244.1.2:8080 --detail full',
+      ),
+    )
     .action(async (source: string, destination: string, options: TraceOptions, command: Command) => {
       const { trace } = await import('./commands/trace.ts');
       await act(command, (context) => trace(context, source, destination, options));
@@ -121,6 +129,10 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .argument('<target>', 'pod, node/NAME or host/NAME')
     .argument('<command...>', 'curl, ping, nc, ip, ss, ...; on nodes also iptables-save, conntrack, bridge')
     .option('-c, --container <name>', 'container of the pod')
+    .addHelpText(
+      'after',
+      examples('netsim exec pod-a -- curl -s http://kubia', 'netsim exec node/w1-k8s -- iptables-save -t nat'),
+    )
     .action(async (target: string, words: string[], options: object, command: Command) => {
       const { exec } = await import('./commands/exec.ts');
       await act(command, (context) => exec(context, target, words, options));
@@ -136,6 +148,13 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .option('--show-labels', 'a last column with the labels')
     .option('-L, --label-columns <keys>', 'a column for each of these labels', collect)
     .option('--no-headers', 'no header line')
+    .addHelpText(
+      'after',
+      examples(
+        'netsim get pods -o wide',
+        'netsim -f k8s/ get endpointslices -l kubernetes.io/service-name=api -o yaml',
+      ),
+    )
     .action(async (kind: string, names: string[], options: object, command: Command) => {
       const { get } = await import('./commands/get.ts');
       await act(command, (context) => get(context, kind, names, options));
@@ -148,6 +167,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .argument('[names...]', 'only these')
     .option('-l, --selector <selector>', 'only objects with these labels')
     .option('-A, --all-namespaces', 'of every namespace')
+    .addHelpText('after', examples('netsim describe svc kubia'))
     .action(async (kind: string, names: string[], options: object, command: Command) => {
       const { describe } = await import('./commands/describe.ts');
       await act(command, (context) => describe(context, kind, names, options));
@@ -156,16 +176,21 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
   program
     .command('lint')
     .description('findings on the manifests, without a packet; exit status 1 where there are any')
+    .addHelpText('after', examples('netsim -f k8s/ lint'))
     .action(async (_options: object, command: Command) => {
       const { lint } = await import('./commands/lint.ts');
       await act(command, lint);
     });
 
-  const lab = program.command('lab').description('the same cluster in the real kernel (Linux, root)');
+  const lab = program
+    .command('lab')
+    .description('the same cluster in the real kernel (Linux, root)')
+    .addHelpText('after', examples('sudo netsim lab verify --probes 1000 --seed 7'));
   const labCommand = (name: string, description: string) =>
     lab
       .command(name)
       .description(description)
+      .addHelpText('after', examples(`sudo netsim lab ${name}`))
       .action(async (options: object, command: Command) => {
         const { runLab } = await import('./commands/lab.ts');
         await act(command, (context) => runLab(context, name, options));
@@ -180,6 +205,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
   program
     .command('demo')
     .description('print the manifests of the built-in demo cluster')
+    .addHelpText('after', examples('netsim demo > kubia.yaml'))
     .action(async (_options: object, command: Command) => {
       const { demo } = await import('./commands/demo.ts');
       await act(command, demo);
@@ -189,6 +215,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .command('explain')
     .description('what a disposition, drop reason or finding means, and how to mend it')
     .argument('[code]', 'NO_ENDPOINTS, NEIGH_FAILED, selector-matches-nothing, ...; none for the list')
+    .addHelpText('after', examples('netsim explain NO_ENDPOINTS'))
     .action(async (code: string | undefined, _options: object, command: Command) => {
       const { explain } = await import('./commands/explain.ts');
       await act(command, (context) => explain(context, code));
@@ -198,6 +225,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .command('completion')
     .description('print a completion script')
     .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText('after', examples('source <(netsim completion bash)'))
     .action(async (shell: string, _options: object, command: Command) => {
       const { completion } = await import('./commands/completion.ts');
       await act(command, (context) => completion(context, shell));
@@ -206,13 +234,27 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
   program
     .command('version')
     .description('print the version')
+    .addHelpText('after', examples('netsim version -o json'))
     .action(async (_options: object, command: Command) => {
       const { version } = await import('./commands/version.ts');
       await act(command, version);
     });
 
-  for (const command of allCommands(program)) command.copyInheritedSettings(program);
+  for (const command of allCommands(program)) {
+    command.copyInheritedSettings(program);
+    command.showHelpAfterError(`see ${fullName(command)} --help`);
+  }
+  program.showHelpAfterError('see netsim --help');
   return { program, status: () => exitStatus };
+}
+
+/** Command lines at the end of a help text. */
+function examples(...lines: readonly string[]): string {
+  return `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 function allCommands(command: Command): Command[] {

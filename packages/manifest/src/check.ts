@@ -22,6 +22,9 @@ export interface CheckResult {
   readonly findings: readonly Finding[];
 }
 
+/** Mistakes of one kind in one object that are told one by one. */
+const MOST_TOLD = 100;
+
 /** Converts, checks and completes one object; says everything that is wrong with it. The input is not changed. */
 export function checkObject(input: KubeObject, options: CheckOptions = {}): CheckResult {
   const findings: Finding[] = [];
@@ -41,8 +44,15 @@ export function checkObject(input: KubeObject, options: CheckOptions = {}): Chec
   }
   const object = conversion?.object ?? input;
   const admission = admit(object, options);
-  for (const issue of admission.issues) findings.push(fromIssue(admission.object, object, issue));
-  for (const cause of told(object, admission)) findings.push(fromCause(admission.object, cause));
+  const issues = admission.issues.slice(0, MOST_TOLD);
+  const causes = told(object, { ...admission, issues }).slice(0, MOST_TOLD);
+  for (const issue of issues) findings.push(fromIssue(admission.object, object, issue));
+  for (const cause of causes) findings.push(fromCause(admission.object, object, cause));
+  const rest = admission.issues.length - issues.length;
+  if (rest > 0) {
+    const message = `and ${rest} more fields that are unknown or of a wrong type`;
+    findings.push(finding(admission.object, { severity: 'error', code: 'too-many-mistakes', message }, []));
+  }
   return { object: admission.object, accepted: admission.code === 201, findings };
 }
 
@@ -107,13 +117,21 @@ const CAUSE_CODES: Readonly<Record<Cause['type'], string>> = {
   'too-many': 'too-many',
 };
 
-function fromCause(object: KubeObject, { type, field, path, message, suggestion }: Cause): Finding {
+function fromCause(stored: KubeObject, written: KubeObject, cause: Cause): Finding {
+  const { type, field, message, suggestion } = cause;
   const text = `${field}: ${message}`;
   return finding(
-    object,
+    stored,
     { severity: 'error', code: CAUSE_CODES[type], message: text, ...(suggestion !== undefined && { suggestion }) },
-    path,
+    writtenPath(written, cause.path),
   );
+}
+
+/** A list that the server makes of a single field is found where the field was written. */
+function writtenPath(written: KubeObject, path: Path): Path {
+  const [spec, list] = path;
+  const made = spec === 'spec' && list === 'clusterIPs' && valueAt(written, ['spec', 'clusterIPs']) === undefined;
+  return made ? ['spec', 'clusterIP'] : path;
 }
 
 /** A finding about a field of an object: names the object, and finds the place in its file. */
@@ -144,6 +162,7 @@ function objectName({ kind, metadata }: KubeObject): { kind: string; namespace?:
 }
 
 function label({ kind, namespace, name }: { kind: string; namespace?: string; name: string }): string {
+  if (name === '') return `${kind.toLowerCase()} without a name`;
   return `${kind.toLowerCase()} "${namespace === undefined ? name : `${namespace}/${name}`}"`;
 }
 

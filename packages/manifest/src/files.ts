@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { constants } from 'node:buffer';
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from './finding.ts';
 import type { ManifestSource } from './read/documents.ts';
@@ -16,10 +17,13 @@ export interface ReadFilesResult {
 }
 
 const EXTENSION = /\.(ya?ml|json)$/i;
+/** Devices whose content comes to an end; that of `/dev/zero` does not. */
+const ENDING_DEVICE = /^\/dev\/(null|stdin|tty|fd\/\d+|pts\/\d+)$/;
 
 /**
  * Reads files and directories (their `.yaml`, `.yml` and `.json` files, sorted by name). What cannot be read is a finding:
- * missing, empty or binary files, directories without manifests.
+ * missing, empty or binary files, directories without manifests. Within a directory links to files are followed, links to
+ * directories are not, as with kubectl: so no link leads round in a circle.
  */
 export function readManifestFiles(paths: readonly string[], options: ReadFilesOptions = {}): ReadFilesResult {
   const result: ReadFilesResult = { sources: [], findings: [] };
@@ -32,7 +36,11 @@ export function readManifestFiles(paths: readonly string[], options: ReadFilesOp
 
 function readPath(path: string, options: ReadFilesOptions, result: ReadFilesResult): void {
   try {
-    if (!statSync(path).isDirectory()) {
+    const stat = statSync(path);
+    if (!stat.isDirectory()) {
+      if (stat.isBlockDevice() || (stat.isCharacterDevice() && !ENDING_DEVICE.test(path)))
+        throw new Error('a device, not a file');
+      if (stat.size > constants.MAX_STRING_LENGTH) throw new Error('too large to be read');
       readText(path, readFileSync(path), result);
       return;
     }
@@ -49,12 +57,9 @@ function readPath(path: string, options: ReadFilesOptions, result: ReadFilesResu
 }
 
 function readDirectory(directory: string, options: ReadFilesOptions, result: ReadFilesResult): void {
-  let entries: { name: string; directory: boolean }[];
+  let entries: Dirent[];
   try {
-    entries = readdirSync(directory).map((name) => ({
-      name,
-      directory: statSync(join(directory, name)).isDirectory(),
-    }));
+    entries = readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     result.findings.push(problem(directory, 'unreadable', explain(error)));
     return;
@@ -62,10 +67,14 @@ function readDirectory(directory: string, options: ReadFilesOptions, result: Rea
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const path = join(directory, entry.name);
-    if (entry.directory) {
+    if (entry.isDirectory()) {
       if (options.recursive === true) readDirectory(path, options, result);
-    } else if (EXTENSION.test(entry.name)) readPath(path, options, result);
+    } else if (EXTENSION.test(entry.name) && !isLinkToDirectory(entry, path)) readPath(path, options, result);
   }
+}
+
+function isLinkToDirectory(entry: Dirent, path: string): boolean {
+  return entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function readText(file: string, content: string | Uint8Array, result: ReadFilesResult): void {
@@ -92,6 +101,7 @@ function explain(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT') return 'no such file or directory';
   if (code === 'EACCES') return 'permission denied';
+  if (code === 'ENOTDIR') return 'no such file or directory';
   if (code === 'ELOOP') return 'too many levels of symbolic links';
   return error instanceof Error ? error.message : String(error);
 }

@@ -43,6 +43,9 @@ export function loadManifests(sources: readonly ManifestSource[], options: LoadO
   return { objects, refused, findings };
 }
 
+/** Characters of a wrong document that a message shows. */
+const SHOWN = 60;
+
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** A name like the server's for `generateName`, but the same on every run: five letters made from the object's number. */
@@ -114,7 +117,7 @@ function loadDocument(
     });
   };
   if (!isRecord(value)) {
-    const got = Array.isArray(value) ? 'a list' : JSON.stringify(value);
+    const got = Array.isArray(value) ? 'a list' : short(JSON.stringify(value));
     error([], 'not-an-object', `expected an object with apiVersion and kind, got ${got}`);
     return;
   }
@@ -144,6 +147,11 @@ function loadDocument(
       add(item, path);
     }
   });
+}
+
+/** The beginning of a text that is too long to be shown. */
+function short(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
 }
 
 function hasKind(value: Record<string, unknown>): boolean {

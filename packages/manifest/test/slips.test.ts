@@ -172,7 +172,7 @@ const slips: readonly Slip[] = [
     title: 'a colon without a space',
     text: 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name:kubia\n',
     says: [
-      'error: a.yaml:3:1: namespace "": metadata: expected an object, got the text "name:kubia" (is a space missing after the colon?)',
+      'error: a.yaml:3:1: namespace without a name: metadata: expected an object, got the text "name:kubia" (is a space missing after the colon?)',
     ],
   },
   {

@@ -9,6 +9,9 @@ export interface RenderFindingsOptions {
   readonly width?: number;
 }
 
+/** Characters of one finding that are shown. */
+const LONGEST = 2000;
+
 /**
  * Findings as `error: FILE:LINE:COLUMN: what (what was meant)`, one after the other, each line ended; in the order given.
  * Empty for none.
@@ -21,7 +24,7 @@ export function renderFindings(findings: readonly Finding[], options: RenderFind
   for (const finding of findings) {
     const { severity, file, line, column = 1 } = finding;
     const tone = severity === 'error' ? 'bad' : 'unsure';
-    const message = printable(formatFinding(finding));
+    const message = cut(printable(formatFinding(finding)));
     lines.push(paint(tone, `${severity}:`) + message.slice(severity.length + 1));
     const text = file === undefined || line === undefined ? undefined : linesOf(file)?.[line - 1];
     if (text === undefined) continue;
@@ -36,6 +39,11 @@ export function renderFindings(findings: readonly Finding[], options: RenderFind
     if (!texts.has(file)) texts.set(file, source?.(file)?.split(/\r?\n/));
     return texts.get(file);
   }
+}
+
+/** What is wrong may be a name of a million letters. */
+function cut(message: string): string {
+  return message.length <= LONGEST ? message : `${message.slice(0, LONGEST)}…`;
 }
 
 /** The part of a line around a column (from 1), and carets under the word that begins there. Control characters become blanks. */

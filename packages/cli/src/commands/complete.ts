@@ -224,7 +224,7 @@ async function storeOf(line: Line, io: CliIo): Promise<ObjectStore | undefined> 
       recursive: line.recursive,
       ...(line.kustomize === undefined ? {} : { kustomize: line.kustomize }),
     });
-    return (await context.loadCluster({ quiet: true })).store;
+    return (await context.buildCluster({ quiet: true })).store;
   } catch {
     return undefined;
   }

@@ -25,7 +25,7 @@ export async function describe(
       `the server doesn't have a resource type "${word}"${hint === undefined ? '' : `; did you mean "${hint}"?`}`,
     );
   });
-  const cluster = await context.loadCluster();
+  const cluster = await context.loadCluster({ look: true });
   const render = await import('@netsim/render');
   const { store, now } = cluster;
   const objects: KubeObject[] = [];
@@ -43,15 +43,16 @@ export async function describe(
       const object = store.get(wanted, namespace, name);
       if (object !== undefined) objects.push(object);
       else {
-        context.err(`${render.notFoundMessage(wanted, name)}\n`);
+        context.say(`${render.notFoundMessage(wanted, name)}\n`);
         missing++;
       }
     }
   }
   if (objects.length === 0 && missing === 0) {
     const everywhere = options.allNamespaces === true || kinds.every(({ namespaced }) => !namespaced);
-    context.err(`${render.nothingFoundMessage(everywhere ? undefined : context.namespace)}\n`);
+    context.say(`${render.nothingFoundMessage(everywhere ? undefined : context.namespace)}\n`);
   }
   context.out(objects.map((object) => render.describe(object, { store, now })).join('\n\n'));
+  if (context.badInput) return 2;
   return missing > 0 ? 1 : 0;
 }

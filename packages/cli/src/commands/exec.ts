@@ -12,7 +12,6 @@ export async function exec(
   { container }: ExecOptions,
 ): Promise<number> {
   const cluster = await context.loadCluster();
-  await context.warn(cluster);
   const { namespace } = context.options;
   const { stdout, stderr, code } = await cluster.exec(target, [...argv], {
     ...(namespace === undefined ? {} : { namespace }),

@@ -20,7 +20,7 @@ export async function get(
   const output = context.output(['text', 'wide', 'name', 'json', 'yaml']);
   const selection = readSelection(kind, names);
   const selects = selectorTest(options.selector);
-  const cluster = await context.loadCluster();
+  const cluster = await context.loadCluster({ look: true });
   const { getObjects } = await import('@netsim/render');
   const { stdout, stderr, code } = getObjects(cluster.store, {
     ...selection,
@@ -38,10 +38,10 @@ export async function get(
     .split(',')
     .find((word) => word.toLowerCase() !== 'all' && kindInfo(word) === undefined);
   if (unknown === undefined) {
-    context.err(stderr);
-    return code;
+    context.say(stderr);
+    return context.badInput ? 2 : code;
   }
   const hint = suggestKind(unknown);
-  context.err(hint === undefined ? stderr : `${stderr.trimEnd()}; did you mean "${hint}"?\n`);
+  context.say(hint === undefined ? stderr : `${stderr.trimEnd()}; did you mean "${hint}"?\n`);
   return 2;
 }

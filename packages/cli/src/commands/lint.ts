@@ -17,7 +17,7 @@ export async function lint(context: CommandContext): Promise<number> {
 
 async function findingsOf(context: CommandContext): Promise<readonly Finding[]> {
   try {
-    return (await context.loadCluster()).findings;
+    return (await context.buildCluster()).findings;
   } catch (error) {
     if (error instanceof ManifestError) return error.findings;
     throw error;

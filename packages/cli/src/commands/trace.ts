@@ -29,7 +29,6 @@ export async function trace(context: CommandContext, from: string, to: string, o
 
   const { namespace } = context.options;
   const cluster = await context.loadCluster();
-  await context.warn(cluster);
   const result = await run(context, cluster, pcap, {
     from,
     to,

@@ -6,6 +6,10 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The text is not valid YAML or JSON.',
     mend: 'The place named is where the reader gave up; the mistake is there or just before it. Mind the indentation.',
   },
+  'too-many-mistakes': {
+    meaning: 'An object has so many unknown or mistyped fields that only the first are told.',
+    mend: 'Check its apiVersion and kind, and its indentation: it is probably something else than it says.',
+  },
   'duplicate-key': {
     meaning: 'A key is given twice in one mapping; the last one counts, as for kubectl.',
     mend: 'Remove one of them.',
@@ -157,5 +161,41 @@ export const findings: Readonly<Record<string, Explanation>> = {
   'proxy-config': {
     meaning: 'The configuration of kube-proxy cannot be used as it is.',
     mend: 'Look at config.conf of the ConfigMap kube-proxy in kube-system.',
+  },
+  'unknown-address-pool': {
+    meaning: 'An advertisement of MetalLB names an IPAddressPool that does not exist.',
+    mend: 'Correct the name, or add the pool.',
+  },
+  'invalid-address-pool': {
+    meaning: 'An entry of an IPAddressPool is neither a CIDR nor a range of addresses.',
+    mend: 'Write 192.168.1.0/28 or 192.168.1.11-192.168.1.19.',
+  },
+  'address-pools-overlap': {
+    meaning: 'Two pools of MetalLB hold the same addresses; MetalLB refuses the whole configuration.',
+    mend: 'Give each address to one pool only.',
+  },
+  'address-pool-clash': {
+    meaning: 'A pool of MetalLB holds addresses that the cluster uses already: of a node, of pods or of services.',
+    mend: 'Choose free addresses of the network of the nodes.',
+  },
+  'no-bgp-peer': {
+    meaning: 'Addresses are to be announced by BGP, but no BGPPeer is given.',
+    mend: 'Add the BGPPeer, or announce with an L2Advertisement.',
+  },
+  'load-balancer-pending': {
+    meaning: 'A service of type LoadBalancer gets no external IP: nobody hands out addresses, or none is left.',
+    mend: 'Add an IPAddressPool and an L2Advertisement of MetalLB; its node ports work without.',
+  },
+  'load-balancer-silent': {
+    meaning: 'A service has an external IP, but no node answers for it on the network.',
+    mend: 'Add an L2Advertisement for the pool; with externalTrafficPolicy Local a node needs a ready pod of the service.',
+  },
+  corefile: {
+    meaning: 'The Corefile of the ConfigMap coredns cannot be used as it is.',
+    mend: 'Look at the line that the finding names.',
+  },
+  firewall: {
+    meaning: "An annotation or object of netsim.dev that describes a node's firewall cannot be read.",
+    mend: 'The message says which entry, and what is allowed.',
   },
 };

@@ -83,10 +83,18 @@ function compose(text: string): Node | null {
   };
   for (const document of composer.compose(tokens(), true, text.length)) {
     const [error] = (document as Document).errors;
-    if (error !== undefined) throw new YamlError(error.pos[0], PLAIN_WORDS[error.code] ?? firstLine(error.message));
+    if (error !== undefined) throw new YamlError(error.pos[0], plainWords(error.code, firstLine(error.message)));
     return (document as Document).contents as Node | null;
   }
   return null;
+}
+
+function plainWords(code: string, message: string): string {
+  const flow = /^Flow (map|sequence)/.exec(message)?.[1];
+  if (code === 'BAD_INDENT' && flow !== undefined) {
+    return `a ${flow === 'map' ? 'map that begins with "{" is not closed with "}"' : 'list that begins with "[" is not closed with "]"'} before this, or its lines are not indented`;
+  }
+  return PLAIN_WORDS[code] ?? message;
 }
 
 /** The library's errors that people meet most, said so that they see what to do. */

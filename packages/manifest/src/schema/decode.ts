@@ -260,6 +260,15 @@ export function describe(value: unknown): string {
 }
 
 function inDocumentOrder(root: Readonly<Fields>, issues: readonly DecodeIssue[]): DecodeIssue[] {
+  const places = new Map<object, Map<string, number>>();
+  const placeOf = (record: object, key: string): number => {
+    let known = places.get(record);
+    if (known === undefined) {
+      known = new Map(Object.keys(record).map((name, i) => [name, i]));
+      places.set(record, known);
+    }
+    return known.get(key) ?? -1;
+  };
   const rank = (path: Path): number[] => {
     const ranks: number[] = [];
     let value: unknown = root;
@@ -268,7 +277,7 @@ function inDocumentOrder(root: Readonly<Fields>, issues: readonly DecodeIssue[])
         ranks.push(part);
         value = Array.isArray(value) ? value[part] : undefined;
       } else {
-        ranks.push(isRecord(value) ? Object.keys(value).indexOf(part) : 0);
+        ranks.push(isRecord(value) ? placeOf(value, part) : 0);
         value = isRecord(value) ? value[part] : undefined;
       }
     }

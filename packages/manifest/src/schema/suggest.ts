@@ -31,6 +31,8 @@ const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
  */
 export function suggestField(root: Struct, path: Path, value: unknown): FieldSuggestion | undefined {
   const key = String(path.at(-1));
+  // Nobody means these: they are tried to see what breaks.
+  if (key in Object.prototype) return undefined;
   const chain = places(root, path);
   const owner = chain.at(-1)!;
   const names = owner.struct.fields.map((field) => field.name);

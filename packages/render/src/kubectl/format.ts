@@ -99,3 +99,20 @@ export function loadBalancerIps(
     .join(',');
   return wide || text.length <= 16 ? text : `${text.slice(0, 13)}...`;
 }
+
+/**
+ * Text that a terminal does not obey: escape and carriage return as kubectl writes them (cli-runtime printers/terminal.go), any
+ * other control character as the sign for what cannot be shown.
+ */
+export function escapeTerminal(text: string): string {
+  return text
+    .replaceAll('\u001b', '^[')
+    .replaceAll('\r', '\\r')
+    .replace(/(?![\n\t])\p{Cc}/gu, '\ufffd');
+}
+
+/** A cell of a table: one line, cut where a second would begin. */
+export function tableCell(text: string): string {
+  const end = text.search(/[\f\n\r]/);
+  return escapeTerminal(end < 0 ? text : `${text.slice(0, end)}...`);
+}

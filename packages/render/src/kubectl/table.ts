@@ -1,6 +1,6 @@
 import type { KubeObject } from '@netsim/manifest';
 import { columnsOf, nameOf } from './columns.ts';
-import { formatLabels } from './format.ts';
+import { formatLabels, tableCell } from './format.ts';
 import { infoOfKind, qualifiedName } from './resource.ts';
 import { alignTabs, TABLE_TABS } from './tabwriter.ts';
 
@@ -47,7 +47,7 @@ export function renderTable(kind: string, objects: readonly KubeObject[], option
     ...labelColumns.map((key) => object.metadata.labels?.[key] ?? ''),
     ...(labels ? [formatLabels(object.metadata.labels)] : []),
   ]);
-  const lines = (noHeaders ? rows : [header, ...rows]).map((cells) => `${cells.join('\t')}\n`);
+  const lines = (noHeaders ? rows : [header, ...rows]).map((cells) => `${cells.map(tableCell).join('\t')}\n`);
   return alignTabs(lines.join(''), TABLE_TABS);
 }
 

@@ -1,3 +1,4 @@
+import { escapeTerminal } from '../format.ts';
 import { alignTabs, DESCRIBE_TABS } from '../tabwriter.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -55,7 +56,7 @@ export class DescribeWriter {
   }
 
   toString(): string {
-    return alignTabs(this.#lines.map((line) => `${line}\n`).join(''), DESCRIBE_TABS);
+    return alignTabs(escapeTerminal(this.#lines.map((line) => `${line}\n`).join('')), DESCRIBE_TABS);
   }
 }
 
