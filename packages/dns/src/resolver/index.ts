@@ -1,3 +1,4 @@
+export { type ContainerLibc, containerLibc, imageLibc, LIBC_ANNOTATION } from './container-libc.ts';
 export {
   type Conversation,
   EAI,
@@ -11,6 +12,9 @@ export {
   type SocketError,
   type Transport,
 } from './io.ts';
+export { hostnameOf, type PodHostname } from './pod-hostname.ts';
+export { hostsFile } from './pod-hosts.ts';
+export { type KubeletDns, type PodResolvConf, resolvConf } from './pod-resolv-conf.ts';
 export { type Libc, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 export { Resolver, type ResolverOptions } from './resolver.ts';
 export { type Exchange, type ExchangeResult, type MovableClock, runLookup } from './run-lookup.ts';
