@@ -14,6 +14,7 @@ import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
 import { firewallsOf } from './firewall.ts';
 import { Flow, type FlowOptions } from './flow.ts';
 import { lintListeners } from './lint.ts';
+import { startDelay } from './listeners.ts';
 import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
 import { NodeHandle } from './node-handle.ts';
@@ -60,10 +61,15 @@ export class Cluster {
     this.config = { ...configured.config, seed };
     this.random = new ScriptedRandom(seed);
     this.world = new World({ random: this.random });
-    this.#control = new ControlPlane({ store, config: this.config, now: () => EPOCH + this.world.clock.now });
+    this.#control = new ControlPlane({
+      store,
+      config: this.config,
+      now: () => EPOCH + this.world.clock.now,
+      startsReady: (pod) => this.#startsReady(pod),
+    });
     this.#control.settle();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
-    this.programs = new Programs(this.world);
+    this.programs = new Programs(this.world, EPOCH);
     this.datapath = new Datapath({
       store,
       config: this.config,
@@ -206,6 +212,25 @@ export class Cluster {
   setReady(pod: string, ready: boolean): void {
     this.#control.setReady(this.pod(pod).object.metadata, ready);
     this.settle();
+  }
+
+  /**
+   * A pod whose programs take their time is ready when they listen, if a readiness probe looks; without one the kubelet believes
+   * that a running container is ready.
+   */
+  #startsReady({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean {
+    const pod = this.store.get<Pod>('Pod', namespace, name);
+    const delay = pod === undefined ? 0 : startDelay(pod);
+    if (pod === undefined || delay === 0) return true;
+    if (!pod.spec.containers.some((container) => container.readinessProbe !== undefined)) return true;
+    const { uid } = pod.metadata;
+    const { clock } = this.world;
+    clock.schedule(clock.now + delay, () => {
+      if (this.store.get<Pod>('Pod', namespace, name)?.metadata.uid !== uid) return;
+      this.#control.setReady({ namespace, name }, true);
+      this.settle();
+    });
+    return false;
   }
 
   /** Everything as plain data, for the lab and for those who want to see it. */

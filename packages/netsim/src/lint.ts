@@ -1,6 +1,6 @@
 import type { Finding, KubeObject, ObjectStore, Path, Pod, Service } from '@netsim/manifest';
 import { matchesLabels, ORIGIN } from '@netsim/manifest';
-import { LISTEN_ANNOTATION, type PodListener, podListeners } from './listeners.ts';
+import { LISTEN_ANNOTATION, type PodListener, podListeners, START_DELAY_ANNOTATION, startDelay } from './listeners.ts';
 
 /** Findings that need to know what listens: a port taken twice in a pod, a target port where nobody is, an annotation that cannot be read. */
 export function lintListeners(store: ObjectStore): Finding[] {
@@ -28,6 +28,16 @@ function* lintPod(pod: Pod): Generator<Finding> {
       ['metadata', 'annotations', LISTEN_ANNOTATION],
       `annotation ${LISTEN_ANNOTATION}: ${JSON.stringify(entry)} is no port`,
       'write 8080, 127.0.0.1:8080, 53/udp or container=9090',
+    );
+  }
+  const delay = pod.metadata.annotations?.[START_DELAY_ANNOTATION];
+  if (delay !== undefined && startDelay(pod) === 0 && !/^0+(ms|s|m|h)$/.test(delay)) {
+    yield finding(
+      pod,
+      'bad-start-delay',
+      ['metadata', 'annotations', START_DELAY_ANNOTATION],
+      `annotation ${START_DELAY_ANNOTATION}: ${JSON.stringify(delay)} is no duration`,
+      'write 10s or 1m30s',
     );
   }
   const taken = new Map<string, PodListener>();

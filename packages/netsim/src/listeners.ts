@@ -1,6 +1,7 @@
 import type { Container, Pod } from '@netsim/manifest';
 import type { Ip } from '@netsim/wire';
 import { tryParseIp } from '@netsim/wire';
+import { parseDuration } from './duration.ts';
 
 /** A port that a container's process has open. */
 export interface PodListener {
@@ -26,6 +27,20 @@ export interface PodListeners {
 
 /** Annotation on a pod: `8080`, `127.0.0.1:8080`, `53/udp`, `sidecar=9090`; several by commas; `none` for nothing. */
 export const LISTEN_ANNOTATION = 'netsim.dev/listen';
+
+/** Annotation on a pod: how long after its start its programs begin to listen (`10s`). Until then connections are refused. */
+export const START_DELAY_ANNOTATION = 'netsim.dev/start-delay';
+
+/** Milliseconds from a pod's start until its programs listen; 0 where nothing (or nothing readable) is said. */
+export function startDelay(pod: { readonly metadata: Pod['metadata'] }): number {
+  const text = pod.metadata.annotations?.[START_DELAY_ANNOTATION];
+  if (text === undefined) return 0;
+  try {
+    return parseDuration(text);
+  } catch {
+    return 0;
+  }
+}
 
 interface ImagePort {
   readonly port: number;

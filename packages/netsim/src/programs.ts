@@ -1,8 +1,8 @@
-import { type Netns, type Socket, type TcpConnection, TcpListener, type World } from '@netsim/kernel';
+import { type Netns, type Socket, type TcpConnection, TcpListener, UdpSocket, type World } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
 import { encodeResponse, type HttpRequest, MessageReader } from './http/message.ts';
 import { losers } from './lint.ts';
-import { type PodListener, podListeners } from './listeners.ts';
+import { type PodListener, podListeners, startDelay } from './listeners.ts';
 import { nodeListeners } from './node-listeners.ts';
 
 /** What a program answers to a request: as in the Fetch standard. */
@@ -15,14 +15,17 @@ interface Running {
 /** The programs of a world: what sits behind the sockets of pods and nodes. */
 export class Programs {
   readonly #world: World;
+  readonly #epoch: number;
   readonly #running = new Map<string, Running>();
   /** Handlers given by `pod.listen`, by pod UID and port: they outlive a rebuild of the pod's netns. */
   readonly #handlers = new Map<string, Map<number, RequestHandler>>();
   #pending = 0;
   #wake: (() => void) | undefined;
 
-  constructor(world: World) {
+  /** `epoch`: what the clock's zero is in milliseconds since 1970. */
+  constructor(world: World, epoch: number) {
     this.#world = world;
+    this.#epoch = epoch;
   }
 
   /** Starts what listens in a new netns: a pod's containers, or the services of a node. */
@@ -33,6 +36,17 @@ export class Programs {
       return;
     }
     this.stopPod(pod);
+    const wait = this.#untilListening(pod);
+    if (wait > 0) {
+      const { clock } = this.#world;
+      const uid = keyOf(pod);
+      clock.schedule(clock.now + wait, () => {
+        const still = store.get<Pod>('Pod', pod.metadata.namespace, pod.metadata.name);
+        if (still !== undefined && keyOf(still) === uid && this.#world.netns(netns.name) === netns)
+          this.start(netns, still, store);
+      });
+      return;
+    }
     const sockets: Socket[] = [];
     const lost = losers(pod);
     for (const listener of podListeners(pod).listeners) {
@@ -44,10 +58,17 @@ export class Programs {
     for (const [port, handler] of this.#handlers.get(keyOf(pod)) ?? []) this.#listen(netns, pod, port, handler);
   }
 
+  /** Milliseconds until the programs of a pod listen. */
+  #untilListening(pod: Pod): number {
+    const delay = startDelay(pod);
+    const started = Date.parse(pod.status?.startTime ?? '') - this.#epoch;
+    return delay === 0 || Number.isNaN(started) ? 0 : started + delay - this.#world.clock.now;
+  }
+
   /** Closes the sockets of a pod's containers. */
   stopPod(pod: Pod): void {
     for (const socket of this.#running.get(keyOf(pod))?.sockets ?? []) {
-      if (socket instanceof TcpListener) socket.close();
+      if (socket instanceof TcpListener || socket instanceof UdpSocket) socket.close();
     }
     this.#running.delete(keyOf(pod));
   }

@@ -3,7 +3,7 @@ import type { KubeObject, Path as ObjectPath, ObjectStore, Pod, Service } from '
 import { matchesLabels, ORIGIN } from '@netsim/manifest';
 import type { Cause, Disposition, Step } from '@netsim/trace';
 import { FIREWALL_CHAIN } from '../firewall.ts';
-import { LISTEN_ANNOTATION, podListeners } from '../listeners.ts';
+import { LISTEN_ANNOTATION, podListeners, START_DELAY_ANNOTATION, startDelay } from '../listeners.ts';
 import type { DestinationRef } from '../names.ts';
 import type { TraceEvent } from './collector.ts';
 
@@ -312,6 +312,15 @@ function noListener(events: readonly TraceEvent[], netns: string, known: Knowled
         `${LISTEN_ANNOTATION}: ${pod.metadata.annotations?.[LISTEN_ANNOTATION] ?? ''}`,
       ),
       advice: 'Let the program listen on 0.0.0.0',
+    };
+  }
+  if (there !== undefined && startDelay(pod) > 0) {
+    const delay = pod.metadata.annotations?.[START_DELAY_ANNOTATION] ?? '';
+    return {
+      disposition: 'NO_LISTENER',
+      reason: `the program in pod "${name}" has not begun to listen on port ${port} yet: the connection is refused`,
+      cause: causeOf(pod, ['metadata', 'annotations', START_DELAY_ANNOTATION], `${START_DELAY_ANNOTATION}: ${delay}`),
+      advice: 'Give the container a readiness probe, so that nothing is sent to it before it listens',
     };
   }
   const open = listeners.map(
