@@ -1,0 +1,10 @@
+export * from './message.ts';
+export type {
+  Exchange as UpstreamExchange,
+  ExchangeResult as UpstreamResult,
+  QuerySource,
+  UpstreamServer,
+} from './plugin.ts';
+export { CoreDns, type CoreDnsOptions, type ExchangeFunction, type Listener } from './server.ts';
+export { encodeCompressed, fitReply } from './truncate.ts';
+export { decodeMessage, encodeMessage, WireError } from './wire.ts';

@@ -1,0 +1,335 @@
+import type { Finding, ObjectStore } from '@netsim/manifest';
+import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
+import { parseServerKey } from '../corefile/keys.ts';
+import { type Corefile, CorefileError, corefileFinding, parseCorefile, type ServerBlock } from '../corefile/parse.ts';
+import { buildChain } from './chain.ts';
+import { type DnsMessage, type Rcode, replyTo } from './message.ts';
+import type {
+  Environment,
+  Exchange,
+  ExchangeResult,
+  Handler,
+  Outcome,
+  QuerySource,
+  Request,
+  Serving,
+} from './plugin.ts';
+import { fitReply } from './truncate.ts';
+import { decodeMessage, encodeMessage, WireError } from './wire.ts';
+
+/** Asks another name server; calls back once, at once or later. */
+export type ExchangeFunction = (exchange: Exchange, done: (result: ExchangeResult) => void) => void;
+
+export interface CoreDnsOptions {
+  /** Text of the Corefile, or one that was read. */
+  readonly corefile: string | Corefile;
+  readonly store: ObjectStore;
+  /** Virtual time in seconds since 1970. */
+  readonly now: () => number;
+  /** An integer in [0, bound). */
+  readonly below?: (bound: number) => number;
+  /** Files by path: zone files, hosts files, files to import. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** How `forward` reaches other servers. Without it they do not answer. */
+  readonly exchange?: ExchangeFunction;
+  /** Addresses of the pod or host that this CoreDNS runs on. */
+  readonly localIps?: readonly Ip[];
+  readonly hostname?: string;
+  /** Whether the API was read; false makes missing names SERVFAIL. */
+  readonly synced?: () => boolean;
+  readonly log?: (line: string) => void;
+}
+
+/** Where CoreDNS listens. */
+export interface Listener {
+  readonly scheme: string;
+  readonly port: number;
+  /** Addresses of `bind`; all where there are none. */
+  readonly addresses: readonly Ip[];
+}
+
+interface Zone {
+  readonly zone: string;
+  readonly chain: Handler;
+  readonly chaos: boolean;
+}
+interface Server extends Listener {
+  readonly zones: Map<string, Zone>;
+}
+
+/**
+ * CoreDNS in memory: one Corefile, its servers and their plugin chains. Queries come in as octets or messages, replies go
+ * out by callback, because a `forward` may have to wait for another server. Throws {@link CorefileError} for a Corefile
+ * that CoreDNS would not start with, with every mistake in it.
+ */
+export class CoreDns {
+  readonly corefile: Corefile;
+  readonly #servers: Server[] = [];
+  readonly #exchange: ExchangeFunction;
+
+  constructor(options: CoreDnsOptions) {
+    const { corefile, env = {}, files = {} } = options;
+    this.corefile = typeof corefile === 'string' ? parseCorefile(corefile, { env, files }) : corefile;
+    this.#exchange = options.exchange ?? ((_, done) => done({ kind: 'failed', reason: 'no route to host' }));
+    const findings: Finding[] = [];
+    const environment = environmentOf(options);
+    for (const block of this.corefile.blocks) this.#addBlock(block, environment, findings);
+    if (findings.length > 0) throw new CorefileError(findings);
+  }
+
+  get listeners(): readonly Listener[] {
+    return this.#servers;
+  }
+
+  /**
+   * Answers the octets of a query. The reply is undefined where CoreDNS sends nothing: for octets without a DNS header,
+   * for replies, for queries that `acl` drops, and where it does not listen.
+   */
+  query(bytes: Uint8Array, source: QuerySource, reply: (bytes: Uint8Array | undefined) => void): void {
+    const query = this.#accept(bytes);
+    if (query === undefined) reply(undefined);
+    else if (query.kind === 'refused') reply(query.bytes);
+    else this.#serve(query.message, source, (message) => reply(message && this.#fit(query.message, message, source)));
+  }
+
+  /** Answers a message. The reply is not cut to the size of a UDP message. */
+  ask(message: DnsMessage, source: QuerySource, reply: (message: DnsMessage | undefined) => void): void {
+    this.#serve(message, source, reply);
+  }
+
+  /** As {@link ask} where the answer is there at once; throws where another server has to be waited for. */
+  askNow(message: DnsMessage, source: QuerySource): DnsMessage | undefined {
+    let result: { readonly message: DnsMessage | undefined } | undefined;
+    this.ask(message, source, (answer) => {
+      result = { message: answer };
+    });
+    if (result === undefined) throw new Error('the answer depends on another name server, which has not replied yet');
+    return result.message;
+  }
+
+  #addBlock(block: ServerBlock, environment: Environment, findings: Finding[]): void {
+    const addresses = block.keys.flatMap((key) => {
+      const parsed = parseServerKey(key.text);
+      if (typeof parsed !== 'string') return parsed.map((address) => ({ ...address, key }));
+      findings.push(corefileFinding(key.file, key.line, parsed));
+      return [];
+    });
+    const bound = bindAddresses(block, findings);
+    const zones = [...new Set(addresses.map(({ zone }) => zone))];
+    const chain = buildChain(block, zones, environment, findings);
+    const chaos = block.directives.some(({ name }) => name === 'chaos' || name === 'forward');
+    for (const { scheme, port, zone, key } of addresses) {
+      const id = `${scheme} ${port} ${bound.join(' ')}`;
+      let server = this.#servers.find((one) => `${one.scheme} ${one.port} ${one.addresses.join(' ')}` === id);
+      if (server === undefined) {
+        server = { scheme, port, addresses: bound, zones: new Map() };
+        this.#servers.push(server);
+      }
+      const viewed = block.directives.some(({ name }) => name === 'view');
+      if (server.zones.has(zone) && !viewed) {
+        const text = `${scheme}://${zone}:${port}`;
+        findings.push(corefileFinding(key.file, key.line, `cannot serve ${text} - it is already defined`));
+      }
+      server.zones.set(zone, { zone, chain, chaos });
+    }
+  }
+
+  /** The message of a query, or the reply to what is none. After miekg/dns `DefaultMsgAcceptFunc`. */
+  #accept(
+    bytes: Uint8Array,
+  ):
+    | { readonly kind: 'query'; readonly message: DnsMessage }
+    | { readonly kind: 'refused'; readonly bytes: Uint8Array }
+    | undefined {
+    if (bytes.length < 12) return undefined;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const flags = view.getUint16(2);
+    if ((flags & 0x8000) !== 0) return undefined;
+    const opcode = (flags >> 11) & 15;
+    if (opcode !== 0 && opcode !== 4) return { kind: 'refused', bytes: headerOnly(view, 'NOTIMP', opcode) };
+    const counts = [view.getUint16(4), view.getUint16(6), view.getUint16(8), view.getUint16(10)] as const;
+    if (counts[0] !== 1 || counts[1] > 1 || counts[2] > 1 || counts[3] > 2) {
+      return { kind: 'refused', bytes: headerOnly(view, 'FORMERR', 0) };
+    }
+    try {
+      return { kind: 'query', message: decodeMessage(bytes) };
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      return { kind: 'refused', bytes: headerOnly(view, 'FORMERR', 0) };
+    }
+  }
+
+  #serve(query: DnsMessage, source: QuerySource, reply: (message: DnsMessage | undefined) => void): void {
+    const server = this.#serverFor(source);
+    if (server === undefined) {
+      reply(undefined);
+      return;
+    }
+    const question = query.questions[0];
+    if (question === undefined) {
+      reply(plainReply(query, 'SERVFAIL'));
+      return;
+    }
+    if (query.edns !== undefined && query.edns.version !== 0) {
+      reply({ ...plainReply(query, 'BADVERS'), edns: { ...query.edns, version: 0, options: [] } });
+      return;
+    }
+    const request: Request = { message: query, question, name: question.name.toLowerCase(), source };
+    const zone = findZone(server.zones, request);
+    if (zone === undefined || (question.class !== 'IN' && !zone.chaos)) {
+      reply(plainReply(query, 'REFUSED'));
+      return;
+    }
+    this.#drive(zone.chain.serve(request), (outcome) => reply(finish(query, source, outcome)));
+  }
+
+  /** Runs a chain until it is done or waits. Answers that come at once do not deepen the call stack. */
+  #drive(serving: Serving, done: (outcome: Outcome) => void): void {
+    let step = serving.next();
+    while (step.done !== true) {
+      let state: 'asking' | 'waiting' | 'answered' = 'asking';
+      let result: ExchangeResult | undefined;
+      this.#exchange(step.value, (answer) => {
+        if (state === 'answered') return;
+        const waiting = state === 'waiting';
+        state = 'answered';
+        result = answer;
+        if (waiting) this.#resume(serving, answer, done);
+      });
+      if (result === undefined) {
+        state = 'waiting';
+        return;
+      }
+      step = serving.next(result);
+    }
+    done(step.value);
+  }
+
+  #resume(serving: Serving, answer: ExchangeResult, done: (outcome: Outcome) => void): void {
+    const step = serving.next(answer);
+    if (step.done === true) done(step.value);
+    else this.#drive(continued(serving, step.value), done);
+  }
+
+  #fit(query: DnsMessage, message: DnsMessage, source: QuerySource): Uint8Array {
+    if (source.transport === 'tcp') return fitReply(message, 65535).bytes;
+    return fitReply(message, query.edns?.size ?? 512).bytes;
+  }
+
+  #serverFor(source: QuerySource): Server | undefined {
+    const port = source.port ?? 53;
+    let open: Server | undefined;
+    for (const server of this.#servers) {
+      if (server.port !== port || (server.scheme !== 'dns' && server.scheme !== 'tls')) continue;
+      if (server.addresses.length === 0) open ??= server;
+      else if (server.addresses.includes(source.server)) return server;
+    }
+    return open;
+  }
+}
+
+/** A generator that first yields a value that another one has yielded already. */
+function* continued(serving: Serving, value: Exchange): Serving {
+  let answer = yield value;
+  for (;;) {
+    const step = serving.next(answer);
+    if (step.done === true) return step.value;
+    answer = yield step.value;
+  }
+}
+
+/** The zone that serves a name: the longest that holds it; for DS the one above, where there is one. */
+function findZone(zones: ReadonlyMap<string, Zone>, { name, question }: Request): Zone | undefined {
+  let child: Zone | undefined;
+  let at = 0;
+  while (at < name.length && name !== '.') {
+    const zone = zones.get(at === 0 ? name : name.slice(at));
+    if (zone !== undefined) {
+      if (question.type !== 'DS') return zone;
+      child ??= zone;
+    }
+    at = name.indexOf('.', at) + 1;
+    if (at === 0) break;
+  }
+  return child ?? zones.get('.');
+}
+
+function finish(query: DnsMessage, source: QuerySource, outcome: Outcome): DnsMessage | undefined {
+  switch (outcome.kind) {
+    case 'dropped':
+      return undefined;
+    case 'unwritten':
+      return withEdns(plainReply(query, outcome.rcode), query, source);
+    case 'reply':
+      return withEdns(outcome.message, query, source);
+  }
+}
+
+/** A reply to a query with EDNS has an OPT record that repeats the client's size and DO bit. */
+function withEdns(message: DnsMessage, query: DnsMessage, source: QuerySource): DnsMessage {
+  if (query.edns === undefined) {
+    if (message.edns === undefined) return message;
+    const { edns: _, ...rest } = message;
+    return rest;
+  }
+  const size = source.transport === 'tcp' ? query.edns.size : Math.max(query.edns.size, 512);
+  const options = message.edns?.options ?? [];
+  return { ...message, edns: { size, version: 0, dnssecOk: query.edns.dnssecOk, options } };
+}
+
+function plainReply(query: DnsMessage, rcode: Rcode): DnsMessage {
+  return replyTo(query, { rcode });
+}
+
+function headerOnly(view: DataView, rcode: Rcode, opcode: number): Uint8Array {
+  const flags = view.getUint16(2);
+  return encodeMessage({
+    id: view.getUint16(0),
+    response: true,
+    opcode,
+    rcode,
+    aa: false,
+    tc: (flags & 0x0200) !== 0,
+    rd: (flags & 0x0100) !== 0,
+    ra: (flags & 0x0080) !== 0,
+    ad: (flags & 0x0020) !== 0,
+    cd: (flags & 0x0010) !== 0,
+    questions: [],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  });
+}
+
+function bindAddresses(block: ServerBlock, findings: Finding[]): Ip[] {
+  const addresses: Ip[] = [];
+  for (const directive of block.directives) {
+    if (directive.name !== 'bind') continue;
+    for (const text of directive.args) {
+      const ip = tryParseIp(text);
+      if (ip !== undefined) {
+        addresses.push(ip);
+      } else if (!/^[a-z][a-z0-9._-]*$/i.test(text)) {
+        const message = `Error during parsing: not a valid IP address or interface name: ${text}`;
+        findings.push(corefileFinding(`plugin/bind: ${directive.file}`, directive.line, message));
+      }
+    }
+  }
+  return addresses;
+}
+
+function environmentOf(options: CoreDnsOptions): Environment {
+  const { files = {}, localIps = [] } = options;
+  return {
+    store: options.store,
+    now: options.now,
+    below: options.below ?? (() => 0),
+    file: (path) => files[path],
+    files: (directory) => Object.keys(files).filter((path) => path.startsWith(`${directory.replace(/\/$/, '')}/`)),
+    localIps: localIps.map(formatIp),
+    hostname: options.hostname ?? 'coredns',
+    synced: options.synced ?? (() => true),
+    log: options.log ?? (() => {}),
+  };
+}

@@ -1,0 +1,290 @@
+import packet from 'dns-packet';
+import {
+  BADVERS,
+  type DnsMessage,
+  type Edns,
+  knownTypeName,
+  packetTypeName,
+  type Question,
+  RCODES,
+  type Rcode,
+  type ResourceRecord,
+} from './message.ts';
+
+/** Thrown for octets that are not a DNS message. */
+export class WireError extends Error {
+  override readonly name = 'WireError';
+}
+
+const QR = 0x8000;
+const AA = 0x0400;
+const TC = 0x0200;
+const RD = 0x0100;
+const RA = 0x0080;
+const AD = 0x0020;
+const CD = 0x0010;
+const DO = 0x8000;
+
+/** Reads a whole message. Throws {@link WireError}; never reads outside the octets nor follows a pointer twice. */
+export function decodeMessage(bytes: Uint8Array): DnsMessage {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.length < 12) throw new WireError(`a DNS header is 12 octets, not ${buffer.length}`);
+  const counts = buffer.readUInt16BE(4) + buffer.readUInt16BE(6) + buffer.readUInt16BE(8) + buffer.readUInt16BE(10);
+  // A question takes 5 octets at least, so that a count that cannot be true is refused before any list is made.
+  if (counts * 5 > buffer.length - 12) throw new WireError(`${counts} entries do not fit into ${buffer.length} octets`);
+  let decoded: packet.Packet;
+  try {
+    decoded = packet.decode(buffer);
+  } catch (error) {
+    throw new WireError(error instanceof Error ? error.message : String(error));
+  }
+  const flags = buffer.readUInt16BE(2);
+  let edns: Edns | undefined;
+  let extended = 0;
+  const additionals: ResourceRecord[] = [];
+  for (const record of decoded.additionals ?? []) {
+    if (record.type !== 'OPT') {
+      additionals.push(fromPacket(record));
+    } else if (edns === undefined) {
+      extended = record.extendedRcode << 4;
+      edns = {
+        size: record.udpPayloadSize,
+        version: record.ednsVersion,
+        dnssecOk: (record.flags & DO) !== 0,
+        options: record.options.map(({ code, data }) => ({ code: Number(code), data: data ?? new Uint8Array() })),
+      };
+    }
+  }
+  const message: DnsMessage = {
+    id: buffer.readUInt16BE(0),
+    response: (flags & QR) !== 0,
+    opcode: (flags >> 11) & 15,
+    rcode: rcodeOf((flags & 15) | extended),
+    aa: (flags & AA) !== 0,
+    tc: (flags & TC) !== 0,
+    rd: (flags & RD) !== 0,
+    ra: (flags & RA) !== 0,
+    ad: (flags & AD) !== 0,
+    cd: (flags & CD) !== 0,
+    questions: questionsOf(decoded, buffer),
+    answers: (decoded.answers ?? []).map(fromPacket),
+    authorities: (decoded.authorities ?? []).map(fromPacket),
+    additionals,
+  };
+  return edns === undefined ? message : { ...message, edns };
+}
+
+/** The octets of a message, names in full. Names that cannot be written (a label over 63 octets) throw {@link WireError}. */
+export function encodeMessage(message: DnsMessage): Uint8Array {
+  const { edns, questions } = message;
+  const additionals = message.additionals.map(toPacket);
+  if (edns !== undefined) additionals.push(optRecord(edns, message.rcode));
+  const bytes = packet.encode({
+    type: message.response ? 'response' : 'query',
+    id: message.id,
+    flags: flagBits(message),
+    questions: questions.map(toPacketQuestion),
+    answers: message.answers.map(toPacket),
+    authorities: message.authorities.map(toPacket),
+    additionals,
+  });
+  restoreQuestion(bytes, questions);
+  return bytes;
+}
+
+/** The flag bits of the header without QR, opcode and rcode included. */
+export function flagBits(message: DnsMessage): number {
+  return (
+    (message.opcode << 11) |
+    (message.aa ? AA : 0) |
+    (message.tc ? TC : 0) |
+    (message.rd ? RD : 0) |
+    (message.ra ? RA : 0) |
+    (message.ad ? AD : 0) |
+    (message.cd ? CD : 0) |
+    (rcodeNumber(message.rcode) % 16)
+  );
+}
+
+export function rcodeNumber(rcode: Rcode): number {
+  return rcode === 'BADVERS' ? BADVERS : RCODES.indexOf(rcode);
+}
+
+function rcodeOf(number: number): Rcode {
+  return number === BADVERS ? 'BADVERS' : (RCODES[number] ?? 'SERVFAIL');
+}
+
+/** The OPT record as dns-packet wants it. */
+export function optRecord(edns: Edns, rcode: Rcode): packet.OptAnswer {
+  return {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: edns.size,
+    extendedRcode: rcodeNumber(rcode) >> 4,
+    ednsVersion: edns.version,
+    flags: edns.dnssecOk ? DO : 0,
+    flag_do: edns.dnssecOk,
+    // dns-packet takes any number as a code; its types list only the registered ones.
+    options: edns.options.map(({ code, data }) => ({ code, data: Buffer.from(data) })) as packet.PacketOpt[],
+  };
+}
+
+export function toPacketQuestion(question: Question): packet.Question {
+  return {
+    name: question.name.includes('\\') ? placeholder(question.name) : question.name,
+    type: packetTypeName(question.type) as packet.RecordType,
+    class: question.class as packet.RecordClass,
+  };
+}
+
+/** One record as dns-packet wants it. */
+export function toPacket(record: ResourceRecord): packet.Answer {
+  switch (record.type) {
+    case 'TXT':
+      return { ...ownerOf(record), type: 'TXT', data: [...record.data] };
+    case 'CAA':
+      return { ...ownerOf(record), type: 'CAA', data: { ...record.data } };
+    case 'OPAQUE':
+      return {
+        ...ownerOf(record),
+        type: `UNKNOWN_${record.typeCode}` as 'NULL',
+        data: Buffer.from(record.data),
+      };
+    default:
+      return record as packet.Answer;
+  }
+}
+
+function ownerOf(record: ResourceRecord): { name: string; ttl: number; class: packet.RecordClass } {
+  return { name: record.name, ttl: record.ttl, class: record.class as packet.RecordClass };
+}
+
+function fromPacket(answer: packet.Answer): ResourceRecord {
+  const name = dotted(answer.name);
+  if (answer.type === 'OPT') return { name, class: 'IN', ttl: 0, type: 'OPAQUE', typeCode: 41, data: new Uint8Array() };
+  const owner = { name, class: answer.class ?? 'IN', ttl: answer.ttl ?? 0 };
+  switch (answer.type) {
+    case 'A':
+    case 'AAAA':
+      return { ...owner, type: answer.type, data: answer.data };
+    case 'CNAME':
+    case 'NS':
+    case 'PTR':
+    case 'DNAME':
+      return { ...owner, type: answer.type, data: dotted(answer.data) };
+    case 'SRV': {
+      const { priority = 0, weight = 0, port, target } = answer.data;
+      return { ...owner, type: 'SRV', data: { priority, weight, port, target: dotted(target) } };
+    }
+    case 'SOA': {
+      const { mname, rname, serial = 0, refresh = 0, retry = 0, expire = 0, minimum = 0 } = answer.data;
+      const data = { mname: dotted(mname), rname: dotted(rname), serial, refresh, retry, expire, minimum };
+      return { ...owner, type: 'SOA', data };
+    }
+    case 'MX':
+      return {
+        ...owner,
+        type: 'MX',
+        data: { preference: answer.data.preference ?? 0, exchange: dotted(answer.data.exchange) },
+      };
+    case 'TXT': {
+      const list = Array.isArray(answer.data) ? answer.data : [answer.data];
+      return { ...owner, type: 'TXT', data: list.map(String) };
+    }
+    case 'NAPTR':
+      return { ...owner, type: 'NAPTR', data: { ...answer.data, replacement: dotted(answer.data.replacement) } };
+    case 'CAA':
+      return {
+        ...owner,
+        type: 'CAA',
+        data: { flags: answer.data.flags ?? 0, tag: answer.data.tag, value: answer.data.value },
+      };
+    case 'HINFO':
+      return { ...owner, type: 'HINFO', data: answer.data };
+    default:
+      return opaque(owner, answer);
+  }
+}
+
+function opaque(owner: { name: string; class: string; ttl: number }, answer: packet.Answer): ResourceRecord {
+  // Re-encoding is the one way to the raw octets of a type that dns-packet takes apart (RRSIG, DS, ...).
+  const encoded = packet.encode({ type: 'response', answers: [{ ...answer, name: '.' }] });
+  const typeCode = answer.type.startsWith('UNKNOWN_') ? Number(answer.type.slice(8)) : typeCodeOf(answer.type);
+  return { ...owner, type: 'OPAQUE', typeCode, data: Uint8Array.from(encoded.subarray(23)) };
+}
+
+/** The number of a type that dns-packet knows, by way of an encoded question. */
+export function typeCodeOf(type: string): number {
+  const name = packetTypeName(type);
+  if (name.startsWith('UNKNOWN_')) return Number(name.slice(8));
+  const bytes = packet.encode({ type: 'query', questions: [{ name: '.', type: name as packet.RecordType }] });
+  return bytes.readUInt16BE(13);
+}
+
+function dotted(name: string): string {
+  return name === '.' ? name : `${name}.`;
+}
+
+/**
+ * The questions, names escaped where a label holds a dot, a backslash or octets outside printable ASCII: dns-packet
+ * joins labels with dots and decodes UTF-8, which would make another name of such labels.
+ */
+function questionsOf(decoded: packet.Packet, buffer: Buffer): Question[] {
+  let offset = 12;
+  return (decoded.questions ?? []).map((question) => {
+    const { name, next } = rawName(buffer, offset, question.name);
+    offset = next;
+    const type = knownTypeName(question.type);
+    return { name, type: type === 'ANY' ? 'ANY' : type, class: question.class ?? 'IN' };
+  });
+}
+
+const PLAIN = /^[!-~]*$/;
+
+function rawName(buffer: Buffer, start: number, decoded: string): { name: string; next: number } {
+  let offset = start;
+  let labels = 0;
+  while (buffer[offset]! > 0 && buffer[offset]! < 0x40) {
+    offset += buffer[offset]! + 1;
+    labels++;
+  }
+  const pointer = buffer[offset]! >= 0xc0;
+  const next = offset + (pointer ? 2 : 1) + 4;
+  const same = PLAIN.test(decoded) && !decoded.includes('\\') && (labels === 0 || decoded.split('.').length === labels);
+  if (pointer || same) return { name: dotted(decoded), next };
+  let text = '';
+  for (let at = start; buffer[at]! > 0; at += buffer[at]! + 1) {
+    text += `${escapeLabel(buffer.subarray(at + 1, at + 1 + buffer[at]!))}.`;
+  }
+  return { name: text, next };
+}
+
+function escapeLabel(label: Uint8Array): string {
+  let text = '';
+  for (const octet of label) {
+    if (octet === 0x2e || octet === 0x5c) text += `\\${String.fromCharCode(octet)}`;
+    else if (octet > 0x20 && octet < 0x7f) text += String.fromCharCode(octet);
+    else text += `\\${String(octet).padStart(3, '0')}`;
+  }
+  return text;
+}
+
+const ESCAPE = /\\(\d{3}|.)/g;
+
+/** A name of the same length on the wire, which dns-packet can write; the true octets are put in afterwards. */
+function placeholder(name: string): string {
+  return name.replace(ESCAPE, 'x');
+}
+
+function restoreQuestion(bytes: Uint8Array, questions: readonly Question[]): void {
+  const name = questions[0]?.name;
+  if (name?.includes('\\') !== true || questions.length !== 1) return;
+  let at = 12;
+  const unescaped = name.slice(0, -1).split(/(?<!\\)\./);
+  for (const label of unescaped) {
+    at++;
+    for (const part of label.match(/\\\d{3}|\\.|[^\\]/g) ?? []) {
+      bytes[at++] = /^\\\d{3}$/.test(part) ? Number(part.slice(1)) : part.charCodeAt(part.length - 1);
+    }
+  }
+}
