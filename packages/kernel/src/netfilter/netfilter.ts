@@ -8,17 +8,20 @@ import { type Conn, CtInfo, ctDirection } from './conntrack.ts';
 import { type ConnFilter, connMatches, tupleText } from './conntrack-print.ts';
 import type { NetfilterHost } from './host.ts';
 import { IpSets } from './ipset.ts';
-import { changedChains } from './iptables/changed-chains.ts';
 import { HookContext } from './iptables/context.ts';
 import { IptablesError } from './iptables/error.ts';
 import { applyRestore } from './iptables/restore.ts';
 import type { NatRange, RejectWith, Rule, Ruleset, Target } from './iptables/rule.ts';
 import { isFollowed, Outcome, RULE_BUDGET, type TargetActions, Traversal } from './iptables/traverse.ts';
-import { verifyRuleset } from './iptables/verify.ts';
+import { setsOf, verifyRuleset } from './iptables/verify.ts';
 import { logLine } from './log.ts';
 import { Manip, manipOf, Nat } from './nat.ts';
+import { applyNft } from './nftables/apply.ts';
+import { NftState } from './nftables/load.ts';
+import { emptyNftRuleset, type NftRuleset } from './nftables/ruleset.ts';
+import { NftTraversal } from './nftables/traverse.ts';
 import { passIndex, passToFill } from './pass.ts';
-import { type HookPlan, planHooks, type Stage } from './plan.ts';
+import { type HookPlan, isBusy, planHooks, type Stage } from './plan.ts';
 import { ConntrackTracker } from './tracker.ts';
 import { isIcmpErrorType } from './tuple-of.ts';
 
@@ -42,6 +45,11 @@ export class Netfilter {
   readonly #tracker: ConntrackTracker;
   readonly #nat: Nat;
   readonly #traversal: Traversal;
+  readonly #nftTraversal: NftTraversal;
+  readonly #nft = new NftState();
+  /** Counts what is hooked in: the younger of two chains with one priority is asked first. */
+  #age = 0;
+  readonly #iptablesAge = { 4: 0, 6: 0 };
   readonly #plainWalk: boolean;
   readonly #rulesets: { 4: Ruleset; 6: Ruleset } = {
     4: { family: 4, tables: new Map() },
@@ -62,6 +70,7 @@ export class Netfilter {
     };
     this.#plainWalk = options.plainWalk === true;
     this.#traversal = new Traversal(this.#at, actions, this.#plainWalk);
+    this.#nftTraversal = new NftTraversal(this.#at, actions);
   }
 
   /** The rules in force for a family; empty where none were loaded. */
@@ -75,13 +84,46 @@ export class Netfilter {
    * @throws IptablesError where the kernel would refuse them; the old rules then stay in force
    */
   loadRuleset(ruleset: Ruleset): void {
-    const before = this.#rulesets[ruleset.family];
-    verifyRuleset(ruleset, before);
-    this.#checkSets(ruleset, before);
+    verifyRuleset(ruleset, this.#rulesets[ruleset.family]);
+    this.#checkSets(ruleset);
+    if (this.#rulesets[ruleset.family].tables.size === 0) this.#iptablesAge[ruleset.family] = ++this.#age;
     this.#rulesets[ruleset.family] = ruleset;
-    const plan = ruleset.tables.size === 0 ? null : planHooks(ruleset);
-    if (ruleset.family === 4) this.#plan4 = plan;
+    this.#plan(ruleset.family);
+  }
+
+  #plan(family: Family): void {
+    const ruleset = this.#rulesets[family];
+    const nft = this.#nft.hooks(family);
+    const idle = ruleset.tables.size === 0 && nft.chains.length === 0 && !nft.tracked;
+    const plan = idle ? null : planHooks(ruleset, nft, this.#iptablesAge[family]);
+    if (family === 4) this.#plan4 = plan;
     else this.#plan6 = plan;
+  }
+
+  /** The nft rules in force; without tables where none were loaded. Elements that packets added are not among them. */
+  nftRuleset(): NftRuleset {
+    return this.#nft.ruleset;
+  }
+
+  /** Puts nft rules in force in place of all there were. Connections and elements that packets added stay. */
+  loadNft(ruleset: NftRuleset): void {
+    this.#nft.load(ruleset, () => ++this.#age);
+    this.#plan(4);
+    this.#plan(6);
+  }
+
+  /**
+   * Reads text as `nft -f` does and loads the result.
+   *
+   * @throws NftError where nft would refuse the text; the old rules then stay in force
+   */
+  applyNft(text: string): void {
+    this.loadNft(applyNft(this.#nft.ruleset, text));
+  }
+
+  /** As `nft flush ruleset`. */
+  flushNft(): void {
+    this.loadNft(emptyNftRuleset);
   }
 
   /**
@@ -200,7 +242,8 @@ export class Netfilter {
         return verdict === Verdict.ACCEPT ? verdict : this.#tableFull(skb);
       }
       case 'table':
-        return this.#verdict(this.#traversal.run(stage.chain!, stage.table, skb), skb, stage);
+      case 'nft':
+        return this.#chain(stage, skb);
       case 'nat':
         return this.#natStage(stage, hook, skb, listening);
       case 'confirm': {
@@ -216,10 +259,15 @@ export class Netfilter {
     }
   }
 
-  #verdict(outcome: Outcome, skb: Skb, stage: Stage): Verdict {
+  /** The chain of a table or nft stage. */
+  #chain(stage: Stage, skb: Skb): Verdict {
+    const outcome =
+      stage.nft === null ? this.#traversal.run(stage.chain!, stage.table, skb) : this.#nftTraversal.run(stage.nft, skb);
     switch (outcome) {
-      case Outcome.DROP:
-        return this.#drop(skb, 'NETFILTER_DROP', `table ${stage.table}, chain ${stage.chain!.compiled.name}`);
+      case Outcome.DROP: {
+        const name = stage.nft === null ? stage.chain!.compiled.name : stage.nft.chain.chain.name;
+        return this.#drop(skb, 'NETFILTER_DROP', `table ${stage.table}, chain ${name}`);
+      }
       case Outcome.REJECT:
         skb.dropReason = 'NETFILTER_DROP';
         return Verdict.STOLEN;
@@ -241,9 +289,11 @@ export class Netfilter {
     if (!isError) {
       const manip = manipOf(hook);
       if (info === CtInfo.NEW && !nat.isDone(conn, manip)) {
-        const chain = stage.chain!;
-        if (listening || chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP') {
-          const verdict = this.#verdict(this.#traversal.run(chain, 'nat', skb), skb, stage);
+        const { lookups } = stage;
+        for (let i = 0; i < lookups.length && !nat.isDone(conn, manip); i++) {
+          const lookup = lookups[i]!;
+          if (!listening && !isBusy(lookup)) continue;
+          const verdict = this.#chain(lookup, skb);
           if (verdict !== Verdict.ACCEPT) return verdict;
         }
         if (!nat.isDone(conn, manip)) nat.nullBinding(conn, manip);
@@ -309,17 +359,14 @@ export class Netfilter {
     return Verdict.DROP;
   }
 
-  /** Sets of the rules in force are there: only chains that were not in force have to be asked. */
-  #checkSets(ruleset: Ruleset, before: Ruleset): void {
+  #checkSets(ruleset: Ruleset): void {
     const problems = [];
     for (const table of ruleset.tables.values()) {
-      const old = before.tables.get(table.name);
-      const changed = old === undefined ? undefined : changedChains(old, table);
-      const chains = changed === undefined ? table.chains.values() : changed.map((name) => table.chains.get(name));
-      for (const chain of chains) {
-        if (chain === undefined) continue;
+      const missing = [...(setsOf(table) ?? [])].filter((name) => this.sets.get(name) === undefined);
+      if (missing.length === 0) continue;
+      for (const chain of table.chains.values()) {
         for (const name of setNames(chain.rules)) {
-          if (this.sets.get(name) === undefined) {
+          if (missing.includes(name)) {
             problems.push({
               line: 0,
               message: `Set ${name} doesn't exist (table ${table.name}, chain ${chain.name})`,

@@ -1,13 +1,19 @@
 import { Hook, hookNames } from '../hook.ts';
 import { type LinkedChain, linkTable } from './iptables/compile.ts';
 import type { Rule, Ruleset, TableName } from './iptables/rule.ts';
+import type { NftHookChain } from './nftables/traverse.ts';
 
 /** One thing that happens at a hook. */
 export interface Stage {
-  readonly kind: 'table' | 'track' | 'nat' | 'confirm';
-  readonly table: TableName | '';
-  /** Chain of a table or nat stage. */
+  readonly kind: 'table' | 'nft' | 'track' | 'nat' | 'confirm';
+  /** As a trace names it. */
+  readonly table: string;
+  /** Chain of an iptables table. */
   readonly chain: LinkedChain | null;
+  /** Base chain of an nft table. */
+  readonly nft: NftHookChain | null;
+  /** What a nat stage asks, in turn, until one has decided: stages of the kinds `table` and `nft`. */
+  readonly lookups: readonly Stage[];
 }
 
 /** What happens at one hook, in the order of Linux's priorities. */
@@ -21,40 +27,95 @@ export interface HookPlan {
   readonly repeatable: boolean;
 }
 
-const track: Stage = { kind: 'track', table: '', chain: null };
-const confirm: Stage = { kind: 'confirm', table: '', chain: null };
+/** A base chain of an nft table, and when it came: of chains with one priority the youngest is asked first. */
+export interface NftHooked {
+  readonly hook: Hook;
+  readonly type: 'filter' | 'nat' | 'route';
+  readonly priority: number;
+  readonly age: number;
+  readonly at: NftHookChain;
+}
 
-/** Stages of each hook: raw -300, conntrack -200, mangle -150, dstnat -100, filter 0, security 50, srcnat 100, confirm last. */
-const order: readonly (readonly (TableName | 'track' | 'confirm')[])[] = [
-  ['raw', 'track', 'mangle', 'nat'],
-  ['mangle', 'filter', 'security', 'nat', 'confirm'],
+/** Base chains that see packets of one family, and whether a rule of their tables asks for connections. */
+export interface NftHooks {
+  readonly chains: readonly NftHooked[];
+  readonly tracked: boolean;
+}
+
+const track: Stage = { kind: 'track', table: '', chain: null, nft: null, lookups: [] };
+const confirm: Stage = { kind: 'confirm', table: '', chain: null, nft: null, lookups: [] };
+
+const TRACK_PRIORITY = -200;
+/** Priority of nat at PREROUTING and OUTPUT, and at INPUT and POSTROUTING. All nat chains are asked there, in their own order. */
+const natPriority = [-100, 100, 0, -100, 100] as const;
+
+/** Tables of iptables at each hook. */
+const tablesAt: readonly (readonly TableName[])[] = [
+  ['raw', 'mangle', 'nat'],
+  ['mangle', 'filter', 'security', 'nat'],
   ['mangle', 'filter', 'security'],
-  ['raw', 'track', 'mangle', 'nat', 'filter', 'security'],
-  ['mangle', 'security', 'nat', 'confirm'],
+  ['raw', 'mangle', 'nat', 'filter', 'security'],
+  ['mangle', 'security', 'nat'],
 ];
 
-/** What the five hooks do under a ruleset. */
-export function planHooks(ruleset: Ruleset): readonly HookPlan[] {
-  const tracked = needsConntrack(ruleset);
+const tablePriority = { raw: -300, mangle: -150, filter: 0, security: 50 } as const;
+
+interface Entry {
+  readonly priority: number;
+  readonly age: number;
+  readonly nat: boolean;
+  readonly stage: Stage;
+}
+
+/** What the five hooks do under the rules of both kinds; `age`: when those of iptables came, see {@link NftHooked}. */
+export function planHooks(ruleset: Ruleset, nft: NftHooks, age = 0): readonly HookPlan[] {
+  const tracked = nft.tracked || needsConntrack(ruleset);
   return Object.values(Hook).map((hook) => {
-    const stages: Stage[] = [];
-    for (const step of order[hook]!) {
-      if (step === 'track' || step === 'confirm') {
-        if (tracked) stages.push(step === 'track' ? track : confirm);
-        continue;
-      }
-      const table = ruleset.tables.get(step);
-      if (table === undefined || (step === 'nat' && !tracked)) continue;
-      const chain = linkTable(table).chain(hookNames[hook]);
-      if (chain !== undefined) stages.push({ kind: step === 'nat' ? 'nat' : 'table', table: step, chain });
+    const entries: Entry[] = [];
+    for (const table of tablesAt[hook]!) {
+      const found = ruleset.tables.get(table);
+      const chain = found === undefined ? undefined : linkTable(found).chain(hookNames[hook]);
+      if (chain === undefined) continue;
+      const priority = table === 'nat' ? natPriority[hook] : tablePriority[table];
+      const stage: Stage = { kind: 'table', table, chain, nft: null, lookups: [] };
+      entries.push({ priority, age, nat: table === 'nat', stage });
     }
-    const busy = stages.filter(
-      ({ kind, chain }) =>
-        kind !== 'table' || chain === null || chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP',
-    );
-    const at = busy.findIndex(({ kind }) => kind === 'track');
-    return { stages, busy, tracks: at === 0, repeatable: at <= 0 };
+    for (const { hook: own, type, priority, age: nftAge, at } of nft.chains) {
+      if (own !== hook) continue;
+      const stage: Stage = { kind: 'nft', table: at.table.label, chain: null, nft: at, lookups: [] };
+      entries.push({ priority, age: nftAge, nat: type === 'nat', stage });
+    }
+    return planHook(hook, entries, tracked);
   });
+}
+
+function planHook(hook: Hook, entries: readonly Entry[], tracked: boolean): HookPlan {
+  const inOrder = [...entries].sort((a, b) => a.priority - b.priority || b.age - a.age);
+  const lookups = inOrder.filter(({ nat }) => nat).map(({ stage }) => stage);
+  const filters: Entry[] = inOrder.filter(({ nat }) => !nat);
+  if (tracked && lookups.length > 0) {
+    const stage: Stage = { kind: 'nat', table: 'nat', chain: null, nft: null, lookups };
+    const [first] = inOrder.filter(({ nat }) => nat);
+    filters.push({ priority: natPriority[hook], age: first!.age, nat: true, stage });
+  }
+  filters.sort((a, b) => a.priority - b.priority || b.age - a.age);
+  const stages = filters.map(({ stage }) => stage);
+  if (tracked) {
+    if (hook === Hook.PREROUTING || hook === Hook.OUTPUT) {
+      const before = filters.filter(({ priority }) => priority < TRACK_PRIORITY).length;
+      stages.splice(before, 0, track);
+    } else if (hook !== Hook.FORWARD) stages.push(confirm);
+  }
+  const busy = stages.filter(isBusy);
+  const at = busy.findIndex(({ kind }) => kind === 'track');
+  return { stages, busy, tracks: at === 0, repeatable: at <= 0 };
+}
+
+/** Can a stage do anything to a packet? */
+export function isBusy({ kind, chain, nft }: Stage): boolean {
+  if (kind === 'table') return chain !== null && (chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP');
+  if (kind === 'nft') return nft !== null && (nft.chain.rules.length > 0 || nft.drops);
+  return true;
 }
 
 const conntrackTargets = new Set(['DNAT', 'SNAT', 'MASQUERADE', 'REDIRECT', 'CT', 'CONNMARK']);

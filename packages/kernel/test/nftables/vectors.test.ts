@@ -1,7 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import {
   applyNft,
@@ -10,6 +6,7 @@ import {
   parseNftRuleset,
   printNftRuleset,
 } from '../../src/netfilter/nftables/index.ts';
+import { readCases } from './vectors.ts';
 
 interface VectorCase {
   readonly id: string;
@@ -17,16 +14,10 @@ interface VectorCase {
   readonly expect: { readonly transaction: string; readonly nftList?: string };
 }
 
-const root = process.env.NETSIM_VECTORS ?? fileURLToPath(new URL('../../../../test/vectors', import.meta.url));
-
 for (const name of ['nftables-tests', 'nftables-recorded']) {
-  const file = join(root, 'kube-proxy', `${name}.jsonl.gz`);
-  test.skipIf(!existsSync(file))(`every transaction of ${name}, applied in turn, prints as nft printed it`, () => {
-    const cases = gunzipSync(readFileSync(file))
-      .toString('utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as VectorCase);
+  test(`every transaction of ${name}, applied in turn, prints as nft printed it`, () => {
+    const cases = readCases<VectorCase>(name);
+    if (cases === undefined) return;
     const states = new Map<string, NftRuleset>();
     const failed: string[] = [];
     for (const { id, previous, expect: expected } of cases) {

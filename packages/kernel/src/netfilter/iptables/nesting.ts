@@ -1,5 +1,5 @@
 import { builtinChains } from './names.ts';
-import type { Chain, Rule, Table } from './rule.ts';
+import type { Chain, Rule, Table, TableName } from './rule.ts';
 import type { TableFault } from './verify.ts';
 
 /** Chains that may be open at once (NFT_JUMP_STACK_SIZE). */
@@ -88,75 +88,95 @@ function needsVisit(rule: Rule): boolean {
   return kind === 'jump' || kind === 'goto' || (kind !== undefined && Object.hasOwn(onlyInHooks, kind));
 }
 
-// What is known of a chain, in one number: levels from it down, and above those the kinds of targets that it leads to.
-const DEPTH_BITS = 8;
-const DEPTH_MASK = 255;
+/** Where a chain leads: the chains that it jumps to, and the kinds of targets of its own as bits. */
+export interface ChainLinks {
+  readonly jumps: readonly string[];
+  readonly kinds: number;
+}
+
+const nowhere: ChainLinks = { jumps: [], kinds: 0 };
+
+export function linksOf(chain: Chain | undefined): ChainLinks {
+  let kinds = 0;
+  let jumps: string[] | undefined;
+  const rules = chain?.rules ?? [];
+  for (let i = 0; i < rules.length; i++) {
+    const target = rules[i]!.target;
+    if (target === undefined) continue;
+    if (target.kind !== 'jump' && target.kind !== 'goto') kinds |= kindBits[target.kind] ?? 0;
+    else if (jumps === undefined) jumps = [target.chain];
+    else jumps.push(target.chain);
+  }
+  return jumps === undefined && kinds === 0 ? nowhere : { jumps: jumps ?? nowhere.jumps, kinds };
+}
+
+/** False where {@link Nesting} will find a fault. */
+export function isSound(table: TableName, links: ReadonlyMap<string, ChainLinks>): boolean {
+  const reach = new Reach((name) => links.get(name) ?? nowhere);
+  return builtinChains[table].every((hook) => {
+    const { depth, kinds } = reach.of(hook);
+    return depth <= MAX_CHAIN_DEPTH && (kinds & ~allowedIn(hook)) === 0;
+  });
+}
 
 /** How deep chains are nested, and what kinds of targets they lead to: each is looked at once. */
 export class Reach {
-  readonly #table: Table;
+  readonly #links: (name: string) => ChainLinks;
+  /** By chain: levels from it down, and in the bits above those the kinds. */
   readonly #known = new Map<string, number>();
 
-  constructor(table: Table) {
-    this.#table = table;
+  constructor(links: (name: string) => ChainLinks) {
+    this.#links = links;
   }
 
-  /** False where {@link Nesting} will find a fault. */
-  isSound(): boolean {
-    return builtinChains[this.#table.name].every((hook) => {
-      const reach = this.#of(hook);
-      return (reach & DEPTH_MASK) <= MAX_CHAIN_DEPTH && ((reach >> DEPTH_BITS) & ~allowedIn(hook)) === 0;
-    });
+  /** Of a loop the depth is more than the kernel allows. */
+  of(name: string): { readonly depth: number; readonly kinds: number } {
+    const packed = this.#pack(name, 1);
+    return { depth: packed & DEPTH_MASK, kinds: packed >> DEPTH_BITS };
   }
 
   /** Does a chain lead no deeper than the one it replaces, and to no kind of target that this one did not lead to? */
-  within(chain: Chain, replaced: Chain, before: Reach): boolean {
-    const had = new Set<string>();
-    for (const { target } of replaced.rules)
-      if (target?.kind === 'jump' || target?.kind === 'goto') had.add(target.chain);
+  within(chain: ChainLinks, replaced: ChainLinks, before: Reach): boolean {
+    const had = new Set(replaced.jumps);
     let depth = 0;
-    let kinds = 0;
-    for (const { target } of chain.rules) {
-      if (target === undefined) continue;
-      if (target.kind !== 'jump' && target.kind !== 'goto') kinds |= kindBits[target.kind] ?? 0;
-      else if (!had.has(target.chain)) {
-        const reach = this.#of(target.chain);
-        depth = Math.max(depth, reach & DEPTH_MASK);
-        kinds |= reach >> DEPTH_BITS;
-      }
+    let kinds = chain.kinds;
+    for (const target of chain.jumps) {
+      if (had.has(target)) continue;
+      const reach = this.of(target);
+      depth = Math.max(depth, reach.depth);
+      kinds |= reach.kinds;
     }
-    let oldDepth = 0;
-    for (const { target } of replaced.rules) if (target !== undefined) kinds &= ~(kindBits[target.kind] ?? 0);
+    kinds &= ~replaced.kinds;
     // Any of the old targets that go as deep will do.
+    let oldDepth = 0;
     for (const target of had) {
       if (oldDepth >= depth && kinds === 0) return true;
-      const reach = before.#of(target);
-      oldDepth = Math.max(oldDepth, reach & DEPTH_MASK);
-      kinds &= ~(reach >> DEPTH_BITS);
+      const reach = before.of(target);
+      oldDepth = Math.max(oldDepth, reach.depth);
+      kinds &= ~reach.kinds;
     }
     return oldDepth >= depth && kinds === 0;
   }
 
-  /** Of a loop the depth is more than the kernel allows. */
-  #of(name: string, level = 1): number {
+  #pack(name: string, level: number): number {
     if (level > MAX_CHAIN_DEPTH) return MAX_CHAIN_DEPTH + 1;
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const chain = this.#table.chains.get(name);
     // Met again before it is known, it leads back to itself.
     this.#known.set(name, MAX_CHAIN_DEPTH + 1);
+    const { jumps, kinds: own } = this.#links(name);
     let below = 0;
-    let kinds = 0;
-    for (const { target } of chain?.rules ?? []) {
-      if (target === undefined) continue;
-      if (target.kind === 'jump' || target.kind === 'goto') {
-        const reach = this.#of(target.chain, level + 1);
-        below = Math.max(below, reach & DEPTH_MASK);
-        kinds |= reach >> DEPTH_BITS;
-      } else kinds |= kindBits[target.kind] ?? 0;
+    let kinds = own;
+    for (let i = 0; i < jumps.length; i++) {
+      const packed = this.#pack(jumps[i]!, level + 1);
+      below = Math.max(below, packed & DEPTH_MASK);
+      kinds |= packed >> DEPTH_BITS;
     }
-    const reach = Math.min(below + 1, DEPTH_MASK) | (kinds << DEPTH_BITS);
-    this.#known.set(name, reach);
-    return reach;
+    const packed = Math.min(below + 1, DEPTH_MASK) | (kinds << DEPTH_BITS);
+    this.#known.set(name, packed);
+    return packed;
   }
 }
+
+const DEPTH_BITS = 8;
+const DEPTH_MASK = 255;

@@ -1,7 +1,7 @@
 import { changedChains } from './changed-chains.ts';
 import { IptablesError } from './error.ts';
 import { builtinChains, MAX_CHAIN_NAME } from './names.ts';
-import { Nesting, Reach } from './nesting.ts';
+import { type ChainLinks, isSound, linksOf, Nesting, Reach } from './nesting.ts';
 import type { Chain, Rule, Ruleset, Table, TableName } from './rule.ts';
 
 /** Why the kernel would refuse a table, and at which rule. */
@@ -25,7 +25,13 @@ const onlyInTable: Readonly<Record<string, TableName>> = {
 const noInHooks = ['OUTPUT', 'POSTROUTING'];
 const noOutHooks = ['PREROUTING', 'INPUT'];
 
-const verified = new WeakMap<Table, true>();
+/** Tables that were found sound, with the names of the sets that their rules ask for. */
+const verified = new WeakMap<Table, ReadonlySet<string>>();
+
+/** Sets that the rules of a table ask for; undefined where the table was not verified. */
+export function setsOf(table: Table): ReadonlySet<string> | undefined {
+  return verified.get(table);
+}
 
 /**
  * What iptables-restore and the kernel check when a table is committed: jumps lead to chains that exist, no chain leads back
@@ -33,20 +39,27 @@ const verified = new WeakMap<Table, true>();
  */
 export function checkTable(table: Table, before?: Table): TableFault[] {
   if (verified.has(table)) return [];
-  if (before !== undefined && verified.has(before) && isSmallChange(before, table)) {
-    verified.set(table, true);
+  const oldSets = before === undefined ? undefined : verified.get(before);
+  if (before !== undefined && oldSets !== undefined && oldSets.size === 0 && isSmallChange(before, table)) {
+    verified.set(table, oldSets);
     return [];
   }
   const faults: TableFault[] = [];
   // Layered chains are slow to look up, and each is looked up many times here.
   const flat: Table = { name: table.name, chains: new Map(table.chains) };
-  for (const chain of flat.chains.values()) checkChain(chain, flat, faults);
-  if (faults.length === 0 && !new Reach(flat).isSound()) new Nesting(flat, faults).run();
-  if (faults.length === 0) verified.set(table, true);
+  const sets = new Set<string>();
+  const links = new Map<string, ChainLinks>();
+  for (const chain of flat.chains.values()) {
+    checkChain(chain, flat, faults, sets);
+    // While its rules are at hand: to come back to each later would cost as much again.
+    links.set(chain.name, linksOf(chain));
+  }
+  if (faults.length === 0 && !isSound(table.name, links)) new Nesting(flat, faults).run();
+  if (faults.length === 0) verified.set(table, sets);
   return faults;
 }
 
-function checkChain(chain: Chain, table: Table, faults: TableFault[]): void {
+function checkChain(chain: Chain, table: Table, faults: TableFault[], sets: Set<string>): void {
   if (chain.name.length > MAX_CHAIN_NAME) {
     faults.push({
       chain: chain.name,
@@ -56,7 +69,9 @@ function checkChain(chain: Chain, table: Table, faults: TableFault[]): void {
     });
   }
   for (let index = 0; index < chain.rules.length; index++) {
-    const message = checkRule(chain.rules[index]!, table, chain.name);
+    const rule = chain.rules[index]!;
+    for (const match of rule.matches) if (match.kind === 'set') sets.add(match.name);
+    const message = checkRule(rule, table, chain.name);
     if (message !== undefined) faults.push({ chain: chain.name, index, ...message });
   }
 }
@@ -126,17 +141,18 @@ function checkRule(rule: Rule, table: Table, chain: string): RuleFault | undefin
 function isSmallChange(before: Table, after: Table): boolean {
   const names = changedChains(before, after);
   if (names === undefined) return false;
-  const old = new Reach(before);
-  const now = new Reach(after);
+  const old = new Reach((name) => linksOf(before.chains.get(name)));
+  const now = new Reach((name) => linksOf(after.chains.get(name)));
+  const sets = new Set<string>();
   for (const name of names) {
     const chain = after.chains.get(name);
     if (chain === undefined) continue;
     const faults: TableFault[] = [];
-    checkChain(chain, after, faults);
-    if (faults.length > 0) return false;
+    checkChain(chain, after, faults, sets);
+    if (faults.length > 0 || sets.size > 0) return false;
     const replaced = before.chains.get(name);
     // A chain that is new is reached by way of one that changed.
-    if (replaced !== undefined && !now.within(chain, replaced, old)) return false;
+    if (replaced !== undefined && !now.within(linksOf(chain), linksOf(replaced), old)) return false;
   }
   return true;
 }

@@ -25,10 +25,14 @@ export function parseNftRuleset(text: string): NftRuleset {
  */
 export function applyNft(ruleset: NftRuleset, text: string): NftRuleset {
   const problems: NftProblem[] = [];
-  const reader = new TokenReader(tokenize(text, problems));
+  const reader = new TokenReader(tokenize(text, problems), problems);
   const draft = new Draft(ruleset);
   for (reader.skipNewlines(); reader.peek().kind !== 'end'; reader.skipNewlines()) {
     try {
+      if (reader.is('}')) {
+        const { line } = reader.next();
+        throw problem('this brace closes nothing', line, '}');
+      }
       for (const command of parseCommand(reader, draft)) {
         try {
           draft.run(command);
@@ -37,12 +41,9 @@ export function applyNft(ruleset: NftRuleset, text: string): NftRuleset {
           problems.push(error.problem);
         }
       }
-      if (!reader.atEnd || reader.is('}')) reader.fail('expected the end of the command');
+      reader.endStatement();
     } catch (error) {
-      if (!(error instanceof NftSyntaxError)) throw error;
-      problems.push(error.problem);
-      reader.skipStatement();
-      while (reader.take('}')) reader.skipStatement();
+      reader.recover(error);
     }
   }
   const result = draft.result();
@@ -55,6 +56,8 @@ interface DraftTable {
   readonly head: Pick<NftTable, 'family' | 'name' | 'comment'>;
   sets: PersistentMap<NftSet>;
   chains: PersistentMap<NftChain>;
+  /** Names of base chains. */
+  readonly bases: Set<string>;
 }
 
 /** A ruleset being changed. */
@@ -70,7 +73,9 @@ class Draft {
   result(): NftRuleset {
     return {
       tables: [...this.#tables.values()].map((table) =>
-        'head' in table ? { ...table.head, sets: table.sets, chains: table.chains } : table,
+        'head' in table
+          ? { ...table.head, sets: table.sets, chains: table.chains, baseChainNames: [...table.bases] }
+          : table,
       ),
     };
   }
@@ -114,6 +119,7 @@ class Draft {
         if (command.destroy && !table.chains.has(command.name)) return;
         this.#chain(table, command, command.name);
         table.chains = table.chains.without(command.name);
+        table.bases.delete(command.name);
         return;
       }
       case 'flush chain': {
@@ -180,7 +186,7 @@ class Draft {
       return;
     }
     const head = { family, name, ...(comment === undefined ? {} : { comment }) };
-    this.#tables.set(key, { head, sets: PersistentMap.from([]), chains: PersistentMap.from([]) });
+    this.#tables.set(key, { head, sets: PersistentMap.from([]), chains: PersistentMap.from([]), bases: new Set() });
   }
 
   #addChain(command: Extract<NftCommand, { verb: 'add chain' }>): void {
@@ -189,6 +195,7 @@ class Draft {
     this.lines.set(`${command.family} ${command.table} ${name}`, line);
     const old = table.chains.get(name);
     if (old === undefined) {
+      if (base !== undefined) table.bases.add(name);
       table.chains = table.chains.with(name, {
         name,
         ...(base === undefined ? {} : { base }),
@@ -248,7 +255,9 @@ class Draft {
     if ('head' in table) return table;
     const { family: _family, name: _name, comment, sets, chains } = table;
     const head = { family, name, ...(comment === undefined ? {} : { comment }) };
-    const open = { head, sets: PersistentMap.from(sets), chains: PersistentMap.from(chains) };
+    const bases =
+      table.baseChainNames ?? [...chains.values()].flatMap((chain) => (chain.base === undefined ? [] : [chain.name]));
+    const open = { head, sets: PersistentMap.from(sets), chains: PersistentMap.from(chains), bases: new Set(bases) };
     this.#tables.set(key, open);
     return open;
   }

@@ -19,7 +19,7 @@ const patterns: readonly (readonly [Token['kind'] | 'skip', RegExp])[] = [
   ['number', /0x[0-9a-fA-F]+|[0-9]+(?![0-9a-zA-Z_])/y],
   ['word', /[0-9]+[a-zA-Z][0-9a-zA-Z]*/y],
   ['word', /[a-zA-Z_][a-zA-Z0-9/\-_.]*\*?/y],
-  ['sign', /==|!=|<=|>=|<<|>>|[{}()[\],:=<>&|^!@/\-.*$]/y],
+  ['sign', /==|!=|<=|>=|<<|>>|[{}()[\],:=<>&|^!@/\-+.*$]/y],
 ];
 
 /** Cuts text into tokens; what no token begins with is reported and left out. */
@@ -49,10 +49,31 @@ export function tokenize(text: string, problems: NftProblem[]): Token[] {
 /** Reads tokens one after the other. */
 export class TokenReader {
   readonly #tokens: readonly Token[];
+  readonly #problems: NftProblem[];
   #at = 0;
 
-  constructor(tokens: readonly Token[]) {
+  /** `problems` takes what {@link recover} is given. */
+  constructor(tokens: readonly Token[], problems: NftProblem[]) {
     this.#tokens = tokens;
+    this.#problems = problems;
+  }
+
+  /** Notes what was wrong with a statement and goes on after it. @throws any other error */
+  recover(error: unknown): void {
+    if (!(error instanceof NftSyntaxError)) throw error;
+    this.#problems.push(error.problem);
+    this.skipStatement();
+  }
+
+  /** In a block: goes to its next statement; false at its closing brace, which is taken. */
+  inBlock(): boolean {
+    this.skipNewlines();
+    if (this.peek().kind === 'end') this.fail('a block is not closed', ['}']);
+    return !this.take('}');
+  }
+
+  endStatement(): void {
+    if (!this.atEnd) this.fail('expected the end of the statement');
   }
 
   get line(): number {

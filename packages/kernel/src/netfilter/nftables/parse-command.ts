@@ -53,7 +53,7 @@ function parsePlace(reader: TokenReader): Place {
 function parseAdd(reader: TokenReader, known: KnownSets, verb: 'add' | 'create' | 'insert'): NftCommand[] {
   const create = verb === 'create';
   if (verb !== 'insert') {
-    if (reader.take('table')) return parseTable(reader, known, create);
+    if (reader.take('table')) return parseTable(reader, create);
     if (reader.take('chain')) {
       const place = parsePlace(reader);
       const name = reader.name('chain');
@@ -121,7 +121,7 @@ function parseElementCommand(
 }
 
 /** `{ comment "..."; chain ... { } set ... { } }`. Chains come before sets and rules, which may name them. */
-function parseTable(reader: TokenReader, known: KnownSets, create: boolean): NftCommand[] {
+function parseTable(reader: TokenReader, create: boolean): NftCommand[] {
   const place = parsePlace(reader);
   let comment: string | undefined;
   const chains: NftCommand[] = [];
@@ -129,33 +129,38 @@ function parseTable(reader: TokenReader, known: KnownSets, create: boolean): Nft
   const elements: NftCommand[] = [];
   const rules: NftCommand[] = [];
   if (reader.take('{')) {
-    for (reader.skipNewlines(); !reader.take('}'); reader.skipNewlines()) {
-      const { line } = reader;
-      const at = { ...place, line };
-      if (reader.take('comment')) comment = reader.string('a comment');
-      else if (reader.take('chain')) {
-        const name = reader.name('chain');
-        const spec = parseChainBlock(reader, place.family);
-        const { base, policy } = spec;
-        chains.push({
-          verb: 'add chain',
-          ...at,
-          create: false,
-          name,
-          ...present({ base, policy, comment: spec.comment }),
-        });
-        for (const { rule, line: ruleLine } of spec.rules) {
-          rules.push({ verb: 'add rule', ...place, line: ruleLine, chain: name, rule, insert: false });
-        }
-      } else if (reader.is('set') || reader.is('map')) {
-        const what = reader.next().text === 'set' ? 'set' : 'map';
-        const parsed = parseSet(reader, what);
-        const [set, ...rest] = addSet(at, false, parsed.set, parsed.elements);
-        sets.push(set!);
-        elements.push(...rest);
-      } else if (reader.take('flags')) {
-        reader.fail('flags of a table are not modelled');
-      } else reader.fail('expected a chain, set or map', ['chain', 'set', 'map', 'comment']);
+    while (reader.inBlock()) {
+      try {
+        const { line } = reader;
+        const at = { ...place, line };
+        if (reader.take('comment')) comment = reader.string('a comment');
+        else if (reader.take('chain')) {
+          const name = reader.name('chain');
+          const spec = parseChainBlock(reader, place.family);
+          const { base, policy } = spec;
+          chains.push({
+            verb: 'add chain',
+            ...at,
+            create: false,
+            name,
+            ...present({ base, policy, comment: spec.comment }),
+          });
+          for (const { rule, line: ruleLine } of spec.rules) {
+            rules.push({ verb: 'add rule', ...place, line: ruleLine, chain: name, rule, insert: false });
+          }
+        } else if (reader.is('set') || reader.is('map')) {
+          const what = reader.next().text === 'set' ? 'set' : 'map';
+          const parsed = parseSet(reader, what);
+          const [set, ...rest] = addSet(at, false, parsed.set, parsed.elements);
+          sets.push(set!);
+          elements.push(...rest);
+        } else if (reader.take('flags')) {
+          reader.fail('flags of a table are not modelled');
+        } else reader.fail('expected a chain, set or map', ['chain', 'set', 'map', 'comment']);
+        reader.endStatement();
+      } catch (error) {
+        reader.recover(error);
+      }
     }
   }
   return [{ verb: 'add table', ...place, create, ...present({ comment }) }, ...sets, ...chains, ...elements, ...rules];
@@ -175,18 +180,22 @@ function parseChainBlock(reader: TokenReader, family: NftFamily): ChainSpec {
   let policy: NftBase['policy'] | undefined;
   let comment: string | undefined;
   reader.expect('{');
-  for (reader.skipNewlines(); !reader.take('}'); reader.skipNewlines()) {
-    const { line } = reader;
-    if (reader.take('type')) head = parseBase(reader);
-    else if (reader.take('policy')) {
-      if (reader.take('accept')) policy = 'accept';
-      else if (reader.take('drop')) policy = 'drop';
-      else reader.fail('unknown policy', ['accept', 'drop']);
-    } else if (reader.is('comment')) {
-      reader.next();
-      comment = reader.string('a comment');
-    } else rules.push({ rule: readRule(reader, family), line });
-    if (!reader.atEnd) reader.fail('expected the end of the statement');
+  while (reader.inBlock()) {
+    try {
+      const { line } = reader;
+      if (reader.take('type')) head = parseBase(reader);
+      else if (reader.take('policy')) {
+        if (reader.take('accept')) policy = 'accept';
+        else if (reader.take('drop')) policy = 'drop';
+        else reader.fail('unknown policy', ['accept', 'drop']);
+      } else if (reader.is('comment')) {
+        reader.next();
+        comment = reader.string('a comment');
+      } else rules.push({ rule: readRule(reader, family), line });
+      reader.endStatement();
+    } catch (error) {
+      reader.recover(error);
+    }
   }
   const base = head === undefined ? undefined : { ...head, policy: policy ?? 'accept' };
   return { base, policy, comment, rules };
@@ -242,25 +251,29 @@ function parseSet(
   let comment: string | undefined;
   let counter: true | undefined;
   reader.expect('{');
-  for (reader.skipNewlines(); !reader.take('}'); reader.skipNewlines()) {
-    if (reader.take('type')) {
-      type = parseTypes(reader);
-      if (what === 'map') {
-        reader.expect(':');
-        data = reader.take('verdict') ? 'verdict' : parseTypes(reader);
-      }
-    } else if (reader.take('flags')) flags = parseSetFlags(reader);
-    else if (reader.take('timeout')) timeout = parseDuration(reader);
-    else if (reader.take('gc-interval')) gcInterval = parseDuration(reader);
-    else if (reader.take('size')) size = reader.number('a size');
-    else if (reader.take('comment')) comment = reader.string('a comment');
-    else if (reader.take('counter')) counter = true;
-    else if (reader.take('elements')) {
-      reader.expect('=');
-      if (type === undefined) reader.fail('the type of a set comes before its elements');
-      elements = parseElements(reader, { type, data });
-    } else reader.fail(`unknown property of a ${what}`, ['type', 'flags', 'timeout', 'size', 'comment', 'elements']);
-    if (!reader.atEnd) reader.fail('expected the end of the statement');
+  while (reader.inBlock()) {
+    try {
+      if (reader.take('type')) {
+        type = parseTypes(reader);
+        if (what === 'map') {
+          reader.expect(':');
+          data = reader.take('verdict') ? 'verdict' : parseTypes(reader);
+        }
+      } else if (reader.take('flags')) flags = parseSetFlags(reader);
+      else if (reader.take('timeout')) timeout = parseDuration(reader);
+      else if (reader.take('gc-interval')) gcInterval = parseDuration(reader);
+      else if (reader.take('size')) size = reader.number('a size');
+      else if (reader.take('comment')) comment = reader.string('a comment');
+      else if (reader.take('counter')) counter = true;
+      else if (reader.take('elements')) {
+        reader.expect('=');
+        if (type === undefined) reader.fail('the type of a set comes before its elements');
+        elements = parseElements(reader, { type, data });
+      } else reader.fail(`unknown property of a ${what}`, ['type', 'flags', 'timeout', 'size', 'comment', 'elements']);
+      reader.endStatement();
+    } catch (error) {
+      reader.recover(error);
+    }
   }
   if (type === undefined) reader.fail(`a ${what} needs a type`, ['type']);
   // A set that rules fill has a bound, the kernel's own where none is written.

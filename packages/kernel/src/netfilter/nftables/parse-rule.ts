@@ -16,7 +16,7 @@ import { icmp6Codes, icmpCodes, icmpxCodes } from './symbols.ts';
  */
 export function parseNftRule(text: string, family: NftFamily): NftRule {
   const problems: NftError['problems'][number][] = [];
-  const reader = new TokenReader(tokenize(text, problems));
+  const reader = new TokenReader(tokenize(text, problems), problems);
   try {
     const rule = readRule(reader, family);
     reader.skipNewlines();

@@ -24,6 +24,8 @@ export interface NftTable {
   /** Sets and maps in the order of their making, then chains in theirs: the order of printing. */
   readonly sets: ReadonlyMap<string, NftSet>;
   readonly chains: ReadonlyMap<string, NftChain>;
+  /** Names of the base chains, where the maker of the table knows them: spares a search through all chains at each change. */
+  readonly baseChainNames?: readonly string[];
 }
 
 export type NftHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';

@@ -1,0 +1,47 @@
+import { type CompiledStatement, compileStatement } from './compile-statement.ts';
+import { printNftRule } from './print-rule.ts';
+import type { NftChain, NftRule } from './ruleset.ts';
+
+/** A rule made ready to be asked. */
+export class CompiledNftRule {
+  readonly rule: NftRule;
+  /** From 1. */
+  readonly index: number;
+  readonly statements: readonly CompiledStatement[];
+  #text: string | undefined;
+
+  constructor(rule: NftRule, index: number) {
+    this.rule = rule;
+    this.index = index;
+    this.statements = rule.statements.map(compileStatement).filter((statement) => statement !== undefined);
+  }
+
+  /** As nft prints it; made when first shown. */
+  get text(): string {
+    this.#text ??= printNftRule(this.rule);
+    return this.#text;
+  }
+}
+
+/** A chain made ready. It knows nothing of its table, so that unchanged chains outlive a change of others. */
+export class CompiledNftChain {
+  readonly chain: NftChain;
+  readonly rules: readonly CompiledNftRule[];
+
+  constructor(chain: NftChain) {
+    this.chain = chain;
+    this.rules = chain.rules.map((rule, i) => new CompiledNftRule(rule, i + 1));
+  }
+}
+
+const compiled = new WeakMap<NftChain, CompiledNftChain>();
+
+/** The chain made ready; the same for every table and netns that holds the same object. */
+export function compileNftChain(chain: NftChain): CompiledNftChain {
+  let known = compiled.get(chain);
+  if (known === undefined) {
+    known = new CompiledNftChain(chain);
+    compiled.set(chain, known);
+  }
+  return known;
+}

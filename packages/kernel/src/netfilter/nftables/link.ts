@@ -1,0 +1,88 @@
+import { type CompiledNftChain, compileNftChain } from './compile.ts';
+import { DynamicElements } from './dynamic-elements.ts';
+import type { NftElements } from './elements.ts';
+import type { NftElement, NftScalar, NftSet, NftTable } from './ruleset.ts';
+
+/** A set of a table in one netns. */
+export class LinkedSet {
+  readonly set: NftSet;
+  /** Null where elements come and go by commands only. */
+  readonly dynamic: DynamicElements | null;
+
+  constructor(set: NftSet, dynamic: DynamicElements | null) {
+    this.set = set;
+    this.dynamic = dynamic;
+  }
+
+  find(key: readonly NftScalar[], now: number): NftElement | null {
+    return this.dynamic === null ? this.set.elements.find(key) : this.dynamic.find(key, now);
+  }
+}
+
+/** State of a set in a netns, and the elements that commands had put there when it was made. */
+interface SetState {
+  readonly from: NftElements;
+  readonly elements: DynamicElements;
+}
+
+/** What rules have put into the sets of one netns; it outlives changes of the rules that leave the sets alone. */
+export class DynamicSets {
+  readonly #states = new Map<string, SetState>();
+
+  /** State of a set, begun anew where commands have changed its elements since. */
+  of(table: NftTable, set: NftSet, now: number): DynamicElements {
+    const key = `${table.family} ${table.name} ${set.name}`;
+    const known = this.#states.get(key);
+    if (known?.from === set.elements) return known.elements;
+    const elements = new DynamicElements(set.size ?? 65535);
+    for (const element of set.elements) elements.put(element, element.timeout ?? set.timeout ?? 0, now, true);
+    this.#states.set(key, { from: set.elements, elements });
+    return elements;
+  }
+
+  /** Forgets the state of sets that are gone. */
+  retain(tables: readonly NftTable[]): void {
+    for (const key of [...this.#states.keys()]) {
+      const [family, name, ...rest] = key.split(' ');
+      const table = tables.find((other) => other.family === family && other.name === name);
+      if (table?.sets.has(rest.join(' ')) !== true) this.#states.delete(key);
+    }
+  }
+}
+
+/** A table in one netns: chains and sets are looked up by name once. */
+export class LinkedNftTable {
+  readonly table: NftTable;
+  /** As traces name it: `ip kube-proxy`. */
+  readonly label: string;
+  readonly #dynamic: DynamicSets;
+  readonly #chains = new Map<string, CompiledNftChain>();
+  readonly #sets = new Map<string, LinkedSet>();
+
+  constructor(table: NftTable, dynamic: DynamicSets) {
+    this.table = table;
+    this.label = `${table.family} ${table.name}`;
+    this.#dynamic = dynamic;
+  }
+
+  chain(name: string): CompiledNftChain | undefined {
+    const known = this.#chains.get(name);
+    if (known !== undefined) return known;
+    const chain = this.table.chains.get(name);
+    if (chain === undefined) return undefined;
+    const compiled = compileNftChain(chain);
+    this.#chains.set(name, compiled);
+    return compiled;
+  }
+
+  set(name: string, now: number): LinkedSet | undefined {
+    const known = this.#sets.get(name);
+    if (known !== undefined) return known;
+    const set = this.table.sets.get(name);
+    if (set === undefined) return undefined;
+    const changes = set.flags.includes('dynamic') || set.flags.includes('timeout') || set.timeout !== undefined;
+    const linked = new LinkedSet(set, changes ? this.#dynamic.of(this.table, set, now) : null);
+    this.#sets.set(name, linked);
+    return linked;
+  }
+}

@@ -1,0 +1,159 @@
+import { hookNames } from '../../hook.ts';
+import type { Skb } from '../../skb.ts';
+import type { HookContext } from '../iptables/context.ts';
+import { isFollowed, Outcome, type TargetActions } from '../iptables/traverse.ts';
+import type { CompiledNftChain, CompiledNftRule } from './compile.ts';
+import { Result } from './compile-statement.ts';
+import { NftContext } from './context.ts';
+import type { LinkedNftTable } from './link.ts';
+import { MAX_JUMPS } from './verify.ts';
+
+/** A base chain at its hook. */
+export interface NftHookChain {
+  readonly table: LinkedNftTable;
+  readonly chain: CompiledNftChain;
+  readonly drops: boolean;
+}
+
+/** Walks chains of nft tables for a packet (Linux: nft_do_chain). */
+export class NftTraversal {
+  readonly #context: NftContext;
+  readonly #actions: TargetActions;
+  #depth = 0;
+  #nat = false;
+
+  constructor(at: HookContext, actions: TargetActions) {
+    this.#context = new NftContext(at);
+    this.#actions = actions;
+  }
+
+  /** A base chain, its policy included. `accept` ends this chain only: the caller goes on with the next. */
+  run(base: NftHookChain, skb: Skb): Outcome {
+    const context = this.#context;
+    const outerTable = context.table;
+    const outerDepth = this.#depth;
+    const outerNat = this.#nat;
+    context.table = base.table;
+    this.#depth = 0;
+    this.#nat = base.chain.chain.base?.type === 'nat';
+    let outcome = this.#walk(base.chain, skb);
+    if (outcome === Outcome.CONTINUE) {
+      outcome = base.drops ? Outcome.DROP : Outcome.ACCEPT;
+      const { host, hook } = context.at;
+      if (host.tracer !== null && isFollowed(skb)) {
+        host.tracer.step(host, skb, {
+          kind: 'policy',
+          action: base.drops ? 'DROP' : 'ACCEPT',
+          hook: hookNames[hook],
+          table: base.table.label,
+          chain: base.chain.chain.name,
+        });
+      }
+    }
+    context.table = outerTable;
+    this.#depth = outerDepth;
+    this.#nat = outerNat;
+    return outcome;
+  }
+
+  #walk(chain: CompiledNftChain, skb: Skb): Outcome {
+    const context = this.#context;
+    const { rules } = chain;
+    for (let i = 0; i < rules.length; i++) {
+      const rule = rules[i]!;
+      if (context.at.budget-- <= 0) return Outcome.EXHAUSTED;
+      const outcome = this.#ask(chain, rule, skb);
+      if (outcome >= 0) return outcome as Outcome;
+    }
+    return Outcome.CONTINUE;
+  }
+
+  /** Negative: on to the next rule. */
+  #ask(chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb): number {
+    const context = this.#context;
+    const { statements } = rule;
+    context.choices = 0;
+    for (let i = 0; i < statements.length; i++) {
+      const result = statements[i]!(skb, context);
+      if (result === Result.NEXT) continue;
+      if (result === Result.BREAK) return -1;
+      if (result !== Result.LOG) return this.#act(result, chain, rule, skb);
+      this.#actions.log(skb, context.log!, context.at);
+    }
+    if (context.at.host.tracer !== null && isFollowed(skb)) this.#trace(chain, rule, skb, 'CONTINUE');
+    return -1;
+  }
+
+  #act(result: Result, chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb): number {
+    const context = this.#context;
+    if (context.at.host.tracer !== null && isFollowed(skb)) this.#trace(chain, rule, skb, this.#actionText(result));
+    switch (result) {
+      case Result.ACCEPT:
+        return Outcome.ACCEPT;
+      case Result.DROP:
+        return Outcome.DROP;
+      case Result.RETURN:
+        return Outcome.CONTINUE;
+      case Result.JUMP:
+      case Result.GOTO: {
+        const target = context.table!.chain(context.chain);
+        if (target === undefined) return -1;
+        if (result === Result.JUMP && this.#depth >= MAX_JUMPS) return Outcome.EXHAUSTED;
+        this.#depth++;
+        const outcome = this.#walk(target, skb);
+        this.#depth--;
+        return outcome === Outcome.CONTINUE && result === Result.JUMP ? -1 : outcome;
+      }
+      case Result.REJECT: {
+        const { table } = context;
+        this.#actions.reject(skb, context.reject, context.at);
+        context.table = table;
+        return Outcome.REJECT;
+      }
+      case Result.NAT:
+        // The kernel takes no nat statement in a chain of another type.
+        if (!this.#nat) return -1;
+        return this.#actions.nat(skb, context.nat!, context.at) ? Outcome.ACCEPT : Outcome.DROP;
+      default:
+        return -1;
+    }
+  }
+
+  #actionText(result: Result): string {
+    const { chain, nat } = this.#context;
+    switch (result) {
+      case Result.ACCEPT:
+        return 'ACCEPT';
+      case Result.DROP:
+        return 'DROP';
+      case Result.RETURN:
+        return 'RETURN';
+      case Result.JUMP:
+        return `jump ${chain}`;
+      case Result.GOTO:
+        return `goto ${chain}`;
+      case Result.REJECT:
+        return 'REJECT';
+      case Result.NAT:
+        return nat!.kind;
+      default:
+        return 'CONTINUE';
+    }
+  }
+
+  #trace(chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb, action: string): void {
+    const { at, table, chosen, choices } = this.#context;
+    const { origin } = rule.rule;
+    at.host.tracer?.step(at.host, skb, {
+      kind: 'rule',
+      action,
+      hook: hookNames[at.hook],
+      table: table!.label,
+      chain: chain.chain.name,
+      index: rule.index,
+      text: rule.text,
+      ...(origin === undefined ? {} : { origin }),
+      ...(choices === 0 ? {} : { probability: 1 / choices, choice: { number: chosen, of: choices } }),
+    });
+  }
+}
