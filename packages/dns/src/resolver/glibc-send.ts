@@ -148,7 +148,7 @@ function* sendDatagram(
           yield* sockets.close(socket);
           return { first, bufferRcode, gotSomewhere };
         }
-        if (pair.length === 1) {
+        if (pair.length === 1 || serial) {
           failed = true;
           break;
         }

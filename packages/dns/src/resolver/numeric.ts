@@ -1,4 +1,4 @@
-import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
+import { type Ip, tryParseIp } from '@netsim/wire';
 
 /**
  * A numeric host as getaddrinfo takes it: IPv6 text, or IPv4 in any form of `inet_aton` (`10.1`, `0x7f000001`,
@@ -19,10 +19,4 @@ export function parseNumeric(text: string): Ip | undefined {
   const room = 4 - numbers.length;
   if (last >= 256 ** room || numbers.some((number) => number > 255)) return undefined;
   return numbers.reduce((sum, number, i) => sum + number * 256 ** (3 - i), last) | 0;
-}
-
-/** Canonical text of a numeric host. */
-export function numericText(text: string): string | undefined {
-  const ip = parseNumeric(text.replace(/%.*$/, ''));
-  return ip === undefined ? undefined : formatIp(ip);
 }

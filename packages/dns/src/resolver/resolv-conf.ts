@@ -1,9 +1,10 @@
+import { formatIp } from '@netsim/wire';
 import { parseNumeric } from './numeric.ts';
 
 /** Which C library reads `/etc/resolv.conf`. */
 export type Libc = 'glibc' | 'musl';
 
-/** `/etc/resolv.conf` as a libc understood it. Addresses and domains as written there. */
+/** `/etc/resolv.conf` as a libc understood it. Addresses in canonical text, domains as written there. */
 export interface ResolvConf {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
@@ -61,7 +62,7 @@ function parseGlibc(text: string, hostname: string): ResolvConf {
         search = words;
         break;
       case 'nameserver':
-        if (isAddress(words[0]!)) nameservers.push(words[0]!);
+        nameservers.push(...address(words[0]!));
         break;
       default:
         for (const word of words) {
@@ -111,7 +112,7 @@ function parseMusl(text: string): ResolvConf {
       timeout = number(line, /timeout:([0-9]+)/, 60) ?? timeout;
     } else if (match[1] === 'nameserver') {
       const word = rest.trimStart().split(/\s/)[0]!;
-      if (nameservers.length < MAX_NAMESERVERS && isAddress(word)) nameservers.push(word);
+      if (nameservers.length < MAX_NAMESERVERS) nameservers.push(...address(word));
     } else {
       search = rest.split(/\s+/).filter((word) => word !== '');
     }
@@ -137,6 +138,10 @@ function atoi(text: string): number {
   return Number(/^\s*\+?([0-9]+)/.exec(text)?.[1] ?? 0);
 }
 
-function isAddress(text: string): boolean {
-  return parseNumeric(text.replace(/%.*$/, '')) !== undefined;
+/** The address in canonical text with its zone, or nothing where it is none. */
+function address(text: string): string[] {
+  const [host = '', zone] = text.split('%');
+  const ip = parseNumeric(host);
+  if (ip === undefined) return [];
+  return [zone === undefined ? formatIp(ip) : `${formatIp(ip)}%${zone}`];
 }

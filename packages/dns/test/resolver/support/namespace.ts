@@ -42,10 +42,10 @@ const SETUP = [
   'mount --bind "$1/hosts" /etc/hosts',
   'mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf',
   'ip link set lo up',
-  'ip link add dummy0 type dummy',
-  'ip link set dummy0 up',
-  'ip addr add 10.9.9.9/24 dev dummy0',
-  'ip addr add fd00:9::9/64 dev dummy0 nodad',
+  'ip link add veth0 type veth peer name veth1',
+  'ip link set veth0 up && ip link set veth1 up',
+  'ip addr add 10.9.9.9/24 dev veth0',
+  'ip addr add fd00:9::9/64 dev veth0 nodad',
   'exec "$2" "$3"',
 ].join(' && ');
 
