@@ -24,8 +24,8 @@ export class NftEndpointChain implements NftChain {
   readonly endpoint: Endpoint;
   /** Has a rule that masquerades what comes from the endpoint itself, as before 1.36. */
   readonly hairpin: boolean;
+  readonly family: Family;
   readonly #port: ServicePort;
-  readonly #family: Family;
   readonly #origin: string;
   #rules: readonly NftRule[] | undefined;
 
@@ -35,8 +35,8 @@ export class NftEndpointChain implements NftChain {
     this.affinity = names.affinity;
     this.endpoint = endpoint;
     this.hairpin = hairpin;
+    this.family = family;
     this.#port = port;
-    this.#family = family;
     this.#origin = origin;
   }
 
@@ -46,7 +46,7 @@ export class NftEndpointChain implements NftChain {
   }
 
   #make(): NftRule[] {
-    const family = this.#family;
+    const { family } = this;
     const origin = this.#origin;
     const rules: NftRule[] = [];
     if (this.hairpin) {

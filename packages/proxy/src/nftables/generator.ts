@@ -119,6 +119,7 @@ class NodeTable {
   readonly #local: LocalServices;
   readonly #fixed: FixedTable;
   readonly #fixedChains: ReadonlyMap<string, NftChain>;
+  readonly #baseChainNames: readonly string[];
   readonly #hairpins: ElementStore | undefined;
   readonly #merged: Readonly<Record<ElementSet, MergedElements>>;
   #version = -1;
@@ -140,6 +141,7 @@ class NodeTable {
     this.#local = local;
     this.#fixed = fixedTable(config);
     this.#fixedChains = new Map(this.#fixed.chains.map((chain) => [chain.name, chain]));
+    this.#baseChainNames = this.#fixed.chains.filter(({ base }) => base !== undefined).map(({ name }) => name);
     if (nftForm(config.kubernetesVersion).masquerade === 'at entry') {
       this.#hairpins = new ElementStore(setTypes(config.family)['hairpin-connections']);
     }
@@ -303,6 +305,7 @@ class NodeTable {
       comment: TABLE_COMMENT,
       sets: new LayeredMap<NftSet>([fixedSets, snapshot.affinity]),
       chains,
+      baseChainNames: this.#baseChainNames,
     };
   }
 

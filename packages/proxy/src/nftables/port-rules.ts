@@ -1,4 +1,4 @@
-import type { NftChain, NftDataType, NftRule, NftSet, NftVerdict } from '@netsim/kernel';
+import type { NftChain, NftRule, NftSet, NftVerdict } from '@netsim/kernel';
 import { NftElements } from '@netsim/kernel';
 import { formatPrefix, prefixContains } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
@@ -46,6 +46,9 @@ export type NftPortRulesConfig = Pick<
   'family' | 'nodeIP' | 'masqueradeAll' | 'masqueradeBit' | 'detectLocal' | 'kubernetesVersion'
 >;
 
+/** One and the same for all sets: whoever makes a set anew does not take away what packets have put there. */
+const noClients = { 4: NftElements.empty(['ipv4_addr']), 6: NftElements.empty(['ipv6_addr']) };
+
 /** What is kept of a service port from one sync to the next, so that an unchanged endpoint keeps its chain. */
 export class NftPortRulesCache {
   readonly port: ServicePort;
@@ -74,15 +77,14 @@ export class NftPortRulesCache {
   affinity(chain: NftEndpointChain): NftSet {
     let set = this.#sets.get(chain.affinity);
     if (set === undefined) {
-      const type: readonly NftDataType[] = [typeof chain.endpoint.ip === 'number' ? 'ipv4_addr' : 'ipv6_addr'];
       set = {
         name: chain.affinity,
-        type,
+        type: noClients[chain.family].type,
         flags: ['dynamic', 'timeout'],
         // What the kernel gives a set that packets may add to, where nobody says.
         size: 65535,
         timeout: this.port.affinitySeconds * 1000,
-        elements: NftElements.empty(type),
+        elements: noClients[chain.family],
       };
       this.#sets.set(chain.affinity, set);
     }

@@ -1,4 +1,4 @@
-import type { Device, Netns, RandomSource, Ruleset, Tracer } from '@netsim/kernel';
+import type { Device, Netns, NftTable, RandomSource, Ruleset, Tracer } from '@netsim/kernel';
 import { Hook, Netfilter, Skb, Verdict, World } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 import { familyOf, formatEndpoint, IpProto, parseIp, parsePrefix, prefixContains, TcpFlag } from '@netsim/wire';
@@ -91,6 +91,12 @@ export class ProbeNode {
   load(ruleset: Ruleset): void {
     this.#netfilter = new Netfilter(this.#netns);
     this.#netfilter.loadRuleset(ruleset);
+  }
+
+  /** As {@link load}, for an nft table. */
+  loadTable(table: NftTable): void {
+    this.#netfilter = new Netfilter(this.#netns);
+    this.#netfilter.loadNft({ tables: [table] });
   }
 
   isLocal(ip: Ip): boolean {
