@@ -198,4 +198,8 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: "An annotation or object of netsim.dev that describes a node's firewall cannot be read.",
     mend: 'The message says which entry, and what is allowed.',
   },
+  'bad-start-delay': {
+    meaning: 'The annotation netsim.dev/start-delay is no duration.',
+    mend: 'Write how long the program takes until it listens: 10s or 1m30s.',
+  },
 };
