@@ -209,27 +209,43 @@ function compileChain(chain: Chain): CompiledChain {
   return compiled;
 }
 
-/** A chain in its table: jumps are resolved the first time they are taken. */
+/**
+ * A chain in its table: jumps are resolved the first time they are taken. A packet that is the first of its connection
+ * comes by chains that no packet before it took, so what it needs lies as near together as can be.
+ */
 export class LinkedChain {
+  readonly rules: readonly CompiledRule[];
+  readonly index: ChainIndex | null;
   readonly compiled: CompiledChain;
   readonly #table: LinkedTable;
-  readonly #targets: (LinkedChain | undefined)[] = [];
+  /** Chain of each jump, by the number of its rule. A chain with one jump, as most have, keeps it in `#only`. */
+  #targets: (LinkedChain | undefined)[] | null = null;
+  #only: LinkedChain | undefined;
+  #onlyRule: CompiledRule | undefined;
 
   constructor(table: LinkedTable, compiled: CompiledChain) {
     this.#table = table;
     this.compiled = compiled;
+    this.rules = compiled.rules;
+    this.index = compiled.index;
   }
 
   /** The chain that a jump or goto rule leads to. */
   target(rule: CompiledRule): LinkedChain | undefined {
-    const known = this.#targets[rule.index - 1];
-    if (known !== undefined) return known;
-    if (this.#targets.length === 0) {
-      for (let i = 0; i < this.compiled.rules.length; i++) this.#targets.push(undefined);
-    }
+    if (rule === this.#onlyRule) return this.#only;
+    return this.#targets?.[rule.index - 1] ?? this.#resolve(rule);
+  }
+
+  #resolve(rule: CompiledRule): LinkedChain | undefined {
     const target = rule.target;
     if (target?.kind !== 'jump' && target?.kind !== 'goto') return undefined;
     const chain = this.#table.chain(target.chain);
+    if (this.#onlyRule === undefined) {
+      this.#onlyRule = rule;
+      this.#only = chain;
+      return chain;
+    }
+    this.#targets ??= this.rules.map(() => undefined);
     this.#targets[rule.index - 1] = chain;
     return chain;
   }

@@ -76,7 +76,7 @@ export class Traversal {
   }
 
   #walk(chain: LinkedChain, skb: Skb): Outcome {
-    const { rules, index } = chain.compiled;
+    const { rules, index } = chain;
     const depth = this.#depth;
     if (index === null || this.#plain || depth >= MAX_CHAIN_DEPTH) {
       for (let i = 0; i < rules.length; i++) {

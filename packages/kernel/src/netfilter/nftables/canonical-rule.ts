@@ -159,7 +159,11 @@ function canonicalStatement(statement: NftStatement, before: readonly NftStateme
       if (family === 'inet' || statement.addressAndPort !== undefined) {
         return { ...statement, family: statement.family ?? (family === 'ip6' || wide ? 'ip6' : 'ip') };
       }
-      const { family: _family, ...rest } = statement;
+      const { family: written, ...rest } = statement;
+      // Named maps do not tell here what they hold: nft writes the family out only for an address with a port.
+      const { address, ...others } = rest;
+      if (written !== undefined && address?.from.kind === 'map')
+        return { ...others, family: written, addressAndPort: address.from };
       return rest;
     }
     default:

@@ -142,9 +142,11 @@ function compileMeta(key: Extract<NftExpression, { kind: 'meta' }>['key']): Read
     case 'length':
       return (skb, context) => ofPacket(context, l3Length(skb));
     case 'iif':
+      return (_skb, context) => context.at.inDev?.name ?? 0;
     case 'iifname':
       return (_skb, context) => context.at.inDev?.name ?? '';
     case 'oif':
+      return (_skb, context) => context.at.outDev?.name ?? 0;
     case 'oifname':
       return (_skb, context) => context.at.outDev?.name ?? '';
     case 'pkttype':

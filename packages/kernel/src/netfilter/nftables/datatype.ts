@@ -108,8 +108,10 @@ export function readScalar(type: NftDataType, text: string): NftScalar | undefin
       return typeof ip === 'bigint' ? ip : undefined;
     }
     case 'ifname':
-    case 'iface_index':
       return text;
+    case 'iface_index':
+      // A device by its name; 0 is none. Other numbers say nothing here, where devices have no index of their own.
+      return text === '0' ? 0 : text;
     case 'inet_proto':
       return readNumber(text, 0xff) ?? protocolNumber(text);
     default: {
