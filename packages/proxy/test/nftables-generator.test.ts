@@ -13,6 +13,7 @@ import {
 } from '../src/index.ts';
 import { change, changeCluster } from './support/changes.ts';
 import { service, slice } from './support/objects.ts';
+import { ProbeNode } from './support/probe-node.ts';
 
 function node(nodeName: string, more: Partial<NodeProxyConfig> = {}): NodeProxyConfig {
   const detectLocal = { kind: 'cidr', prefix: parsePrefix('10.244.0.0/16') } as const;
@@ -180,6 +181,30 @@ describe('nftables mode', () => {
     expect(names.every((name) => name.endsWith('...'))).toBe(true);
     expect(new Set(names).size).toBe(2);
   });
+});
+
+test('a client stays with its endpoint, also while another endpoint comes or goes', () => {
+  const state = new ProxyState(4);
+  state.setService(service('sticky', '10.96.1.1', { sessionAffinity: 'ClientIP' }));
+  state.setSlice(slice('sticky', ['10.244.1.1', '10.244.1.2', '10.244.1.3']));
+  const generator = new NftablesGenerator(state);
+  const config = node('w1');
+  const kernel = new ProbeNode([parseIp('192.168.0.1')], 'cni0');
+  const draw = (sourceIP: string, take: number) =>
+    kernel.probe(
+      { name: '', sourceIP, destIP: '10.96.1.1', destPort: 80, protocol: 'tcp', output: '', masq: false },
+      take,
+    ).output;
+  kernel.loadTable(generator.sync(config).table);
+  expect([draw('10.244.9.1', 1), draw('10.244.9.2', 2)]).toEqual(['10.244.1.2:8080', '10.244.1.3:8080']);
+  expect([0, 1, 2].map((take) => draw('10.244.9.1', take))).toEqual(Array(3).fill('10.244.1.2:8080'));
+  state.setSlice(slice('sticky', ['10.244.1.0', '10.244.1.2', '10.244.1.3']));
+  kernel.changeTable(generator.sync(config).table);
+  expect(draw('10.244.9.1', 0)).toBe('10.244.1.2:8080');
+  expect(draw('10.244.9.3', 0)).toBe('10.244.1.0:8080');
+  state.setService(service('sticky', '10.96.1.1', { sessionAffinity: 'ClientIP', externalIPs: ['203.0.113.1'] }));
+  kernel.changeTable(generator.sync(config).table);
+  expect(draw('10.244.9.1', 0)).toBe('10.244.1.2:8080');
 });
 
 describe('kube-proxy before 1.36', () => {

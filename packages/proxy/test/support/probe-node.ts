@@ -96,6 +96,11 @@ export class ProbeNode {
   /** As {@link load}, for an nft table. */
   loadTable(table: NftTable): void {
     this.#netfilter = new Netfilter(this.#netns);
+    this.changeTable(table);
+  }
+
+  /** Puts a changed table in force; what packets have put into sets stays. */
+  changeTable(table: NftTable): void {
     this.#netfilter.loadNft({ tables: [table] });
   }
 
