@@ -18,8 +18,8 @@ export class RuleBook {
       variants = new Map();
       this.#rules.set(state, variants);
     }
-    const profile = portRulesProfile(config) + key;
-    const id = commented ? profile : `${profile}#`;
+    const profile = portRulesProfile(config);
+    const id = `${profile}${key}${commented ? '' : '#'}`;
     let rules = variants.get(id);
     if (rules === undefined) {
       let cache = this.#ports.get(state.port);
