@@ -1,4 +1,4 @@
-import { type ClusterConfig, ControlPlane, configFromObjects, defaultNodes } from '@netsim/control';
+import { type ClusterConfig, ControlPlane, configFromObjects } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
 import { ScriptedRandom, World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, Node, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
@@ -8,6 +8,7 @@ import { type Ip, parseIp } from '@netsim/wire';
 import { Capture } from './capture.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
+import { nodesFor } from './default-nodes.ts';
 import { parseDuration } from './duration.ts';
 import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
@@ -55,9 +56,9 @@ export class Cluster {
     const configured = configFromObjects(store);
     if (store.list('Node').length === 0) for (const node of configured.nodes) store.put(node);
     this.madeNodes = store.list('Node').length === 0;
-    if (this.madeNodes) for (const node of defaultNodes()) store.put(node);
+    if (this.madeNodes) for (const node of nodesFor(configured.config.podCIDRs)) store.put(node);
     const cni = cniFromObjects(store, configured.config.podCIDRs);
-    const proxy = proxyFromObjects(store);
+    const proxy = proxyFromObjects(store, configured.config);
     this.config = { ...configured.config, seed };
     this.random = new ScriptedRandom(seed);
     this.world = new World({ random: this.random });
@@ -74,7 +75,7 @@ export class Cluster {
       store,
       config: this.config,
       cni: cni.config,
-      proxy: proxy.configuration,
+      proxy: proxy.settings,
       world: this.world,
       started: (netns, pod) => this.programs.start(netns, pod, store),
       serve: (netns, port, program, handler) => this.programs.serve(netns, port, program, handler),

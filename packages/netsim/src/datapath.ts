@@ -1,46 +1,19 @@
 import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
 import type { ClusterConfig, LoadBalancerPlan } from '@netsim/control';
-import type { ListenerConfig, Netns, NetnsConfig, Ruleset, World, WorldPlan } from '@netsim/kernel';
-import type { AnyObject, EndpointSlice, Node, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
-import {
-  canaryRuleset,
-  IptablesGenerator,
-  kubeletRuleset,
-  mergeRulesets,
-  type NodeProxyConfig,
-  ProxyState,
-  proxyConfigOf,
-  proxySysctls,
-  staleUdpConntrack,
-} from '@netsim/proxy';
-import {
-  type Family,
-  familyBits,
-  familyOf,
-  formatIp,
-  formatPrefix,
-  type Ip,
-  IpProto,
-  parseIp,
-  prefixOf,
-} from '@netsim/wire';
-import { firewallRuleset, firewallsOf } from './firewall.ts';
+import type { ListenerConfig, Netns, NetnsConfig, NftRuleset, Ruleset, World, WorldPlan } from '@netsim/kernel';
+import type { Node, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
+import { proxyConfigOf, proxySysctls } from '@netsim/proxy';
+import { familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
 import { LoadBalancers } from './load-balancers.ts';
 import { nodeListeners } from './node-listeners.ts';
+import { NodeRules } from './node-rules.ts';
+import type { ProxySettings } from './proxy-from-objects.ts';
 
 /** Called for a namespace that has just come to be: programs start listening in it. */
 export type NetnsStarted = (netns: Netns, pod: Pod | undefined) => void;
-
-interface PerFamily {
-  readonly family: Family;
-  readonly state: ProxyState;
-  readonly generator: IptablesGenerator;
-  /** {@link ProxyState.udpEndpointChanges} when conntrack was last cleaned. */
-  udpChanges: number;
-}
 
 /**
  * Joins the plans of control plane, CNI and kube-proxy to the kernel, and keeps them current. A node is built when the first
@@ -51,15 +24,10 @@ export class Datapath {
   readonly #store: ObjectStore;
   readonly #config: ClusterConfig;
   readonly #cni: CniConfig;
-  readonly #proxyConfiguration: AnyObject | undefined;
+  readonly #proxy: ProxySettings;
   readonly #started: NetnsStarted;
-  readonly #families: readonly PerFamily[];
-  readonly #proxyConfigs = new Map<string, NodeProxyConfig>();
+  readonly #rules: NodeRules;
   readonly #built = new Set<string>();
-  /** Ruleset last loaded, by netns and family. */
-  readonly #loaded = new Map<string, Ruleset>();
-  /** What a node holds before kube-proxy writes: kubelet's and the CNI plugin's. */
-  readonly #base = new Map<string, Ruleset>();
   readonly #podOfNetns = new Map<string, Pod>();
   readonly #changedPods = new Map<string, { before: PodInfo | undefined }>();
   #planner: NetworkPlanner;
@@ -75,7 +43,7 @@ export class Datapath {
     store: ObjectStore;
     config: ClusterConfig;
     cni: CniConfig;
-    proxy: AnyObject | undefined;
+    proxy: ProxySettings;
     world: World;
     started: NetnsStarted;
     serve: ServeHttp;
@@ -83,21 +51,21 @@ export class Datapath {
     this.#store = options.store;
     this.#config = options.config;
     this.#cni = options.cni;
-    this.#proxyConfiguration = options.proxy;
+    this.#proxy = options.proxy;
     this.world = options.world;
     this.#started = options.started;
-    const families = new Set<Family>(this.#config.podCIDRs.map((prefix) => familyOf(prefix.address)));
-    this.#families = [...families].map((family) => {
-      const state = new ProxyState(family);
-      for (const service of this.#store.list<Service>('Service')) state.setService(service);
-      for (const slice of this.#store.list<EndpointSlice>('EndpointSlice')) state.setSlice(slice);
-      return { family, state, generator: new IptablesGenerator(state), udpChanges: state.udpEndpointChanges };
-    });
     this.#planner = this.#plan();
+    this.#rules = new NodeRules({
+      store: this.#store,
+      config: this.#config,
+      proxy: this.#proxy,
+      uplink: this.#planner.underlayConfig.uplink,
+      pluginRules: (node) => this.#planner.node(node).rulesets,
+    });
     this.#offerNodes();
     this.#healthChecks = new HealthChecks({
       store: this.#store,
-      state: this.#families[0]!.state,
+      state: this.#rules.state,
       netns: (name) => this.world.netns(name),
       serve: options.serve,
     });
@@ -207,30 +175,13 @@ export class Datapath {
       this.#servicesChanged = false;
       for (const name of this.#built) {
         this.#loadRules(name);
-        this.#cleanConntrack(name);
+        const netns = this.world.netns(name);
+        if (netns !== undefined) this.#rules.cleanConntrack(netns);
         this.#healthChecks.update(name);
       }
-      for (const family of this.#families) family.udpChanges = family.state.udpEndpointChanges;
+      this.#rules.conntrackCleaned();
       this.#loadBalancers.update();
       this.world.run();
-    }
-  }
-
-  /** UDP connections to endpoints that are gone are forgotten, as kube-proxy does after a sync that changed such endpoints. */
-  #cleanConntrack(name: string): void {
-    const netfilter = this.world.netns(name)?.netfilter;
-    if (netfilter === null || netfilter === undefined) return;
-    for (const { state, udpChanges } of this.#families) {
-      if (state.udpEndpointChanges === udpChanges) continue;
-      for (const { original } of staleUdpConntrack(state, netfilter.connections())) {
-        netfilter.deleteConnections({
-          protocol: IpProto.UDP,
-          origSource: prefixOf(original.src, familyBits(familyOf(original.src))),
-          origDestination: prefixOf(original.dst, familyBits(familyOf(original.dst))),
-          origSport: original.sport,
-          origDport: original.dport,
-        });
-      }
     }
   }
 
@@ -260,15 +211,18 @@ export class Datapath {
     this.sync();
     const netns: NetnsConfig[] = [...this.#planner.underlay.netns];
     const rulesets: { netns: string; ruleset: Ruleset }[] = [];
+    const nftRulesets: { netns: string; ruleset: NftRuleset }[] = [];
     const listeners: ListenerConfig[] = [];
     for (const name of this.#planner.nodeNames()) {
       netns.push(...this.#planner.node(name).netns);
-      for (const ruleset of this.#rulesOf(name)) rulesets.push({ netns: name, ruleset });
+      for (const ruleset of this.#rules.iptables(name)) rulesets.push({ netns: name, ruleset });
+      const nft = this.#rules.nft(name);
+      if (nft !== undefined) nftRulesets.push({ netns: name, ruleset: nft });
       const node = this.#store.get<Node>('Node', undefined, name);
       if (node !== undefined) listeners.push(...nodeListeners(node));
     }
     for (const pod of this.#store.list<Pod>('Pod')) listeners.push(...listenersOf(pod));
-    return { netns, rulesets, listeners };
+    return { netns, rulesets, ...(nftRulesets.length > 0 && { nftRulesets }), listeners };
   }
 
   // --- watching ------------------------------------------------------------------------------------------------------
@@ -278,21 +232,13 @@ export class Datapath {
       this.#unwatch.push(this.#store.watch(kind, listener));
     };
     on('Service', (event) => {
-      const { type, object } = event;
+      this.#rules.serviceChanged(event);
       this.#loadBalancers.note(event);
       this.#healthChecks.note(event);
-      for (const { state } of this.#families) {
-        if (type === 'DELETED') state.deleteService(object.metadata.namespace!, object.metadata.name);
-        else state.setService(object as Service);
-      }
       this.#servicesChanged = true;
     });
-    on('EndpointSlice', ({ type, object, old }) => {
-      for (const { state } of this.#families) {
-        if (old !== undefined) state.deleteSlice(old as EndpointSlice);
-        if (type === 'DELETED') state.deleteSlice(object as EndpointSlice);
-        else state.setSlice(object as EndpointSlice);
-      }
+    on('EndpointSlice', (event) => {
+      this.#rules.sliceChanged(event);
       this.#servicesChanged = true;
     });
     on('Pod', ({ type, object, old }) => {
@@ -308,7 +254,7 @@ export class Datapath {
     on('*', ({ object }) => {
       if (object.apiVersion.startsWith('metallb.io/')) this.#servicesChanged = true;
       if (object.kind === 'Firewall') {
-        this.#base.clear();
+        this.#rules.firewallChanged();
         this.#servicesChanged = true;
       }
     });
@@ -372,7 +318,11 @@ export class Datapath {
     // What kube-proxy sets does not depend on the node.
     const [first] = this.#store.list<Node>('Node');
     const nodeSysctls =
-      first === undefined ? {} : proxySysctls(proxyConfigOf(this.#proxyConfiguration, first, 4, this.#config.podCIDRs));
+      first === undefined
+        ? {}
+        : proxySysctls(
+            proxyConfigOf(this.#proxy.configuration, first, 4, this.#config.podCIDRs, this.#proxy.surroundings),
+          );
     return new NetworkPlanner({ nodes, pods, config: this.#cni, nodeSysctls });
   }
 
@@ -433,10 +383,8 @@ export class Datapath {
     for (const netns of [...this.#podOfNetns.keys(), ...this.#built]) this.world.deleteNetns(netns);
     this.#healthChecks.forget();
     this.#built.clear();
-    this.#loaded.clear();
-    this.#base.clear();
     this.#podOfNetns.clear();
-    this.#proxyConfigs.clear();
+    this.#rules.forget();
     this.#planner = this.#plan();
     this.#offerNodes();
     this.#loadBalancers = this.#newLoadBalancers();
@@ -445,59 +393,7 @@ export class Datapath {
   #loadRules(name: string): void {
     if (this.#store.get('Node', undefined, name) === undefined) return;
     const netns = this.world.netns(name);
-    if (netns === undefined) return;
-    for (const ruleset of this.#rulesOf(name)) {
-      const key = `${name}/${ruleset.family}`;
-      if (this.#loaded.get(key) === ruleset) continue;
-      this.#loaded.set(key, ruleset);
-      netns.loadRuleset(ruleset);
-    }
-  }
-
-  readonly #merged = new Map<string, { from: Ruleset; ruleset: Ruleset }>();
-
-  /** All rules of a node, a ruleset a family: kubelet's, the CNI plugin's, kube-proxy's. */
-  #rulesOf(name: string): Ruleset[] {
-    return this.#families.map(({ family, generator }) => {
-      const { ruleset } = generator.sync(this.#proxyConfig(name, family));
-      const key = `${name}/${family}`;
-      const before = this.#merged.get(key);
-      if (before?.from === ruleset && this.#base.has(key)) return before.ruleset;
-      const merged = mergeRulesets(this.#baseRules(name, family), ruleset, 'first');
-      this.#merged.set(key, { from: ruleset, ruleset: merged });
-      return merged;
-    });
-  }
-
-  #baseRules(name: string, family: Family): Ruleset {
-    const key = `${name}/${family}`;
-    let base = this.#base.get(key);
-    if (base === undefined) {
-      base = mergeRulesets(kubeletRuleset(family), canaryRuleset(family, 'KUBE-PROXY-CANARY'), 'last');
-      const { firewalls } = firewallsOf(this.#store);
-      if (firewalls.length > 0) {
-        const { uplink } = this.#planner.underlayConfig;
-        const nodes = this.#store.list<Node>('Node').flatMap((node) => nodeInfo(node).addresses);
-        const inside = [...this.#config.podCIDRs, ...nodes.map((ip) => prefixOf(ip, familyBits(familyOf(ip))))];
-        base = mergeRulesets(base, firewallRuleset(firewalls, { family, uplink, inside }), 'last');
-      }
-      for (const ruleset of this.#planner.node(name).rulesets) {
-        if (ruleset.family === family) base = mergeRulesets(base, ruleset, 'last');
-      }
-      this.#base.set(key, base);
-    }
-    return base;
-  }
-
-  #proxyConfig(name: string, family: Family): NodeProxyConfig {
-    const key = `${name}/${family}`;
-    let config = this.#proxyConfigs.get(key);
-    if (config === undefined) {
-      const node = this.#store.get<Node>('Node', undefined, name)!;
-      config = proxyConfigOf(this.#proxyConfiguration, node, family, this.#config.podCIDRs);
-      this.#proxyConfigs.set(key, config);
-    }
-    return config;
+    if (netns !== undefined) this.#rules.load(name, netns);
   }
 }
 

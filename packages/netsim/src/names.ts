@@ -365,7 +365,7 @@ export class NameResolver {
     if (number === undefined) {
       throw new UsageError(
         port === undefined ? `${text} has no port` : `${JSON.stringify(port)} is not a port`,
-        `write ${text.replace(/:[^:\]]*$/, '')}:PORT with a port of 1 to 65535, or use --protocol icmp`,
+        `write ${withoutPort(text)}:PORT with a port of 1 to 65535, or use --protocol icmp`,
       );
     }
     return { port: number };
@@ -470,4 +470,9 @@ function splitPort(text: string): { host: string; port?: string } {
 function didYouMean(word: string, candidates: readonly string[]): string | undefined {
   const found = nearest(word, candidates);
   return found === undefined ? undefined : `did you mean "${found}"?`;
+}
+
+/** What stands before the port; an IPv6 address wants brackets. */
+function withoutPort(text: string): string {
+  return tryParseIp(text) !== undefined && text.includes(':') ? `[${text}]` : text.replace(/:[^:\]]*$/, '');
 }

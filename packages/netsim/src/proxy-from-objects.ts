@@ -1,3 +1,4 @@
+import type { ClusterConfig } from '@netsim/control';
 import {
   type AnyObject,
   type ConfigMap,
@@ -7,32 +8,57 @@ import {
   type ObjectStore,
   ORIGIN,
 } from '@netsim/manifest';
-import { ProxyConfigError, proxyConfigOf } from '@netsim/proxy';
-import { parsePrefix } from '@netsim/wire';
+import { kindProxyMode, ProxyConfigError, type ProxyMode, type ProxySurroundings, proxyConfigOf } from '@netsim/proxy';
+
+/** What the kube-proxies of a cluster are told. */
+export interface ProxySettings {
+  readonly configuration: AnyObject | undefined;
+  readonly surroundings: ProxySurroundings;
+}
+
+const modes = ['iptables', 'nftables'] as const;
 
 /**
- * The KubeProxyConfiguration of the manifests: the object itself, or kubeadm's ConfigMap kube-system/kube-proxy. What in it cannot
- * be used is a finding, and kube-proxy's defaults stand in its place.
+ * The KubeProxyConfiguration of the manifests: the object itself, or kubeadm's ConfigMap kube-system/kube-proxy; the mode also from
+ * kind's `kubeProxyMode`. What in it cannot be used is a finding, and kube-proxy's defaults stand in its place.
  */
-export function proxyFromObjects(store: ObjectStore): { configuration: AnyObject | undefined; findings: Finding[] } {
+export function proxyFromObjects(
+  store: ObjectStore,
+  config: ClusterConfig,
+): { settings: ProxySettings; findings: Finding[] } {
   const findings: Finding[] = [];
-  const configuration = store.list<AnyObject>('KubeProxyConfiguration')[0] ?? fromConfigMap(store);
-  const node = store.list<Node>('Node')[0];
-  if (configuration === undefined || node === undefined) return { configuration, findings };
-  try {
-    for (const family of [4, 6] as const) proxyConfigOf(configuration, node, family, [parsePrefix('10.244.0.0/16')]);
-    return { configuration, findings };
-  } catch (error) {
+  const refuse = (error: unknown, object: AnyObject): void => {
     if (!(error instanceof ProxyConfigError)) throw error;
-    const origin = configuration[ORIGIN];
+    const origin = object[ORIGIN];
     findings.push({
       severity: 'warning',
       code: 'proxy-config',
       message: error.message,
-      suggestion: "kube-proxy's defaults are used in its place",
+      suggestion: "kube-proxy's default is used in its place",
       ...(origin === undefined ? {} : { file: origin.file, ...origin.locate(error.path) }),
     });
-    return { configuration: undefined, findings };
+  };
+  const kind = store.list<AnyObject>('Cluster').find(({ apiVersion }) => apiVersion.startsWith('kind.x-k8s.io/'));
+  let mode: ProxyMode | 'none' | undefined;
+  try {
+    mode = kind === undefined ? undefined : kindProxyMode(kind);
+  } catch (error) {
+    refuse(error, kind!);
+  }
+  const surroundings: ProxySurroundings = {
+    serviceCIDRs: config.serviceCIDRs,
+    modes,
+    ...(mode === undefined || mode === 'none' || mode === 'ipvs' ? {} : { mode }),
+  };
+  const configuration = store.list<AnyObject>('KubeProxyConfiguration')[0] ?? fromConfigMap(store);
+  const node = store.list<Node>('Node')[0];
+  if (configuration === undefined || node === undefined) return { settings: { configuration, surroundings }, findings };
+  try {
+    for (const family of [4, 6] as const) proxyConfigOf(configuration, node, family, config.podCIDRs, surroundings);
+    return { settings: { configuration, surroundings }, findings };
+  } catch (error) {
+    refuse(error, configuration);
+    return { settings: { configuration: undefined, surroundings }, findings };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Pod } from '@netsim/manifest';
+import type { EndpointSlice, Pod } from '@netsim/manifest';
 import type { Path, Step } from '@netsim/trace';
 import { formatIp } from '@netsim/wire';
 import type { DestinationRef } from '../names.ts';
@@ -78,7 +78,7 @@ function backendOf(request: readonly TraceEvent[], ended: Outcome, known: Knowle
   const target = finalTarget(request, destination);
   if (target === undefined) return undefined;
   if (destination.kind === 'Service' && !wasTranslated(request)) return undefined;
-  const pod = known.podWithAddress(target.ip);
+  const pod = known.podWithAddress(target.ip) ?? endpointPod(destination, target.ip, known);
   if (pod !== undefined) {
     const { name, namespace } = pod.metadata;
     return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ...target };
@@ -90,6 +90,18 @@ function backendOf(request: readonly TraceEvent[], ended: Outcome, known: Knowle
   const machine = request.at(-1)?.where.machine;
   if (ended.disposition === 'DELIVERED' && machine !== undefined) return { kind: 'Node', name: machine, ...target };
   return { kind: 'IP', name: target.ip, ...target };
+}
+
+/** The pod of a service that has the address of its node: only the slices tell which one it is. */
+function endpointPod({ kind, object }: DestinationRef, ip: string, { store }: Knowledge): Pod | undefined {
+  if (kind !== 'Service' || object === undefined) return undefined;
+  const { name, namespace } = object.metadata;
+  for (const slice of store.list<EndpointSlice>('EndpointSlice', namespace)) {
+    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
+    const target = slice.endpoints?.find(({ addresses }) => addresses.includes(ip))?.targetRef;
+    if (target?.kind === 'Pod' && target.name !== undefined) return store.get<Pod>('Pod', namespace, target.name);
+  }
+  return undefined;
 }
 
 const isNat = (step: Step): step is Step & { kind: 'nat' } => step.kind === 'nat' && step.direction === 'dst';
