@@ -85,7 +85,7 @@ const refused: readonly Row[] = [
     make: () =>
       put(
         'garbage.bin',
-        Buffer.from({ length: 10_000_000 }, (_, i) => (i * 2_654_435_761) >>> 13),
+        Uint8Array.from({ length: 10_000_000 }, (_, i) => (i * 2_654_435_761) >>> 13),
       ),
     says: /^error: garbage\.bin: not a text in UTF-8/m,
   },
@@ -230,7 +230,11 @@ ${pod('c')}`,
 ];
 
 /** Commands that would need the cluster. */
-const commands = [['trace', 'a', 'svc/web'], ['exec', 'a', '--', 'hostname'], ['lint']] as const;
+const commands: readonly [string, ...string[]][] = [
+  ['trace', 'a', 'svc/web'],
+  ['exec', 'a', '--', 'hostname'],
+  ['lint'],
+] as const;
 
 function expectRefusal({ code, stdout, stderr, milliseconds }: Ran, says: RegExp, isLint: boolean): void {
   expect((isLint ? stdout : stderr).replaceAll(folder, '')).toMatch(says);

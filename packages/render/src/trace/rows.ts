@@ -258,7 +258,7 @@ export function routeText(step: Extract<Step, { kind: 'route' }>): string {
 
 /** Where it goes and how; who made the route, and what is only for packets of the node's own, left out. */
 function shortRoute(route: string): string {
-  return route.replace(/ (?:proto|scope|src|metric|table) \S+/g, '');
+  return route.replace(/ (?:proto|scope|src|metric|table|pref) \S+/g, '');
 }
 
 export function bridgeText(step: Extract<Step, { kind: 'bridge' }>): string {
