@@ -71,7 +71,7 @@ export function admittedMetadata({ names, time }: Context, object: KubeObject): 
 
 /** The specification of a pod, with what the API server adds to that of a new one. */
 export function admittedSpec({ metadata, spec }: Pod): PodSpec {
-  return metadata.uid === undefined ? withDefaultTolerations(spec) : spec;
+  return metadata.uid === undefined ? { ...spec, tolerations: withDefaultTolerations(spec) } : spec;
 }
 
 /** Fields of `spec` that the control plane allocates and a manifest leaves out. */

@@ -12,6 +12,8 @@ export class TaintEviction extends Controller {
   readonly #terminate: (pod: Pod) => void;
   /** When a pod's time began to run, by key. */
   readonly #since = new Map<string, number>();
+  /** Nodes that evict. */
+  readonly #evicting = new Set<string>();
 
   constructor(context: Context, terminate: (pod: Pod) => void) {
     super(context);
@@ -19,22 +21,24 @@ export class TaintEviction extends Controller {
     this.watch('Node', ({ type, object, old }) => {
       const { name } = object.metadata;
       if (type === 'MODIFIED' && (object as Node).spec?.taints === (old as Node).spec?.taints) return;
+      if (type !== 'DELETED' && isEvicting(object as Node)) this.#evicting.add(name);
+      else this.#evicting.delete(name);
       if (isEvicting(object as Node) || (old !== undefined && isEvicting(old as Node))) {
         for (const key of context.pods.onNode(name)) this.queue.add(key);
       }
     });
     this.watch('Pod', ({ type, object, old }) => {
+      if (this.#evicting.size + this.#since.size === 0) return;
       const pod = object as Pod;
       const before = old as Pod | undefined;
       const gone = type === 'DELETED' || pod.metadata.deletionTimestamp !== undefined;
       if (gone) {
-        if (this.#since.size > 0) this.#cancel(objectKey(pod));
+        this.#cancel(objectKey(pod));
         return;
       }
       const { nodeName, tolerations } = pod.spec;
       if (!nodeName || (before?.spec.nodeName === nodeName && before.spec.tolerations === tolerations)) return;
-      const node = context.store.get<Node>('Node', undefined, nodeName);
-      if (node !== undefined && isEvicting(node)) this.queue.add(objectKey(pod));
+      if (this.#evicting.has(nodeName)) this.queue.add(objectKey(pod));
     });
   }
 

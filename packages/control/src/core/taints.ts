@@ -22,20 +22,33 @@ function toleratesTaint(toleration: Toleration, taint: Taint): boolean {
 /** How long a pod stays on a node that is lost, where it says nothing itself. */
 const defaultSeconds = 300;
 
-const completed = new WeakMap<PodSpec, PodSpec>();
+const defaults: readonly Toleration[] = [notReadyTaint, unreachableTaint].map((key) => ({
+  key,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: defaultSeconds,
+}));
+
+/** Shared by all pods that say nothing themselves: a big cluster has many. */
+const onlyDefaults = [...defaults];
 
 /**
- * The specification of a new pod with the tolerations that the API server adds (DefaultTolerationSeconds): five minutes
- * on a node that is not ready or unreachable. Pods of one template share what is made.
+ * The tolerations of a new pod with those that the API server adds (DefaultTolerationSeconds): five minutes on a node
+ * that is not ready or unreachable.
  */
-export function withDefaultTolerations(spec: PodSpec): PodSpec {
+export function withDefaultTolerations({ tolerations }: PodSpec): Toleration[] {
+  if (tolerations === undefined || tolerations.length === 0) return onlyDefaults;
+  const missing = defaults.filter(({ key }) => !tolerations.some((each) => coversNoExecute(each, key!)));
+  return missing.length === 0 ? tolerations : [...tolerations, ...missing];
+}
+
+const completed = new WeakMap<PodSpec, PodSpec>();
+
+/** The specification of the pods of a template, which they share, with the tolerations that new pods get. */
+export function templateSpec(spec: PodSpec): PodSpec {
   let made = completed.get(spec);
   if (made === undefined) {
-    const { tolerations = [] } = spec;
-    const added = [notReadyTaint, unreachableTaint]
-      .filter((key) => !tolerations.some((each) => coversNoExecute(each, key)))
-      .map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: defaultSeconds }));
-    made = added.length === 0 ? spec : { ...spec, tolerations: [...tolerations, ...added] };
+    made = { ...spec, tolerations: withDefaultTolerations(spec) };
     completed.set(spec, made);
   }
   return made;

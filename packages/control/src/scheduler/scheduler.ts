@@ -3,6 +3,7 @@ import { admittedMetadata, admittedSpec } from '../cluster/admission.ts';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
+import { withDefaultTolerations } from '../core/taints.ts';
 import { conditionOf, isTerminal, withCondition } from '../kubelet/pod-status.ts';
 import { type Refusal, refusalOf, unschedulableMessage } from './filters.ts';
 import { HostPorts } from './host-ports.ts';
@@ -58,7 +59,10 @@ export class Scheduler extends Controller {
     if (best !== undefined) {
       this.#unschedulable.delete(key);
       const metadata = admittedMetadata(this.context, pod);
-      const spec = { ...admittedSpec(pod), nodeName: best };
+      const spec: Pod['spec'] =
+        pod.metadata.uid === undefined
+          ? { ...pod.spec, tolerations: withDefaultTolerations(pod.spec), nodeName: best }
+          : { ...pod.spec, nodeName: best };
       store.put({ ...pod, metadata, spec, status: this.#scheduled(pod) } as Pod);
       return;
     }

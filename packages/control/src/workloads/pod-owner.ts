@@ -11,6 +11,8 @@ import { isActive, matters } from './pod-activity.ts';
 export abstract class PodOwner<T extends KubeObject> extends Controller {
   protected readonly kind: string;
   readonly #selectors = new SelectorIndex();
+  /** How many owners there are. */
+  #owners = 0;
   /** Owners that must look for orphans, because one appeared or their selector did. */
   readonly #claiming = new Set<string>();
 
@@ -23,10 +25,16 @@ export abstract class PodOwner<T extends KubeObject> extends Controller {
       const { namespace = 'default', name } = object.metadata;
       this.#selectors.set(namespace, name, type === 'DELETED' ? undefined : selectorOf(object as T));
       this.queue.add(key);
-      if (type === 'ADDED') this.#claiming.add(key);
-      if (type === 'DELETED') this.#claiming.delete(key);
+      if (type === 'ADDED') {
+        this.#owners++;
+        this.#claiming.add(key);
+      } else if (type === 'DELETED') {
+        this.#owners--;
+        this.#claiming.delete(key);
+      }
     });
     this.watch('Pod', ({ type, object, old }) => {
+      if (this.#owners === 0) return;
       const pod = object as Pod;
       if (type === 'MODIFIED' && !matters(old as Pod, pod)) return;
       this.#enqueueOwner(pod);

@@ -3,7 +3,7 @@ import type { Context } from '../core/context.ts';
 import { hash32, safeEncode } from '../core/names.ts';
 import { templateOrigin } from '../core/origin.ts';
 import { controllerReference } from '../core/owners.ts';
-import { withDefaultTolerations } from '../core/taints.ts';
+import { templateSpec } from '../core/taints.ts';
 
 export const templateHashLabel = 'pod-template-hash';
 
@@ -61,7 +61,7 @@ export function podFromTemplate(
       ...(annotations === undefined ? {} : { annotations }),
       ownerReferences: [controllerReference(owner)],
     },
-    spec: withDefaultTolerations(details.spec ?? template.spec),
+    spec: templateSpec(details.spec ?? template.spec),
     status: { phase: 'Pending' },
     ...templateOrigin(owner),
   };
