@@ -161,7 +161,8 @@ export class KubernetesRecords {
     const items: ServiceItem[] = [];
     const zoneItems: ServiceItem[] = [];
     for (const slice of slices) {
-      if (parsed.cluster !== '' && slice.cluster.toLowerCase() !== parsed.cluster) continue;
+      // Endpoint names of several clusters are told apart by the cluster, which they must therefore name.
+      if (parsed.endpoint !== '' && slice.cluster.toLowerCase() !== parsed.cluster) continue;
       for (const address of slice.addresses) {
         if (parsed.endpoint !== '' && address.label.toLowerCase() !== parsed.endpoint) continue;
         for (const port of slice.ports) {

@@ -58,7 +58,7 @@ function* serviceRecords(
   );
   for (const slice of slices) {
     for (const { ip, label } of slice.addresses) {
-      const target = joinNames(label, slice.cluster, base);
+      const target = joinNames(label, base);
       yield addressRecord(base, item(ip, 0, ttl, base));
       yield addressRecord(target, item(ip, 0, ttl, target));
       for (const port of slice.ports) {

@@ -57,7 +57,7 @@ export class ZoneHandler implements Handler, Transferer {
     const zone = this.#zones.get(name);
     if (zone === undefined) return undefined;
     if (serial !== 0 && serial >= zone.soa.data.serial) return [zone.soa];
-    return [zone.soa, ...zone.records.filter((record) => record !== zone.soa), zone.soa];
+    return [zone.soa, ...zone.records.filter((record) => record.type !== 'SOA'), zone.soa];
   }
 }
 

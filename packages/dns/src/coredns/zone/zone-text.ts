@@ -233,7 +233,7 @@ function dataOf(
     case 'TXT':
     case 'SPF':
       if (words.length === 0) return bad();
-      return { ...owner, type: 'TXT', data: words.flatMap((word) => chunks(unescape(word.text))) };
+      return { ...owner, type: 'TXT', data: words.flatMap((word) => chunks(unescapeText(word.text))) };
     case 'HINFO':
       return { ...owner, type, data: { cpu: text(0), os: words[1]?.text ?? '' } };
     case 'CAA': {
@@ -306,7 +306,7 @@ function required(word: string | undefined, entry: Entry, what: string): string 
   return word;
 }
 
-function unescape(text: string): string {
+function unescapeText(text: string): string {
   return text.replace(/\\(\d{3}|.)/g, (_, what: string) =>
     what.length === 3 ? String.fromCharCode(Number(what)) : what,
   );

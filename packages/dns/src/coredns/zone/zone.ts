@@ -33,8 +33,11 @@ export class Zone {
     if (soa === undefined || soa.name.toLowerCase() !== origin) {
       throw new Error(`file has no SOA record for origin ${origin}`);
     }
-    this.soa = soa;
-    this.records = records.filter((record) => isSubDomainLower(origin, record.name.toLowerCase()));
+    this.soa = { ...soa, name: origin };
+    // Owners are kept, and answered, in lower case.
+    this.records = records
+      .map((record) => ({ ...record, name: record.name.toLowerCase() }))
+      .filter((record) => isSubDomainLower(origin, record.name));
     for (const record of this.records) this.#add(record);
   }
 
@@ -74,10 +77,10 @@ export class Zone {
       }
     }
     const exact = this.#names.get(name);
-    if (exact !== undefined) return yield* this.#answer(request, exact, question.name, follow);
+    if (exact !== undefined) return yield* this.#answer(request, exact, follow);
     if (wildcard !== undefined) {
-      const owned = wildcard.map((record) => ({ ...record, name: question.name }));
-      return yield* this.#answer(request, owned, question.name, follow);
+      const owned = wildcard.map((record) => ({ ...record, name }));
+      return yield* this.#answer(request, owned, follow);
     }
     return this.#nonTerminals.has(name) ? this.#negative('NOERROR') : this.#negative('NXDOMAIN');
   }
@@ -85,7 +88,6 @@ export class Zone {
   *#answer(
     request: Request,
     here: readonly ResourceRecord[],
-    owner: string,
     follow: (request: Request, name: string, type: string) => ZoneLookup,
   ): Generator<Exchange, ZoneAnswer, ExchangeResult> {
     const { type } = request.question;
@@ -93,8 +95,7 @@ export class Zone {
     if (cname.length > 0 && type !== 'CNAME') return yield* this.#chain(request, cname, follow);
     const found = here.filter((record) => typeOf(record) === type);
     if (found.length === 0) return this.#negative('NOERROR');
-    const owned = found.map((record) => (record.name === owner ? record : { ...record, name: owner }));
-    return success(owned, this.#of(this.origin, 'NS'), this.#additional(found));
+    return success(found, this.#of(this.origin, 'NS'), this.#additional(found));
   }
 
   *#chain(
@@ -150,7 +151,7 @@ export class Zone {
   }
 
   #add(record: ResourceRecord): void {
-    const name = record.name.toLowerCase();
+    const { name } = record;
     const here = this.#names.get(name);
     if (here === undefined) this.#names.set(name, [record]);
     else if (!here.some((other) => sameRecord(other, record))) here.push(record);

@@ -1,0 +1,210 @@
+import { type DnsMessage, type Rcode, type ResourceRecord, replyTo } from '../message.ts';
+import { matchZone } from '../names.ts';
+import {
+  type Handler,
+  type Outcome,
+  type Request,
+  replied,
+  type Serving,
+  type Setup,
+  type SetupContext,
+} from '../plugin.ts';
+import { expectArgs, normalZones, only, readDuration, readLines, readNumber } from './lines.ts';
+
+interface CacheLimits {
+  readonly capacity: number;
+  /** Seconds. */
+  readonly most: number;
+  readonly least: number;
+}
+interface CacheOptions {
+  readonly zones: readonly string[];
+  readonly success: CacheLimits;
+  readonly denial: CacheLimits;
+  /** Seconds that SERVFAIL is kept. */
+  readonly servfail: number;
+  /** Seconds that an answer may be given after its end, when nobody answers. */
+  readonly stale: number;
+  readonly staleImmediate: boolean;
+  readonly keepTtl: boolean;
+  readonly successExcept: readonly string[];
+  readonly denialExcept: readonly string[];
+}
+interface Entry {
+  readonly message: DnsMessage;
+  readonly stored: number;
+  readonly ttl: number;
+}
+type Kind = 'success' | 'denial' | 'servfail' | 'other';
+
+/** Keeps answers. After CoreDNS `plugin/cache`: one shard, the oldest entry goes first where it is full. */
+class CacheHandler implements Handler {
+  readonly name = 'cache';
+  readonly #options: CacheOptions;
+  readonly #context: SetupContext;
+  readonly #next: Handler;
+  readonly #success = new Map<string, Entry>();
+  readonly #denial = new Map<string, Entry>();
+
+  constructor(options: CacheOptions, context: SetupContext, next: Handler) {
+    this.#options = options;
+    this.#context = context;
+    this.#next = next;
+  }
+
+  *serve(request: Request): Serving {
+    if (matchZone(this.#options.zones, request.name) === undefined) return yield* this.#next.serve(request);
+    const now = this.#context.environment.now();
+    const { message, question, name } = request;
+    const flags = `${message.edns?.dnssecOk === true ? 1 : 0}${message.cd ? 1 : 0}`;
+    const key = `${name} ${question.type} ${question.class} ${flags}`;
+    const entry = this.#denial.get(key) ?? this.#success.get(key);
+    const left = entry === undefined ? 0 : entry.stored + entry.ttl - now;
+    if (entry !== undefined && left > 0) return replied(this.#serveEntry(entry, request, left));
+    const stale = entry !== undefined && -left < this.#options.stale ? entry : undefined;
+    if (stale !== undefined && this.#options.staleImmediate) {
+      const outcome = yield* this.#next.serve(request);
+      this.#store(key, request, outcome, now);
+      return replied(this.#serveEntry(stale, request, 0));
+    }
+    const outcome = yield* this.#next.serve(request);
+    if (stale !== undefined && (outcome.kind !== 'reply' || outcome.message.rcode === 'SERVFAIL')) {
+      return replied(this.#serveEntry(stale, request, 0));
+    }
+    return this.#store(key, request, outcome, now);
+  }
+
+  #serveEntry(entry: Entry, request: Request, left: number): DnsMessage {
+    const { message } = entry;
+    const age = (records: readonly ResourceRecord[]) =>
+      records.map((record) => ({ ...record, ttl: this.#options.keepTtl ? record.ttl : Math.floor(left) }));
+    return {
+      ...replyTo(request.message, { rcode: message.rcode, aa: message.aa }),
+      ra: message.ra,
+      ad: message.ad && (request.message.ad || request.message.edns?.dnssecOk === true),
+      answers: age(message.answers),
+      authorities: age(message.authorities),
+      additionals: age(message.additionals),
+    };
+  }
+
+  /** Keeps a reply; what goes to the client has the TTL under which it is kept. */
+  #store(key: string, request: Request, outcome: Outcome, now: number): Outcome {
+    if (outcome.kind !== 'reply') return outcome;
+    const { message } = outcome;
+    const kind = kindOf(message);
+    if (kind === 'other' || message.tc || message.opcode !== 0) return outcome;
+    const { success, denial, servfail, keepTtl, successExcept, denialExcept } = this.#options;
+    const except = kind === 'success' ? successExcept : denialExcept;
+    if (matchZone(except, request.name) !== undefined) return outcome;
+    const limits = kind === 'success' ? success : denial;
+    const ttl = kind === 'servfail' ? servfail : Math.min(Math.max(leastTtl(message, kind), limits.least), limits.most);
+    if (ttl === 0) return outcome;
+    const table = kind === 'success' ? this.#success : this.#denial;
+    table.delete(key);
+    table.set(key, { message, stored: now, ttl });
+    if (kind === 'success') this.#denial.delete(key);
+    if (table.size > limits.capacity) {
+      for (const oldest of table.keys()) {
+        table.delete(oldest);
+        break;
+      }
+    }
+    if (keepTtl) return outcome;
+    const set = (records: readonly ResourceRecord[]) => records.map((record) => ({ ...record, ttl }));
+    return replied({
+      ...message,
+      answers: set(message.answers),
+      authorities: set(message.authorities),
+      additionals: set(message.additionals),
+    });
+  }
+}
+
+function kindOf(message: DnsMessage): Kind {
+  const soa = message.authorities.some((record) => record.type === 'SOA');
+  const NEGATIVE: readonly Rcode[] = ['SERVFAIL', 'NOTIMP'];
+  if (message.rcode === 'NOERROR' && message.answers.length > 0) return 'success';
+  if (soa && (message.rcode === 'NOERROR' || message.rcode === 'NXDOMAIN')) return 'denial';
+  if (NEGATIVE.includes(message.rcode)) return 'servfail';
+  return message.rcode === 'NOERROR' ? 'success' : 'other';
+}
+
+/** Seconds that a reply without any record is kept. */
+const NO_RECORD_TTL = 5;
+
+function leastTtl({ answers, authorities, additionals }: DnsMessage, kind: Kind): number {
+  if (answers.length + authorities.length + additionals.length === 0) return NO_RECORD_TTL;
+  let ttl = 3600;
+  for (const record of answers) ttl = Math.min(ttl, record.ttl);
+  for (const record of authorities) {
+    ttl = Math.min(ttl, record.ttl);
+    if (kind === 'denial' && record.type === 'SOA') ttl = Math.min(ttl, record.data.minimum);
+  }
+  for (const record of additionals) ttl = Math.min(ttl, record.ttl);
+  return ttl;
+}
+
+const CAPACITY = 9984;
+
+export const cache: Setup = (directives, context) => {
+  const directive = only(directives, context);
+  let args = directive.args;
+  let success: CacheLimits = { capacity: CAPACITY, most: 3600, least: 5 };
+  let denial: CacheLimits = { capacity: CAPACITY, most: 1800, least: 5 };
+  if (args.length > 0 && /^-?[0-9]+$/.test(args[0]!)) {
+    const most = readNumber(directive, args[0], context, 1);
+    success = { ...success, most };
+    denial = { ...denial, most };
+    args = args.slice(1);
+  }
+  const zones = args.length === 0 ? context.zones : args.flatMap((text) => normalZones(text, directive, context.error));
+  const options = {
+    servfail: 5,
+    stale: 0,
+    staleImmediate: true,
+    keepTtl: false,
+    successExcept: [] as readonly string[],
+    denialExcept: [] as readonly string[],
+  };
+  const limits = (line: (typeof directives)[number], before: CacheLimits): CacheLimits => {
+    if (!expectArgs(line, context, 1, 3)) return before;
+    const [capacity, most, least] = line.args;
+    return {
+      capacity: readNumber(line, capacity, context),
+      most: most === undefined ? before.most : readNumber(line, most, context),
+      least: least === undefined ? before.least : readNumber(line, least, context),
+    };
+  };
+  readLines(directive, context, {
+    success: (line) => {
+      success = limits(line, success);
+    },
+    denial: (line) => {
+      denial = limits(line, denial);
+    },
+    prefetch: (line) => void readNumber(line, line.args[0], context),
+    serve_stale: (line) => {
+      const [duration, mode = 'immediate'] = line.args;
+      options.stale = duration === undefined ? 3600 : readDuration(line, duration, context);
+      if (mode !== 'immediate' && mode !== 'verify')
+        context.error(line, `invalid value for serve_stale refresh mode: ${mode}`);
+      options.staleImmediate = mode === 'immediate';
+    },
+    servfail: (line) => {
+      options.servfail = readDuration(line, line.args[0], context);
+      if (options.servfail > 300) context.error(line, `caching SERVFAIL responses over 5 minutes is not permitted`);
+    },
+    disable: (line) => {
+      const [what, ...names] = line.args;
+      const except = names.length === 0 ? zones : names.flatMap((text) => normalZones(text, line, context.error));
+      if (what === 'success') options.successExcept = except;
+      else if (what === 'denial') options.denialExcept = except;
+      else context.error(line, `cache type for disable must be "success" or "denial"`);
+    },
+    keepttl: () => {
+      options.keepTtl = true;
+    },
+  });
+  return (next) => new CacheHandler({ zones, success, denial, ...options }, context, next);
+};
