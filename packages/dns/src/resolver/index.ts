@@ -19,3 +19,13 @@ export { type Libc, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 export { Resolver, type ResolverOptions } from './resolver.ts';
 export { type Exchange, type ExchangeResult, type MovableClock, runLookup } from './run-lookup.ts';
 export { type SourceAddress, sortAddresses } from './sort.ts';
+export { type DigRun, type DigShow, formatDig } from './tools/dig.ts';
+export { addrconfigFamily, formatGetentAhosts, formatGetentHosts, type HostEntry } from './tools/getent.ts';
+export { formatHost, type HostRun } from './tools/host.ts';
+export {
+  type BusyboxNslookupRun,
+  formatBusyboxNslookup,
+  formatNslookup,
+  type NslookupRun,
+} from './tools/nslookup.ts';
+export type { ToolFailure, ToolOutput, ToolReply } from './tools/reply.ts';
