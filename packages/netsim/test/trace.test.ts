@@ -202,3 +202,40 @@ describe('names that are wrong', () => {
     expect(() => cluster.trace(options)).toThrow(expect.objectContaining({ message }));
   });
 });
+
+describe('nftables mode', () => {
+  let nftables: Cluster;
+  beforeAll(async () => {
+    const mode = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: nftables\n';
+    nftables = await Cluster.load({ yaml: `${mode}---\n${manifests}` });
+  });
+
+  test.each<[string, TraceOptions, string, RegExp]>([
+    ['a service by port name', { from: 'client', to: 'svc/far:http' }, 'DELIVERED', /took it/],
+    ['a node to a service', { from: 'node/w3-k8s', to: 'svc/far:http' }, 'DELIVERED', /took it/],
+    [
+      'a service without endpoints',
+      { from: 'client', to: 'svc/nobody' },
+      'NO_ENDPOINTS',
+      /no pod in namespace "default"/,
+    ],
+    [
+      'internalTrafficPolicy Local without a local pod',
+      { from: 'client', to: 'svc/local-only' },
+      'DROPPED',
+      /internalTrafficPolicy of service "local-only" is Local/,
+    ],
+    [
+      'a port that the service does not have',
+      { from: 'client', to: 'svc/far:81' },
+      'REJECTED',
+      /tcp 81 is no port of service "far"/,
+    ],
+    ['an address that no service has', { from: 'client', to: '10.96.200.200:80' }, 'DROPPED', /unallocated ClusterIPs/],
+  ])('%s', (_, options, disposition, reason) => {
+    const trace = nftables.trace(options);
+    assertTraceInvariants(trace);
+    expect(trace.paths[0]!.disposition).toBe(disposition);
+    expect(trace.paths[0]!.reason).toMatch(reason);
+  });
+});

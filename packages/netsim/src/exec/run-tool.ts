@@ -3,6 +3,7 @@ import { curl } from './curl/curl.ts';
 import { ip } from './ip/ip.ts';
 import { nc } from './nc.ts';
 import { conntrack, ip6tables, ip6tablesSave, iptables, iptablesSave } from './netfilter.ts';
+import { nft } from './nft.ts';
 import { ping } from './ping.ts';
 import { cat, echo, falseTool, hostname, trueTool } from './simple.ts';
 import { ss } from './ss.ts';
@@ -31,6 +32,7 @@ const onNodes = new Map<string, Tool>([
   ['ip6tables-save', ip6tablesSave],
   ['iptables', iptables],
   ['iptables-save', iptablesSave],
+  ['nft', nft],
 ]);
 
 const shells = new Set(['sh', 'bash', 'ash', 'dash', 'zsh', 'busybox']);

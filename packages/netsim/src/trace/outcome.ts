@@ -69,8 +69,8 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
       }
       return noListener(events, where.name, known);
     case 'rule':
-      if (step.action === 'REJECT') return rejected(step, known);
-      if (step.action === 'DROP') return droppedByRule(step, known);
+      if (isReject(step)) return rejected(events, index, step, known);
+      if (isDrop(step)) return droppedByRule(events, index, step, known);
       return undefined;
     case 'policy':
       return step.action === 'DROP'
@@ -175,8 +175,25 @@ function leaves(events: readonly TraceEvent[], known: Knowledge): Outcome {
   };
 }
 
-function rejected(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
-  if (step.text.includes('has no endpoints')) return noEndpoints(step, known);
+type RuleStep = Step & { kind: 'rule' };
+
+function isReject({ action }: RuleStep): boolean {
+  return action === 'REJECT' || action === 'reject';
+}
+function isDrop({ action }: RuleStep): boolean {
+  return action === 'DROP' || action === 'drop';
+}
+
+/** In nftables mode a map says that a service has no endpoints; its rule stands before the verdict. */
+function askedNoEndpoints(events: readonly TraceEvent[], index: number): boolean {
+  return events
+    .slice(Math.max(0, index - 2), index + 1)
+    .some(({ step }) => step.kind === 'rule' && step.text.includes('@no-endpoint-'));
+}
+
+function rejected(events: readonly TraceEvent[], index: number, step: RuleStep, known: Knowledge): Outcome {
+  if (step.text.includes('has no endpoints') || askedNoEndpoints(events, index)) return noEndpoints(step, known);
+  if (step.chain === 'cluster-ips-check' && known.destination.kind === 'Service') return notItsPort(step, known);
   const how = /--reject-with (\S+)/.exec(step.text)?.[1] ?? 'icmp-port-unreachable';
   return {
     disposition: 'REJECTED',
@@ -185,11 +202,27 @@ function rejected(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
   };
 }
 
-function droppedByRule(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+/** nftables mode answers at once where iptables mode lets the packet wander off. */
+function notItsPort(step: RuleStep, known: Knowledge): Outcome {
+  const service = known.destination.object as Service;
+  const { protocol, port } = known.destination;
+  const asked = port === undefined ? protocol : `${protocol} ${port}`;
+  return {
+    disposition: 'REJECTED',
+    reason: `${asked} is no port of service "${service.metadata.name}", so kube-proxy refuses it (rule ${step.index} of ${step.chain})`,
+    cause: causeOf(service, ['spec', 'ports'], 'its ports'),
+    advice: port === undefined ? 'Try one of its ports instead' : `Use one of its ports, or add port ${port} to it`,
+  };
+}
+
+function droppedByRule(events: readonly TraceEvent[], index: number, step: RuleStep, known: Knowledge): Outcome {
   if (step.chain === FIREWALL_CHAIN) return closedByFirewall(step, known);
-  if (step.text.includes('has no local endpoints')) {
+  if (step.text.includes('has no local endpoints') || askedNoEndpoints(events, index)) {
     const service = serviceOf(step.origin, known);
-    const external = step.chain === 'KUBE-EXTERNAL-SERVICES';
+    const external =
+      step.chain === 'KUBE-EXTERNAL-SERVICES' ||
+      known.destination.kind !== 'Service' ||
+      known.destination.servicePort?.port !== known.destination.port;
     const policy = external ? 'externalTrafficPolicy' : 'internalTrafficPolicy';
     const name = service?.metadata.name ?? '';
     return {
@@ -208,7 +241,7 @@ function droppedByRule(step: Step & { kind: 'rule' }, known: Knowledge): Outcome
   };
 }
 
-function closedByFirewall(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+function closedByFirewall(step: RuleStep, known: Knowledge): Outcome {
   const [, , name = ''] = step.origin?.split('/') ?? [];
   const firewall = known.store.list('Firewall').find((object) => object.metadata.name === name);
   const { protocol, port } = known.destination;
@@ -221,7 +254,7 @@ function closedByFirewall(step: Step & { kind: 'rule' }, known: Knowledge): Outc
   };
 }
 
-function ruleCause(step: Step & { kind: 'rule' }, known: Knowledge): Pick<Outcome, 'cause'> {
+function ruleCause(step: RuleStep, known: Knowledge): Pick<Outcome, 'cause'> {
   const service = serviceOf(step.origin, known);
   return service === undefined ? {} : { cause: causeOf(service, ['spec'], step.text) };
 }
@@ -232,7 +265,7 @@ function serviceOf(origin: string | undefined, known: Knowledge): Service | unde
   return known.destination.kind === 'Service' ? (known.destination.object as Service) : undefined;
 }
 
-function noEndpoints(step: Step & { kind: 'rule' }, known: Knowledge): Outcome {
+function noEndpoints(step: RuleStep, known: Knowledge): Outcome {
   const service = serviceOf(step.origin, known);
   if (service === undefined) return { disposition: 'NO_ENDPOINTS', reason: 'the service has no endpoints' };
   const { name, namespace } = service.metadata;
