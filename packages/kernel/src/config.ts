@@ -1,5 +1,6 @@
 import type { Ip, Mac, Prefix } from '@netsim/wire';
 import type { Ruleset } from './netfilter/iptables/rule.ts';
+import type { NftRuleset } from './netfilter/nftables/ruleset.ts';
 
 /**
  * A network namespace as plain data: what `ip link`, `ip addr`, `ip route`, `ip rule`, `ip neigh`, `bridge fdb` and `sysctl`
@@ -116,9 +117,10 @@ export interface ListenerConfig {
   readonly program: string;
 }
 
-/** Everything that a world is made of. `rulesets` are loaded as `iptables-restore` would. */
+/** Everything that a world is made of. `rulesets` are loaded as `iptables-restore` would, then `nftRulesets` as `nft -f`. */
 export interface WorldPlan {
   readonly netns: readonly NetnsConfig[];
   readonly rulesets: readonly { readonly netns: string; readonly ruleset: Ruleset }[];
+  readonly nftRulesets?: readonly { readonly netns: string; readonly ruleset: NftRuleset }[];
   readonly listeners: readonly ListenerConfig[];
 }

@@ -137,6 +137,7 @@ export class World {
   load(plan: WorldPlan): void {
     this.loadNetns(plan.netns);
     for (const { netns, ruleset } of plan.rulesets) this.requireNetns(netns).loadRuleset(ruleset);
+    for (const { netns, ruleset } of plan.nftRulesets ?? []) this.requireNetns(netns).loadNft(ruleset);
     for (const listener of plan.listeners) this.addListener(listener);
   }
 

@@ -14,6 +14,7 @@ import type { Hook } from '../hook.ts';
 import type { NetfilterHost, Tracer } from '../netfilter/host.ts';
 import type { AddressType, RejectWith, Ruleset } from '../netfilter/iptables/rule.ts';
 import { Netfilter } from '../netfilter/netfilter.ts';
+import type { NftRuleset } from '../netfilter/nftables/ruleset.ts';
 import type { RandomSource } from '../random.ts';
 import type { Skb } from '../skb.ts';
 import type { Errno } from '../socket/errno.ts';
@@ -228,6 +229,12 @@ export class Netns implements NetfilterHost {
   loadRuleset(ruleset: Ruleset): void {
     this.netfilter ??= new Netfilter(this);
     this.netfilter.loadRuleset(ruleset);
+  }
+
+  /** Puts nft rules in force in place of those that were, as `nft flush ruleset` and `nft -f` in one transaction. */
+  loadNft(ruleset: NftRuleset): void {
+    this.netfilter ??= new Netfilter(this);
+    this.netfilter.loadNft(ruleset);
   }
 
   /** Everything of a config but its links, which are made first for all netns of a plan. */

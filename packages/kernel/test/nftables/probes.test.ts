@@ -75,8 +75,8 @@ function disagreement(node: ProbeNode, ruleset: NftRuleset, probe: Probe): strin
  * packet of the node has the address already that masquerading would give it.
  */
 function wronglyMasqueraded(node: ProbeNode, { name, masq, sourceIP }: Probe, answers: readonly Answer[]): boolean {
-  if (!masq) return answers.some((answer) => answer.masq);
   if (node.isLocal(parseIp(sourceIP)) || name.startsWith('endpoint itself')) return false;
+  if (!masq) return answers.some((answer) => answer.masq);
   return answers.some((answer) => !answer.masq && answer.output.includes(':'));
 }
 

@@ -11,7 +11,7 @@ import {
   type NftSet,
   type NftTable,
 } from './ruleset.ts';
-import { verifyChange } from './verify.ts';
+import { setNames, verdictChains, verifyChange } from './verify.ts';
 
 /** Reads text as `nft list ruleset` prints it. @throws NftError */
 export function parseNftRuleset(text: string): NftRuleset {
@@ -133,6 +133,8 @@ class Draft {
         const chain = this.#chain(table, command, command.chain);
         const rules = [...chain.rules];
         const { index, insert } = command;
+        for (const target of verdictChains(command.rule)) this.#chain(table, command, target);
+        for (const name of setNames(command.rule)) this.#set(table, command, name);
         if (index !== undefined && index >= rules.length) throw problem(`no rule ${index} in the chain`, command.line);
         const at = index === undefined ? (insert ? 0 : rules.length) : insert ? index : index + 1;
         rules.splice(at, 0, command.rule);
@@ -225,6 +227,8 @@ class Draft {
         throw problem(`${command.set} holds no intervals: it has not the flag interval`, command.line);
       if (element.timeout !== undefined && !set.flags.includes('timeout'))
         throw problem(`elements of ${command.set} have no timeout: it has not the flag timeout`, command.line);
+      const { data } = element;
+      if (data !== undefined && 'kind' in data && 'chain' in data) this.#chain(table, command, data.chain);
       const old = elements.conflict(element.key);
       if (old === undefined) {
         if (set.size !== undefined && elements.size >= set.size) throw problem(`${command.set} is full`, command.line);

@@ -205,3 +205,15 @@ function networkOf(before: readonly NftStatement[]): 'ip' | 'ip6' | undefined {
   }
   return undefined;
 }
+
+/** What a statement asks that packets of a table's family never have; undefined where there is nothing. */
+export function foreignTo(statement: NftStatement, family: NftFamily): string | undefined {
+  if (family === 'inet') return undefined;
+  const other = family === 'ip' ? 'ip6 ' : 'ip ';
+  for (const expression of expressionsOf(statement)) {
+    const field = fieldsOf(expression).find((name) => name.startsWith(other));
+    if (field !== undefined) return field;
+    if (expression.kind === 'meta' && expression.key === 'nfproto') return 'meta nfproto';
+  }
+  return undefined;
+}

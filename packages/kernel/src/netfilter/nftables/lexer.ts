@@ -65,6 +65,11 @@ export class TokenReader {
     this.skipStatement();
   }
 
+  /** Problems noted so far: tells whether a block was read without any. */
+  get problems(): number {
+    return this.#problems.length;
+  }
+
   /** In a block: goes to its next statement; false at its closing brace, which is taken. */
   inBlock(): boolean {
     this.skipNewlines();
@@ -153,6 +158,7 @@ export class TokenReader {
   fail(message: string, candidates?: Iterable<string>): never {
     const { kind, text, line } = this.peek();
     const shown = kind === 'end' ? 'the end of the text' : kind === 'newline' ? 'the end of the line' : text;
-    throw new NftSyntaxError(`${message}, found ${JSON.stringify(shown)}`, line, text, candidates);
+    const word = kind === 'end' || kind === 'newline' ? undefined : text;
+    throw new NftSyntaxError(`${message}, found ${JSON.stringify(shown)}`, line, word, candidates);
   }
 }

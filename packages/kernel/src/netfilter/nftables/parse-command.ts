@@ -250,6 +250,7 @@ function parseSet(
   let gcInterval: number | undefined;
   let comment: string | undefined;
   let counter: true | undefined;
+  const { problems } = reader;
   reader.expect('{');
   while (reader.inBlock()) {
     try {
@@ -275,7 +276,10 @@ function parseSet(
       reader.recover(error);
     }
   }
-  if (type === undefined) reader.fail(`a ${what} needs a type`, ['type']);
+  if (type === undefined) {
+    if (reader.problems === problems) reader.fail(`a ${what} needs a type`);
+    type = ['integer'];
+  }
   // A set that rules fill has a bound, the kernel's own where none is written.
   if (flags.includes('dynamic')) size ??= 65535;
   if (timeout !== undefined && !flags.includes('timeout') && flags.length > 0) flags = [...flags, 'timeout'];

@@ -1,4 +1,4 @@
-import { canonicalRule } from './canonical-rule.ts';
+import { canonicalRule, foreignTo } from './canonical-rule.ts';
 import { isFlagType, type NftDataType } from './datatype.ts';
 import { NftError, NftSyntaxError } from './error.ts';
 import { typeOf } from './expression-type.ts';
@@ -37,7 +37,14 @@ export function readRule(reader: TokenReader, family: NftFamily): NftRule {
     if (reader.take('comment')) {
       comment = reader.string('a comment');
       if (!reader.atEnd) reader.fail('a comment is the last of a rule');
-    } else statements.push(readStatement(reader));
+    } else {
+      const token = reader.peek();
+      const statement = readStatement(reader);
+      const foreign = foreignTo(statement, family);
+      if (foreign !== undefined)
+        throw new NftSyntaxError(`${foreign} in a table of family ${family}`, token.line, token.text);
+      statements.push(statement);
+    }
   }
   if (statements.length === 0) reader.fail('expected a rule');
   return canonicalRule({ statements, ...(comment === undefined ? {} : { comment }) }, family);

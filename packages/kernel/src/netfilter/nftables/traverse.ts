@@ -8,6 +8,9 @@ import { NftContext } from './context.ts';
 import type { LinkedNftTable } from './link.ts';
 import { MAX_JUMPS } from './verify.ts';
 
+const NEXT_RULE = -1;
+const GOTO = -2;
+
 /** A base chain at its hook. */
 export interface NftHookChain {
   readonly table: LinkedNftTable;
@@ -21,6 +24,7 @@ export class NftTraversal {
   readonly #actions: TargetActions;
   #depth = 0;
   #nat = false;
+  #target: CompiledNftChain | null = null;
 
   constructor(at: HookContext, actions: TargetActions) {
     this.#context = new NftContext(at);
@@ -56,19 +60,22 @@ export class NftTraversal {
     return outcome;
   }
 
-  #walk(chain: CompiledNftChain, skb: Skb): Outcome {
+  #walk(first: CompiledNftChain, skb: Skb): Outcome {
     const context = this.#context;
-    const { rules } = chain;
-    for (let i = 0; i < rules.length; i++) {
-      const rule = rules[i]!;
+    let chain = first;
+    for (let i = 0; i < chain.rules.length; i++) {
       if (context.at.budget-- <= 0) return Outcome.EXHAUSTED;
-      const outcome = this.#ask(chain, rule, skb);
+      const outcome = this.#ask(chain, chain.rules[i]!, skb);
       if (outcome >= 0) return outcome as Outcome;
+      if (outcome !== GOTO) continue;
+      // The chain that is left is forgotten: a loop of these needs no stack, and ends with the budget.
+      chain = this.#target!;
+      i = -1;
     }
     return Outcome.CONTINUE;
   }
 
-  /** Negative: on to the next rule. */
+  /** An Outcome, NEXT_RULE, or GOTO with the chain in `#target`. */
   #ask(chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb): number {
     const context = this.#context;
     const { statements } = rule;
@@ -76,12 +83,12 @@ export class NftTraversal {
     for (let i = 0; i < statements.length; i++) {
       const result = statements[i]!(skb, context);
       if (result === Result.NEXT) continue;
-      if (result === Result.BREAK) return -1;
+      if (result === Result.BREAK) return NEXT_RULE;
       if (result !== Result.LOG) return this.#act(result, chain, rule, skb);
       this.#actions.log(skb, context.log!, context.at);
     }
     if (context.at.host.tracer !== null && isFollowed(skb)) this.#trace(chain, rule, skb, 'CONTINUE');
-    return -1;
+    return NEXT_RULE;
   }
 
   #act(result: Result, chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb): number {
@@ -97,12 +104,16 @@ export class NftTraversal {
       case Result.JUMP:
       case Result.GOTO: {
         const target = context.table!.chain(context.chain);
-        if (target === undefined) return -1;
-        if (result === Result.JUMP && this.#depth >= MAX_JUMPS) return Outcome.EXHAUSTED;
+        if (target === undefined) return NEXT_RULE;
+        if (result === Result.GOTO) {
+          this.#target = target;
+          return GOTO;
+        }
+        if (this.#depth >= MAX_JUMPS) return Outcome.EXHAUSTED;
         this.#depth++;
         const outcome = this.#walk(target, skb);
         this.#depth--;
-        return outcome === Outcome.CONTINUE && result === Result.JUMP ? -1 : outcome;
+        return outcome === Outcome.CONTINUE ? NEXT_RULE : outcome;
       }
       case Result.REJECT: {
         const { table } = context;
@@ -112,10 +123,10 @@ export class NftTraversal {
       }
       case Result.NAT:
         // The kernel takes no nat statement in a chain of another type.
-        if (!this.#nat) return -1;
+        if (!this.#nat) return NEXT_RULE;
         return this.#actions.nat(skb, context.nat!, context.at) ? Outcome.ACCEPT : Outcome.DROP;
       default:
-        return -1;
+        return NEXT_RULE;
     }
   }
 

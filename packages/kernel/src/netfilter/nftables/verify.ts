@@ -1,6 +1,6 @@
 import type { NftProblem } from './error.ts';
 import { NftSyntaxError } from './error.ts';
-import type { NftChain, NftExpression, NftRule, NftRuleset, NftSetOperand, NftTable, NftVerdict } from './ruleset.ts';
+import type { NftExpression, NftRule, NftRuleset, NftSetOperand, NftTable, NftVerdict } from './ruleset.ts';
 
 /** Chains that a packet may be in at once (Linux: NFT_JUMP_STACK_SIZE). */
 export const MAX_JUMPS = 16;
@@ -33,10 +33,10 @@ function verifyTable(
     old !== undefined &&
     ([...old.chains.keys()].some((name) => !table.chains.has(name)) ||
       [...old.sets.keys()].some((name) => !table.sets.has(name)));
-  const changed: NftChain[] = [];
+  let changed = lost;
   for (const chain of table.chains.values()) {
     if (!lost && old?.chains.get(chain.name) === chain) continue;
-    changed.push(chain);
+    changed = true;
     for (const rule of chain.rules) {
       for (const target of verdictChains(rule)) {
         if (!table.chains.has(target))
@@ -50,26 +50,22 @@ function verifyTable(
   }
   for (const set of table.sets.values()) {
     if (set.data !== 'verdict' || (!lost && old?.sets.get(set.name)?.elements === set.elements)) continue;
+    changed = true;
     for (const { data } of set.elements) {
       const target = data !== undefined && 'kind' in data && 'chain' in data ? data.chain : undefined;
       if (target !== undefined && !table.chains.has(target))
         problems.push(missing(`chain ${target}`, target, lineOf(set.name), set.name, table.chains.keys()));
     }
   }
-  if (problems.length === 0) verifyDepth(table, changed, lineOf, problems);
+  if (changed && problems.length === 0) verifyDepth(table, lineOf, problems);
 }
 
 function missing(what: string, name: string, line: number, where: string, candidates: Iterable<string>): NftProblem {
   return new NftSyntaxError(`no ${what}, which ${where} names`, line, name, candidates).problem;
 }
 
-/** Every loop that a change makes goes through a changed chain. */
-function verifyDepth(
-  table: NftTable,
-  changed: readonly NftChain[],
-  lineOf: (name: string) => number,
-  problems: NftProblem[],
-): void {
+/** Loops that no packet can come into are not refused: the kernel looks from the base chains on. */
+function verifyDepth(table: NftTable, lineOf: (name: string) => number, problems: NftProblem[]): void {
   const depths = new Map<string, number>();
   const open = new Set<string>();
   const depthOf = (name: string): number => {
@@ -90,8 +86,8 @@ function verifyDepth(
     depths.set(name, depth);
     return depth;
   };
-  for (const { name } of changed) {
-    if (depthOf(name) > MAX_JUMPS + 1) {
+  for (const { name, base } of table.chains.values()) {
+    if (base !== undefined && depthOf(name) > MAX_JUMPS + 1) {
       problems.push({
         line: lineOf(name),
         message: `chain ${name}: jumps go round in a loop, or too deep`,
@@ -107,7 +103,7 @@ function verdictTarget(verdict: NftVerdict): string[] {
 }
 
 /** Chains that a rule itself names. */
-function verdictChains(rule: NftRule): string[] {
+export function verdictChains(rule: NftRule): string[] {
   return rule.statements.flatMap((statement) => {
     if (statement.kind === 'verdict') return verdictTarget(statement.verdict);
     if (statement.kind !== 'vmap' || statement.map.kind !== 'elements') return [];
