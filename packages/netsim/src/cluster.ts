@@ -10,6 +10,7 @@ import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
 import { parseDuration } from './duration.ts';
+import { epochOf } from './epoch.ts';
 import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
 import { firewallsOf } from './firewall.ts';
@@ -30,9 +31,6 @@ export interface LoadOptions extends LoadSources {
   readonly seed?: number;
 }
 
-/** Virtual time starts here, so that the same input gives the same output on every day. */
-const EPOCH = Date.UTC(2026, 0, 1);
-
 /** The network of a Kubernetes cluster, in memory. */
 export class Cluster {
   readonly store: ObjectStore;
@@ -47,6 +45,8 @@ export class Cluster {
   readonly random: ScriptedRandom;
   readonly programs: Programs;
   readonly #control: ControlPlane;
+  /** When virtual time began, in milliseconds since the Unix epoch. */
+  readonly #epoch: number;
   readonly #loadFindings: readonly Finding[];
 
   private constructor(store: ObjectStore, findings: readonly Finding[], options: LoadOptions) {
@@ -62,15 +62,16 @@ export class Cluster {
     this.config = { ...configured.config, seed };
     this.random = new ScriptedRandom(seed);
     this.world = new World({ random: this.random });
+    this.#epoch = epochOf(store);
     this.#control = new ControlPlane({
       store,
       config: this.config,
-      now: () => EPOCH + this.world.clock.now,
+      now: () => this.#epoch + this.world.clock.now,
       startsReady: (pod) => this.#startsReady(pod),
     });
     this.#control.settle();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
-    this.programs = new Programs(this.world, EPOCH);
+    this.programs = new Programs(this.world, this.#epoch);
     this.datapath = new Datapath({
       store,
       config: this.config,
@@ -84,7 +85,7 @@ export class Cluster {
       settle: () => this.settle(),
       deadline: () => {
         const at = this.#control.nextDeadline();
-        return at === undefined ? undefined : at - EPOCH;
+        return at === undefined ? undefined : at - this.#epoch;
       },
     });
   }
@@ -112,7 +113,7 @@ export class Cluster {
 
   /** Virtual time now, in milliseconds since the Unix epoch. */
   get now(): number {
-    return EPOCH + this.world.clock.now;
+    return this.#epoch + this.world.clock.now;
   }
 
   /** Walks a packet and its reply, and tells what happened. */

@@ -132,6 +132,10 @@ export class NameResolver {
         case 'Host':
           throw new UsageError(`a host outside the cluster is a source only: ${text}`, 'write its IP:PORT');
         default:
+          if (this.#store.get('Namespace', undefined, text.slice(0, slash)) !== undefined) {
+            const { host: name, port: at } = splitPort(text);
+            return this.#service(text, this.#find('Service', name) as Service, at, wanted);
+          }
           throw this.#unknownKind(text.slice(0, slash));
       }
     }
@@ -289,6 +293,10 @@ export class NameResolver {
     const number = port === undefined ? undefined : portNumber(port);
     // A number that the service does not have is still a packet that can be sent: the trace shows what becomes of it.
     if (number !== undefined) return { ...base, port: number, protocol: wanted ?? 'tcp' };
+    if (wanted !== undefined && !ports.some((each) => protocolOf(each) === wanted)) {
+      const known = ports.map((each) => `${protocolOf(each)} ${each.port}`).join(', ');
+      throw new UsageError(`service "${name}" has no ${wanted} port`, `its ports: ${known === '' ? 'none' : known}`);
+    }
     throw portError(
       `service "${name}"`,
       ports.map((p) => ({ name: p.name, port: p.port })),
