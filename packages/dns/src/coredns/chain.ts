@@ -19,13 +19,19 @@ import { SETUPS } from './plugins/index.ts';
 /** How deep a server may ask itself for the names that answers point to; CoreDNS has no such limit and would not end. */
 const MAX_LOOKUPS = 24;
 
+/** The plugins of a server block, joined. */
+export interface Chain {
+  readonly first: Handler;
+  readonly handlers: ReadonlyMap<string, Handler>;
+}
+
 /** Sets up the plugins of a server block in their fixed order, and joins them to a chain. */
 export function buildChain(
   block: ServerBlock,
   zones: readonly string[],
   environment: Environment,
   findings: Finding[],
-): Handler {
+): Chain {
   const byName = new Map<string, Directive[]>();
   for (const directive of block.directives) {
     const list = byName.get(directive.name);
@@ -66,7 +72,7 @@ export function buildChain(
     first = link(first);
     handlers.set(name, first);
   }
-  return first;
+  return { first, handlers };
 }
 
 function isTransferer(handler: Handler): handler is Handler & Transferer {

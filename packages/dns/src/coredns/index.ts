@@ -5,6 +5,6 @@ export type {
   QuerySource,
   UpstreamServer,
 } from './plugin.ts';
-export { CoreDns, type CoreDnsOptions, type ExchangeFunction, type Listener } from './server.ts';
+export { CoreDns, type CoreDnsOptions, type ExchangeFunction, type HttpListener, type Listener } from './server.ts';
 export { encodeCompressed, fitReply } from './truncate.ts';
 export { decodeMessage, encodeMessage, WireError } from './wire.ts';

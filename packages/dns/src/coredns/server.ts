@@ -3,7 +3,7 @@ import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { parseServerKey } from '../corefile/keys.ts';
 import { type Corefile, CorefileError, corefileFinding, parseCorefile, type ServerBlock } from '../corefile/parse.ts';
 import { buildChain } from './chain.ts';
-import { type DnsMessage, type Rcode, replyTo } from './message.ts';
+import { type DnsMessage, queryMessage, type Rcode, replyTo } from './message.ts';
 import type {
   Environment,
   Exchange,
@@ -14,6 +14,7 @@ import type {
   Request,
   Serving,
 } from './plugin.ts';
+import { LoopHandler } from './plugins/observe.ts';
 import { fitReply } from './truncate.ts';
 import { decodeMessage, encodeMessage, WireError } from './wire.ts';
 
@@ -49,6 +50,23 @@ export interface Listener {
   readonly addresses: readonly Ip[];
 }
 
+/** A port where a plugin answers HTTP. */
+export interface HttpListener {
+  readonly plugin: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+const HTTP_PLUGINS: Readonly<Record<string, { readonly port: number; readonly path: string }>> = {
+  health: { port: 8080, path: '/health' },
+  ready: { port: 8181, path: '/ready' },
+  prometheus: { port: 9153, path: '/metrics' },
+};
+
+/** A server that forwards to itself would ask itself without end; memory bounds the real program. */
+const MAX_DEPTH = 40;
+const MAX_WAITING = 10_000;
+
 interface Zone {
   readonly zone: string;
   readonly chain: Handler;
@@ -67,6 +85,11 @@ export class CoreDns {
   readonly corefile: Corefile;
   readonly #servers: Server[] = [];
   readonly #exchange: ExchangeFunction;
+  readonly #loops: { readonly loop: LoopHandler; readonly port: number }[] = [];
+  /** Calls of itself inside calls of itself, where exchanges answer at once. */
+  #depth = 0;
+  /** Queries that wait for other servers. */
+  #waiting = 0;
 
   constructor(options: CoreDnsOptions) {
     const { corefile, env = {}, files = {} } = options;
@@ -80,6 +103,31 @@ export class CoreDns {
 
   get listeners(): readonly Listener[] {
     return this.#servers;
+  }
+
+  /** The TCP ports of plugins `health`, `ready` and `prometheus`, and the path that answers 200. */
+  get httpListeners(): readonly HttpListener[] {
+    return this.corefile.blocks.flatMap(({ directives }) =>
+      directives.flatMap(({ name, args }) => {
+        const known = HTTP_PLUGINS[name];
+        if (known === undefined) return [];
+        const port = Number(/:([0-9]+)$/.exec(args[0] ?? '')?.[1] ?? known.port);
+        return [{ plugin: name, port, path: known.path }];
+      }),
+    );
+  }
+
+  /** Why CoreDNS has exited: plugin `loop` saw its own probe again. Nothing is answered from then on. */
+  get fatal(): string | undefined {
+    return this.#loops.find(({ loop }) => loop.fatal !== undefined)?.loop.fatal;
+  }
+
+  /** Sends the probes of plugin `loop`, as CoreDNS does when it starts. */
+  start(self: Ip): void {
+    for (const { loop, port } of this.#loops) {
+      const source: QuerySource = { client: self, server: self, port, transport: 'udp' };
+      this.ask(queryMessage(loop.probe, 'HINFO'), source, () => {});
+    }
   }
 
   /**
@@ -117,7 +165,9 @@ export class CoreDns {
     });
     const bound = bindAddresses(block, findings);
     const zones = [...new Set(addresses.map(({ zone }) => zone))];
-    const chain = buildChain(block, zones, environment, findings);
+    const { first: chain, handlers } = buildChain(block, zones, environment, findings);
+    const loop = handlers.get('loop');
+    if (loop instanceof LoopHandler) this.#loops.push({ loop, port: addresses[0]?.port ?? 53 });
     const chaos = block.directives.some(({ name }) => name === 'chaos' || name === 'forward');
     for (const { scheme, port, zone, key } of addresses) {
       const id = `${scheme} ${port} ${bound.join(' ')}`;
@@ -161,7 +211,7 @@ export class CoreDns {
   }
 
   #serve(query: DnsMessage, source: QuerySource, reply: (message: DnsMessage | undefined) => void): void {
-    const server = this.#serverFor(source);
+    const server = this.fatal === undefined ? this.#serverFor(source) : undefined;
     if (server === undefined) {
       reply(undefined);
       return;
@@ -181,7 +231,20 @@ export class CoreDns {
       reply(plainReply(query, 'REFUSED'));
       return;
     }
-    this.#drive(zone.chain.serve(request), (outcome) => reply(finish(query, source, outcome)));
+    if (this.#depth >= MAX_DEPTH || this.#waiting >= MAX_WAITING) {
+      reply(plainReply(query, 'SERVFAIL'));
+      return;
+    }
+    this.#waiting++;
+    this.#depth++;
+    try {
+      this.#drive(zone.chain.serve(request), (outcome) => {
+        this.#waiting--;
+        reply(finish(query, source, outcome));
+      });
+    } finally {
+      this.#depth--;
+    }
   }
 
   /** Runs a chain until it is done or waits. Answers that come at once do not deepen the call stack. */

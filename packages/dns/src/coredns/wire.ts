@@ -79,7 +79,7 @@ export function encodeMessage(message: DnsMessage): Uint8Array {
   const { edns, questions } = message;
   const additionals = message.additionals.map(toPacket);
   if (edns !== undefined) additionals.push(optRecord(edns, message.rcode));
-  const bytes = packet.encode({
+  const bytes = encodePacket({
     type: message.response ? 'response' : 'query',
     id: message.id,
     flags: flagBits(message),
@@ -90,6 +90,19 @@ export function encodeMessage(message: DnsMessage): Uint8Array {
   });
   restoreQuestion(bytes, questions);
   return bytes;
+}
+
+/** Room for any message that fits into a length of 16 bits: dns-packet need not measure it first. */
+const SCRATCH = Buffer.alloc(65_536);
+
+function encodePacket(message: packet.Packet): Uint8Array {
+  try {
+    packet.encode(message, SCRATCH, 0);
+    return Uint8Array.prototype.slice.call(SCRATCH, 0, packet.encode.bytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return packet.encode(message);
+  }
 }
 
 /** The flag bits of the header without QR, opcode and rcode included. */

@@ -7,6 +7,7 @@ import { auto, file } from './file.ts';
 import { forward } from './forward.ts';
 import { hosts } from './hosts.ts';
 import { k8sExternal } from './k8s-external.ts';
+import { errors, health, log, loop, ready, reload } from './observe.ts';
 import { rewrite } from './rewrite.ts';
 import { any, bufsize, chaos, loadbalance, local, minimal, nsid, whoami } from './small.ts';
 import { template } from './template.ts';
@@ -14,8 +15,13 @@ import { transfer } from './transfer.ts';
 
 /** Plugins that change answers; the others of CoreDNS are accepted and change nothing. */
 export const SETUPS: Readonly<Record<string, Setup>> = {
+  reload,
   nsid,
   bufsize,
+  ready,
+  health,
+  errors,
+  log,
   local,
   dns64,
   acl,
@@ -34,6 +40,7 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   kubernetes,
   file,
   auto,
+  loop,
   forward,
   whoami,
 };
