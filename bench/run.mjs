@@ -1,6 +1,6 @@
 // npm run bench: what netsim costs, beside what the real kernel costs in the same run. Nothing is asserted: read the ratios.
 //   --smoke          small sizes, seconds: does it run at all
-//   --only NAME      flows, load or startup
+//   --only NAME      flows, rules, load or startup
 //   --no-kernel      without the real kernel's side
 //   --out FOLDER     for results.json and the plots (default bench/out)
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -30,6 +30,7 @@ const results = {
 mkdirSync(options.out, { recursive: true });
 
 if (wanted('flows')) await flows();
+if (wanted('rules')) await rules();
 if (wanted('load')) await load();
 if (wanted('startup')) await startup();
 writeFileSync(join(options.out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
@@ -99,6 +100,31 @@ async function flows() {
   ].filter(({ points }) => points.length > 0);
   const svg = plot({ title: 'Cost of a packet through two nodes', xLabel: 'services', yLabel: 'seconds', series });
   writeFileSync(join(options.out, 'flows.svg'), svg);
+}
+
+async function rules() {
+  const { measureRules } = await import('./rules.mjs');
+  const sizes = smoke
+    ? [[100, 2]]
+    : [
+        [1_000, 2],
+        [1_000, 10],
+        [5_000, 2],
+        [5_000, 10],
+      ];
+  results.rules = measureRules({ sizes, runs: smoke ? 1 : 5 });
+  console.log("\nkube-proxy's rules of one node, until a packet has been through them");
+  console.log(
+    table(
+      ['services x endpoints', 'mode', 'from objects', 'one endpoint changed'],
+      results.rules.map(({ services, endpoints, mode, build, change }) => [
+        `${services.toLocaleString('en')} x ${endpoints}`,
+        mode,
+        `${build.toFixed(0)} ms`,
+        `${change.toFixed(2)} ms`,
+      ]),
+    ),
+  );
 }
 
 async function load() {
