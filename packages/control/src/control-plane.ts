@@ -99,7 +99,7 @@ export class ControlPlane {
 
       new Nodes(context, nodes),
       this.#nodes,
-      new Namespaces(context),
+      new Namespaces(context, terminate),
       new KubernetesService(context),
       new Services(context),
       this.#loadBalancers,
@@ -171,6 +171,13 @@ export class ControlPlane {
     this.#moment = this.#clock();
     const found = this.#pod(pod);
     if (found !== undefined) this.#kubelet.setReady(found, ready);
+  }
+
+  /** Sets a condition that a pod's readiness gates wait for. Call {@link settle} then. */
+  setCondition(pod: PodReference, type: string, value: boolean): void {
+    this.#moment = this.#clock();
+    const found = this.#pod(pod);
+    if (found !== undefined) this.#kubelet.setCondition(found, type, value);
   }
 
   /**

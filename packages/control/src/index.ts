@@ -25,3 +25,13 @@ export {
   loadBalancerPlan,
 } from './loadbalancer/announcers.ts';
 export { clusterIPs, hasClusterIP, isHeadless } from './services/service-families.ts';
+export {
+  RolloutError,
+  type RolloutRevision,
+  type RolloutStatus,
+  rolloutHistory,
+  rolloutPause,
+  rolloutRestart,
+  rolloutStatus,
+  rolloutUndo,
+} from './workloads/rollout-commands.ts';

@@ -3,6 +3,8 @@ import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey } from '../core/keys.ts';
 import { withDefaultTolerations } from '../core/taints.ts';
+import { withOwnSelector } from '../workloads/job-selector.ts';
+import type { Job } from '../workloads/kinds.ts';
 
 /**
  * The API server's part in storing an object: UID and creation time for a new one, and for one that replaces another
@@ -17,10 +19,16 @@ export class Admission extends Controller {
   /** What the object replaced, by `kind/key`, until it is admitted. */
   readonly #replaced = new Map<string, KubeObject>();
 
+  /** Objects with a changed spec, by `kind key`. */
+  readonly #grown = new Set<string>();
+
   constructor(context: Context) {
     super(context);
     this.watch('*', ({ type, object, old }) => {
-      if (object.metadata.uid !== undefined) return;
+      if (object.metadata.uid !== undefined) {
+        if (type === 'MODIFIED' && counted.has(object.kind)) this.#count(object, old as AnyObject);
+        return;
+      }
       const key = `${object.kind} ${objectKey(object)}`;
       if (type === 'DELETED') {
         this.#replaced.delete(key);
@@ -31,6 +39,15 @@ export class Admission extends Controller {
       if ((object.kind === 'Pod' || object.kind === 'Service') && old === undefined) this.#deferred.add(key);
       else this.queue.add(key);
     });
+  }
+
+  /** Remembers an object whose spec has changed and whose generation has not. */
+  #count(object: AnyObject | KubeObject, old: AnyObject): void {
+    const { spec, metadata } = object as AnyObject;
+    if (spec === old.spec || old.metadata.uid === undefined || metadata.generation !== old.metadata.generation) return;
+    const key = `${object.kind} ${objectKey(object)}`;
+    this.#grown.add(key);
+    this.queue.add(key);
   }
 
   override sync(): boolean {
@@ -51,13 +68,20 @@ export class Admission extends Controller {
     const object = store.get(kind, namespace, name);
     const replaced = this.#replaced.get(key);
     this.#replaced.delete(key);
-    if (object === undefined || object.metadata.uid !== undefined) return;
+    const grown = this.#grown.delete(key);
+    if (object === undefined) return;
+    if (object.metadata.uid !== undefined) {
+      const { generation = 1 } = object.metadata;
+      if (grown) store.put({ ...object, metadata: { ...object.metadata, generation: generation + 1 } });
+      return;
+    }
     if (replaced !== undefined) {
       store.put(carryOver(replaced, object));
       return;
     }
     const admitted = { ...object, metadata: admittedMetadata(this.context, object) };
-    store.put(kind === 'Pod' ? ({ ...admitted, spec: admittedSpec(object as Pod) } as Pod) : admitted);
+    if (kind === 'Pod') store.put({ ...admitted, spec: admittedSpec(object as Pod) } as Pod);
+    else store.put(kind === 'Job' ? withOwnSelector(admitted as Job) : admitted);
   }
 }
 
@@ -66,13 +90,28 @@ export function admittedMetadata({ names, time }: Context, object: KubeObject): 
   const { metadata } = object;
   if (metadata.uid !== undefined) return metadata;
   const { creationTimestamp = time() } = metadata;
-  return { ...metadata, uid: names.uid(`${object.kind} ${objectKey(object)}`), creationTimestamp };
+  const uid = names.uid(`${object.kind} ${objectKey(object)}`);
+  if (!counted.has(object.kind)) return { ...metadata, uid, creationTimestamp };
+  return { ...metadata, uid, creationTimestamp, generation: metadata.generation ?? 1 };
 }
 
 /** The specification of a pod, with what the API server adds to that of a new one. */
 export function admittedSpec({ metadata, spec }: Pod): PodSpec {
   return metadata.uid === undefined ? { ...spec, tolerations: withDefaultTolerations(spec) } : spec;
 }
+
+/** Kinds whose generation grows with each change of their spec, as the API server counts it. */
+const counted = new Set([
+  'CronJob',
+  'DaemonSet',
+  'Deployment',
+  'Ingress',
+  'Job',
+  'NetworkPolicy',
+  'ReplicaSet',
+  'ReplicationController',
+  'StatefulSet',
+]);
 
 /** Fields of `spec` that the control plane allocates and a manifest leaves out. */
 const allocated: Readonly<Record<string, readonly string[]>> = {
@@ -118,8 +157,23 @@ function carryOver(old: AnyObject | KubeObject, object: AnyObject | KubeObject):
     if (after.kind === 'Service') spec.ports = carryNodePorts(before.spec, spec);
     if (spec.ports === undefined) delete spec.ports;
     after.spec = spec;
+    if (after.kind === 'Job') Object.assign(after, withOwnSelector(after as KubeObject as Job));
+    if (generation !== undefined && counted.has(after.kind) && !sameValue(before.spec, after.spec)) {
+      after.metadata = { ...after.metadata, generation: generation + 1 };
+    }
   }
   return after;
+}
+
+/** Whether two values of JSON are equal, in whichever order their keys are. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((each, i) => sameValue(each, b[i]));
+  }
+  if (!isRecord(a) || !isRecord(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && sameValue(a[key], b[key]));
 }
 
 /** As the API server's patchAllocatedValues: addresses stay as long as the type of the service still has them. */

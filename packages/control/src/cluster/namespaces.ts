@@ -1,20 +1,29 @@
-import type { Namespace, ObjectStore } from '@netsim/manifest';
+import type { Namespace, ObjectStore, Pod } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 
 const always = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 
-/** Makes the namespaces that every cluster has and those that objects mention. */
+/**
+ * Makes the namespaces that every cluster has and those that objects mention; with a namespace that is deleted goes
+ * everything in it.
+ */
 export class Namespaces extends Controller {
   readonly #known = new Set<string>();
+  readonly #terminate: (pod: Pod) => void;
+  readonly #deleted = new Set<string>();
 
-  constructor(context: Context) {
+  constructor(context: Context, terminate: (pod: Pod) => void) {
     super(context);
+    this.#terminate = terminate;
     for (const name of always) this.queue.add(name);
     this.watch('*', ({ type, object }) => {
       if (object.kind === 'Namespace') {
-        if (type === 'DELETED') this.#known.delete(object.metadata.name);
-        else this.queue.add(object.metadata.name);
+        if (type === 'DELETED') {
+          this.#known.delete(object.metadata.name);
+          this.#deleted.add(object.metadata.name);
+        }
+        this.queue.add(object.metadata.name);
         return;
       }
       const { namespace } = object.metadata;
@@ -23,8 +32,26 @@ export class Namespaces extends Controller {
   }
 
   protected override reconcile(name: string): void {
+    if (this.#deleted.delete(name) && this.#isGone(name) && !always.includes(name)) {
+      this.#empty(name);
+      return;
+    }
     this.#known.add(name);
     ensureNamespace(this.context.store, name);
+  }
+
+  #isGone(name: string): boolean {
+    return this.context.store.get('Namespace', undefined, name) === undefined;
+  }
+
+  /** Workloads before their pods, so that nobody makes these anew. */
+  #empty(namespace: string): void {
+    const { store } = this.context;
+    const kinds = store.kinds().filter((kind) => kind !== 'Pod' && kind !== 'Namespace');
+    for (const kind of kinds) {
+      for (const { metadata } of store.list(kind, namespace)) store.delete(kind, namespace, metadata.name);
+    }
+    for (const pod of store.list<Pod>('Pod', namespace)) this.#terminate(pod);
   }
 }
 

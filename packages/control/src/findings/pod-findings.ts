@@ -4,6 +4,7 @@ import type { ClusterConfig } from '../config.ts';
 import { controllerOf } from '../core/owners.ts';
 import { podBlocks } from '../kubelet/pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs } from '../kubelet/pod-status.ts';
+import { addressesClash, hostPortsOf } from '../scheduler/host-ports.ts';
 import { findingAt, listOf, nameOf } from './finding-at.ts';
 
 /** What is wrong with nodes and pods: addresses, and places to run. */
@@ -12,6 +13,7 @@ export function podFindings(store: ObjectStore, config: ClusterConfig): Finding[
   return [
     ...nodeFindings(store, config),
     ...duplicates(pods),
+    ...hostPortClashes(pods),
     ...outsideOf(pods, config),
     ...unknownNodes(store, pods),
     ...unschedulable(store, pods),
@@ -64,6 +66,34 @@ function duplicates(pods: readonly Pod[]): Finding[] {
           }),
         );
       }
+    }
+  }
+  return findings;
+}
+
+/** Pods that were put on a node by name, past the scheduler, where another has their host port already. */
+function hostPortClashes(pods: readonly Pod[]): Finding[] {
+  const findings: Finding[] = [];
+  const holders = new Map<string, { pod: Pod; address: string }[]>();
+  for (const pod of pods) {
+    const { nodeName } = pod.spec;
+    if (!nodeName) continue;
+    for (const { key, address, path } of hostPortsOf(pod)) {
+      const place = `${nodeName} ${key}`;
+      const others = holders.get(place) ?? [];
+      const clash = others.find((each) => each.pod !== pod && addressesClash(each.address, address));
+      if (clash !== undefined) {
+        const [protocol, port] = key.split('/');
+        findings.push(
+          findingAt(pod, path, {
+            severity: 'error',
+            code: 'host-port-clash',
+            message: `${nameOf(pod)}: host port ${port} (${protocol}) of node "${nodeName}" is that of ${nameOf(clash.pod)} already`,
+            suggestion: 'leave nodeName out, and the scheduler finds a node with a free port',
+          }),
+        );
+      }
+      holders.set(place, [...others, { pod, address }]);
     }
   }
   return findings;

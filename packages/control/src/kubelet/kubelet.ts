@@ -9,6 +9,7 @@ import { timestamp } from '../core/timestamp.ts';
 import { endedStatus, restartedStatus } from './ended-status.ts';
 import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs, withCondition } from './pod-status.ts';
+import { withReadinessGates } from './readiness-gates.ts';
 import { StartedStatus, whyNotReady } from './started-status.ts';
 
 /** A node's own addresses, in the two forms that pods report them. */
@@ -49,6 +50,10 @@ export class Kubelet extends Controller {
       }
       if (after === undefined) this.#waiting.get(pod.spec.nodeName ?? '')?.delete(objectKey(pod));
       else if (mustStart(after) && !this.#isWaiting(after)) this.queue.add(objectKey(after));
+      else if (after.spec.readinessGates !== undefined && before?.status !== after.status) {
+        // Somebody else writes the conditions of the gates.
+        this.queue.add(objectKey(after));
+      }
     });
   }
 
@@ -113,11 +118,24 @@ export class Kubelet extends Controller {
     for (const type of ['Ready', 'ContainersReady']) {
       next = withCondition(next, { type, status, lastProbeTime: null, lastTransitionTime: time, ...why });
     }
+    next = withReadinessGates(pod, next, time);
     if (next === pod.status) return;
     if (next.containerStatuses !== undefined) {
       next = { ...next, containerStatuses: next.containerStatuses.map((each) => ({ ...each, ready })) };
     }
     store.put({ ...pod, status: next } as Pod);
+  }
+
+  /** Sets a condition of a pod that is not the kubelet's own, as the one who owns a readiness gate does. */
+  setCondition(pod: Pod, type: string, value: boolean): void {
+    const condition = {
+      type,
+      status: value ? 'True' : 'False',
+      lastProbeTime: null,
+      lastTransitionTime: this.context.time(),
+    };
+    const status = withCondition(pod.status ?? {}, condition);
+    if (status !== pod.status) this.context.store.put({ ...pod, status } as Pod);
   }
 
   /** Lets the containers of a running pod end, and does what its restartPolicy says then. */
@@ -136,7 +154,11 @@ export class Kubelet extends Controller {
     const { store, options, machines } = this.context;
     const { namespace = 'default', name } = splitKey(key);
     const pod = store.get<Pod>('Pod', namespace, name);
-    if (pod === undefined || !mustStart(pod)) return;
+    if (pod === undefined) return;
+    if (!mustStart(pod)) {
+      this.#followGates(pod);
+      return;
+    }
     const node = store.get<Node>('Node', undefined, pod.spec.nodeName!);
     if (node === undefined || !machines.kubeletRuns(pod.spec.nodeName!)) {
       this.#wait(pod.spec.nodeName!, key);
@@ -155,6 +177,13 @@ export class Kubelet extends Controller {
       ips = answer.ips;
     }
     this.#put(pod, this.#running(pod, host, ips, options.startsReady({ namespace, name })));
+  }
+
+  #followGates(pod: Pod): void {
+    const { status } = pod;
+    if (status?.phase !== 'Running' || !this.context.machines.kubeletRuns(pod.spec.nodeName ?? '')) return;
+    const next = withReadinessGates(pod, status, this.context.time());
+    if (next !== status) this.context.store.put({ ...pod, status: next } as Pod);
   }
 
   #put(pod: Pod, status: PodStatus): void {
@@ -177,8 +206,8 @@ export class Kubelet extends Controller {
       startTime: old.startTime ?? time,
       containerStatuses: old.containerStatuses ?? this.#started.containerStatuses(pod.spec.containers, isReady, time),
     };
-    for (const key in old) if (!(key in status)) return { ...old, ...status };
-    return status;
+    for (const key in old) if (!(key in status)) return withReadinessGates(pod, { ...old, ...status }, time);
+    return withReadinessGates(pod, status, time);
   }
 
   #hostOf(node: Node): Host {

@@ -1,4 +1,4 @@
-import type { Pod } from '@netsim/manifest';
+import type { Path, Pod } from '@netsim/manifest';
 
 /** Host ports in use per node, with the rule of nodeports.go: 0.0.0.0 clashes with every address of the same port. */
 export class HostPorts {
@@ -43,13 +43,28 @@ export class HostPorts {
 
 const anyAddress = '0.0.0.0';
 
-function hostPortsOf(pod: Pod): { key: string; address: string }[] {
-  const found: { key: string; address: string }[] = [];
-  for (const container of pod.spec.containers) {
-    for (const { hostPort, containerPort, hostIP, protocol } of container.ports ?? []) {
+/** Whether two pods cannot have one port at these addresses of a node. */
+export function addressesClash(a: string, b: string): boolean {
+  return a === b || a === anyAddress || b === anyAddress;
+}
+
+/** A host port that a pod wants, with the place of the field. */
+interface HostPort {
+  /** `protocol/port`. */
+  readonly key: string;
+  readonly address: string;
+  readonly path: Path;
+}
+
+export function hostPortsOf(pod: Pod): HostPort[] {
+  const found: HostPort[] = [];
+  for (const [i, container] of pod.spec.containers.entries()) {
+    for (const [j, { hostPort, containerPort, hostIP, protocol }] of (container.ports ?? []).entries()) {
       // With hostNetwork every declared port is a host port (the API server's defaulting says so too).
       const port = hostPort ?? (pod.spec.hostNetwork === true ? containerPort : 0);
-      if (port > 0) found.push({ key: `${protocol ?? 'TCP'}/${port}`, address: hostIP || anyAddress });
+      if (port === 0) continue;
+      const path = ['spec', 'containers', i, 'ports', j, hostPort === undefined ? 'containerPort' : 'hostPort'];
+      found.push({ key: `${protocol ?? 'TCP'}/${port}`, address: hostIP || anyAddress, path });
     }
   }
   return found;

@@ -6,6 +6,7 @@ import { controllerOf, controllerReference } from '../core/owners.ts';
 import { timestamp } from '../core/timestamp.ts';
 import { CronSchedule } from './cron-schedule.ts';
 import { finishedCondition } from './job.ts';
+import { withOwnSelector } from './job-selector.ts';
 import type { CronJob, Job } from './kinds.ts';
 
 const scheduledAt = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
@@ -84,7 +85,7 @@ export class CronJobs extends Controller {
       spec: { completions: 1, parallelism: 1, backoffLimit: 6, ...jobTemplate.spec },
       ...templateOrigin(cron),
     };
-    store.put(job);
+    store.put(withOwnSelector(job));
     const latest = store.get<CronJob>('CronJob', namespace, name)!;
     store.put({ ...latest, status: { ...latest.status, lastScheduleTime: timestamp(at) } } as CronJob);
   }

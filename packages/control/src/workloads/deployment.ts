@@ -7,7 +7,7 @@ import { controllerOf, controllerReference, withOwner, withoutOwner } from '../c
 import { matchesSelector } from '../core/selector.ts';
 import { SelectorIndex } from '../core/selector-index.ts';
 import { isTerminal } from '../kubelet/pod-status.ts';
-import { deploymentStatus, sameStatus } from './deployment-status.ts';
+import { deploymentStatus, progressDeadline, sameStatus } from './deployment-status.ts';
 import { sameTemplate, templateHash, templateHashLabel } from './pod-template.ts';
 import {
   annotatedNumber,
@@ -67,7 +67,10 @@ export class Deployments extends Controller {
   protected override reconcile(key: string): void {
     const { namespace = 'default', name } = splitKey(key);
     const deployment = this.context.store.get<Deployment>('Deployment', namespace, name);
-    if (deployment === undefined) return;
+    if (deployment === undefined) {
+      this.context.timers.cancel(`progress ${key}`);
+      return;
+    }
     const sets = this.#claim(deployment);
     if (deployment.metadata.deletionTimestamp === undefined) {
       this.#syncRevisions(deployment, sets);
@@ -228,6 +231,7 @@ export class Deployments extends Controller {
         generation: 1,
         labels,
         annotations: {
+          ...copiedAnnotations(deployment),
           [desiredAnnotation]: String(replicasOf(deployment)),
           [maxAnnotation]: String(replicasOf(deployment) + maxSurge(deployment)),
           [revisionAnnotation]: String(revision),
@@ -264,11 +268,14 @@ export class Deployments extends Controller {
   }
 
   #report(key: string, sets: Sets): void {
-    const { store, time } = this.context;
+    const { store, time, timers } = this.context;
     const { namespace = 'default', name } = splitKey(key);
     const deployment = store.get<Deployment>('Deployment', namespace, name)!;
     const all = sets.newest === undefined ? sets.old : [...sets.old, sets.newest];
     const status = deploymentStatus(deployment, all, sets.newest, time());
+    const due = progressDeadline({ ...deployment, status });
+    if (due === undefined) timers.cancel(`progress ${key}`);
+    else timers.set(`progress ${key}`, due, () => this.queue.add(key));
     if (!sameStatus(deployment.status, status)) store.put({ ...deployment, status } as Deployment);
   }
 
@@ -321,6 +328,15 @@ function wasScaled(deployment: Deployment, { newest, old }: Sets): boolean {
     const desired = annotatedNumber(set, desiredAnnotation);
     return replicasOf(set) > 0 && desired !== undefined && desired !== replicasOf(deployment);
   });
+}
+
+/** A replica set carries the annotations of its deployment, but for those that are about the object itself. */
+function copiedAnnotations({ metadata }: Deployment): Record<string, string> {
+  const { annotations = {} } = metadata;
+  const own = ['kubectl.kubernetes.io/last-applied-configuration', 'deprecated.deployment.rollback.to'];
+  return Object.fromEntries(
+    Object.entries(annotations).filter(([key]) => !own.includes(key) && !key.startsWith('deployment.kubernetes.io/')),
+  );
 }
 
 function annotate<T extends Deployment | ReplicaSet>(object: T, annotations: Record<string, string>): T {

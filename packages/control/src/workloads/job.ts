@@ -1,4 +1,4 @@
-import type { Condition, Pod, PodTemplate } from '@netsim/manifest';
+import type { Condition, Pod } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { splitKey } from '../core/keys.ts';
 import { isReady } from '../kubelet/pod-status.ts';
@@ -8,7 +8,6 @@ import { PodOwner } from './pod-owner.ts';
 import { type PodDetails, podFromTemplate } from './pod-template.ts';
 import { sameStatus } from './same-status.ts';
 
-const controllerUid = 'batch.kubernetes.io/controller-uid';
 const indexKey = 'batch.kubernetes.io/job-completion-index';
 
 /** What of a job's pods has been counted already: a pod that is deleted later still counts. */
@@ -42,11 +41,6 @@ export class Jobs extends PodOwner<Job> {
     const { namespace, name } = splitKey(key);
     const job = store.get<Job>('Job', namespace, name);
     if (job?.metadata.uid === undefined || job.metadata.deletionTimestamp !== undefined) return;
-    const own = withOwnSelector(job);
-    if (own !== job) {
-      store.put(own);
-      return;
-    }
     const mine =
       job.spec.manualSelector === true ? this.claim(job, job.spec.selector ?? {}) : pods.controlledBy(job.metadata.uid);
     const finished = finishedCondition(job);
@@ -184,25 +178,6 @@ export function finishedCondition({ status }: Job): Condition | undefined {
   return status?.conditions?.find(
     (condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True',
   );
-}
-
-/** The job with the selector and the labels of its own UID; a manifest as it is checked has a placeholder. */
-function withOwnSelector(job: Job): Job {
-  const { spec, metadata } = job;
-  const { uid = '', name, labels } = metadata;
-  if (spec.manualSelector === true || spec.selector?.matchLabels?.[controllerUid] === uid) return job;
-  const own = { [controllerUid]: uid, 'batch.kubernetes.io/job-name': name, 'controller-uid': uid, 'job-name': name };
-  const template: PodTemplate = {
-    ...spec.template,
-    metadata: { ...spec.template.metadata, labels: { ...spec.template.metadata?.labels, ...own } },
-  };
-  const selector = { matchLabels: { [controllerUid]: uid } };
-  const named = labels !== undefined && controllerUid in labels ? { ...labels, ...own } : labels;
-  return {
-    ...job,
-    metadata: { ...metadata, ...(named === undefined ? {} : { labels: named }) },
-    spec: { ...spec, selector, template },
-  };
 }
 
 function detailsOf({ metadata, spec }: Job, index: number): PodDetails {
