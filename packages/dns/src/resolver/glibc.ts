@@ -155,7 +155,7 @@ class Search {
     const { conf, state, sockets, random } = this.#context;
     this.#bufferRcode = RCODE.NOERROR;
     const encoded = encodeName(name);
-    if (encoded === undefined) return failure('NO_RECOVERY');
+    if (encoded === undefined || name === '') return failure('NO_RECOVERY');
     const options = {
       ...(conf.options.has('edns0') ? { edns: EDNS_SIZE } : {}),
       ...(conf.options.has('trust-ad') ? { ad: true } : {}),

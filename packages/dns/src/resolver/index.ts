@@ -24,6 +24,8 @@ export { addrconfigFamily, formatGetentAhosts, formatGetentHosts, type HostEntry
 export { formatHost, type HostRun } from './tools/host.ts';
 export {
   type BusyboxNslookupRun,
+  bindCandidates,
+  busyboxCandidates,
   formatBusyboxNslookup,
   formatNslookup,
   type NslookupRun,

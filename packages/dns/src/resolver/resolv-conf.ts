@@ -90,7 +90,7 @@ function parseGlibc(text: string, hostname: string): ResolvConf {
   };
 }
 
-/** musl reads lines into 256 octets, and passes over a line that does not fit. */
+/** musl reads lines into 256 octets, and passes over a line that fills them. */
 const MUSL_LINE = 255;
 
 function parseMusl(text: string): ResolvConf {
@@ -99,12 +99,10 @@ function parseMusl(text: string): ResolvConf {
   let ndots = 1;
   let timeout = 5;
   let attempts = 2;
-  const lines = text.split('\n');
-  lines.forEach((line, index) => {
-    const last = index === lines.length - 1;
-    if (line.length + (last ? 0 : 1) > MUSL_LINE) return;
+  for (const line of text.split('\n')) {
+    if (new TextEncoder().encode(line).length >= MUSL_LINE) continue;
     const match = /^(options|nameserver|domain|search)\s(.*)$/s.exec(`${line}\n`);
-    if (match === null) return;
+    if (match === null) continue;
     const rest = match[2]!;
     if (match[1] === 'options') {
       ndots = number(line, /ndots:([0-9]+)/, 15) ?? ndots;
@@ -116,7 +114,7 @@ function parseMusl(text: string): ResolvConf {
     } else {
       search = rest.split(/\s+/).filter((word) => word !== '');
     }
-  });
+  }
   return {
     nameservers: nameservers.length === 0 ? ['127.0.0.1'] : nameservers,
     search,

@@ -69,9 +69,24 @@ const cases: [name: string, resolvConf: string, zone?: Zones][] = [
   ['web', TWO, split],
   ['drop', TWO],
   ['sf', TWO],
+  ['x', `nameserver 127.0.0.1\nsearch ${Array.from({ length: 32 }, (_, i) => `d${i}.t`).join(' ')}\noptions ndots:2\n`],
+  ['x', `nameserver 127.0.0.1\nsearch ${Array.from({ length: 32 }, (_, i) => `search-domain-${i}.t`).join(' ')}\n`],
+  ...[253, 254, 255, 256].flatMap((length): [string, string][] => [
+    ['x', `nameserver 127.0.0.1\n${searchLine(length)}\n`],
+    ['x', `nameserver 127.0.0.1\n${searchLine(length)}`],
+  ]),
+  ['a.b', `nameserver 127.0.0.1\nsearch t\noptions ndots:1\noptions ndots:3 timeout:1\nsearch u\n`],
+  ['a.b', `nameserver 127.0.0.1\nsearch t\noptions ndots:99\n`],
+  ['DB.Shop', ONE],
   ['db.shop', `nameserver 127.0.0.9\nnameserver 127.0.0.1\n${SEARCH}options ndots:5`],
   ['db.shop', `nameserver 127.0.0.9\n${SEARCH}options ndots:5`],
 ];
+
+/** A search line of so many characters. */
+function searchLine(length: number): string {
+  const line = `search t ${'abcdefgh.'.repeat(40)}`;
+  return `${line.slice(0, length - 1)}z`;
+}
 
 const reason = whyNoNamespace() ?? (realGlibc() ? undefined : 'the C library of this machine is not glibc');
 /** A program `NAME [inet|inet6]` linked with musl 1.2.3 that prints what getaddrinfo gives, for those who have one. */

@@ -159,21 +159,25 @@ const timedOut = (): ToolFailure[] => [{ server: SERVER, port, error: 'timed out
 const perQuestion = () => [...new Map(replies.map((each) => [each.message.questions[0]!.type, each])).values()];
 
 describe.skipIf(missing('nslookup', ['-version'])).each(both)('nslookup of bind, %s', (_, aa) => {
-  async function compare(args: string[], run: Pick<NslookupRun, 'name' | 'mode'>): Promise<void> {
+  async function compare(args: string[], mode: NslookupRun['mode']): Promise<void> {
     authoritative = aa;
     const wanted = await real(['nslookup', `-port=${port}`, ...args, SERVER]);
-    expect(formatNslookup({ ...run, server: SERVER, replies: perQuestion() })).toEqual(wanted);
+    expect(formatNslookup({ mode, server: SERVER, serverGiven: true, replies: perQuestion() })).toEqual(wanted);
   }
-  test.each([...names, 'servfail.t'])('prints %s', (name) => compare([name], { name, mode: 'default' }));
-  test.each(typed)('prints %s of %s', (type, name) => compare([`-type=${type}`, name], { name, mode: 'typed' }));
-  test.each(['10.96.1.1', '10.96.1.9'])('prints the name of %s', (address) =>
-    compare([address], { name: reverse(address), mode: 'reverse' }),
-  );
+  test.each([...names, 'servfail.t'])('prints %s', (name) => compare([name], 'default'));
+  test.each(typed)('prints %s of %s', (type, name) => compare([`-type=${type}`, name], 'typed'));
+  test.each(['10.96.1.1', '10.96.1.9'])('prints the name of %s', (address) => compare([address], 'reverse'));
 });
 
 test.skipIf(missing('nslookup', ['-version']))('nslookup of bind says that no server answers', async () => {
   const wanted = await real(['nslookup', `-port=${port}`, '-timeout=1', '-retry=1', 'silent.t', SERVER]);
-  const made = formatNslookup({ name: 'silent.t', mode: 'default', server: SERVER, replies: [], failures: timedOut() });
+  const made = formatNslookup({
+    mode: 'default',
+    server: SERVER,
+    serverGiven: true,
+    replies: [],
+    failures: timedOut(),
+  });
   expect(made).toEqual(wanted);
 });
 

@@ -1,4 +1,5 @@
 import type { DnsMessage, ResourceRecord } from '../../coredns/message.ts';
+import type { ResolvConf } from '../resolv-conf.ts';
 import {
   failureText,
   plainName,
@@ -11,44 +12,69 @@ import {
 
 /** What one call of nslookup asked, and what it got. */
 export interface NslookupRun {
-  /** As the user typed it; for an address the reverse name. */
-  readonly name: string;
   /** `default`: A, then AAAA. `reverse`: an address was typed. `typed`: one type was asked for with `-type=`. */
   readonly mode: 'default' | 'reverse' | 'typed';
   /** As the user typed the server, or the address from resolv.conf. */
   readonly server: string;
-  /** The replies that ended each question, in order; none where no server answered. */
+  /** The user typed a server. Without, replies of a server that does not offer recursion are remarked on, as CoreDNS's are. */
+  readonly serverGiven: boolean;
+  /** All replies in the order of their coming, those to candidates of the search list included. */
   readonly replies: readonly ToolReply[];
   /** Tries without a reply, in order. */
   readonly failures?: readonly ToolFailure[];
 }
 
 /** `nslookup` of bind 9.18, not interactive. */
-export function formatNslookup({ name, mode, server, replies, failures = [] }: NslookupRun): ToolOutput {
-  let out = failureText(failures);
+export function formatNslookup(run: NslookupRun): ToolOutput {
+  const { mode, server, replies } = run;
+  let out = failureText(run.failures ?? []);
   if (replies.length === 0) return { stdout: `${out};; no servers could be reached\n\n`, stderr: '', status: 1 };
-  const [first, ...others] = replies as [ToolReply, ...ToolReply[]];
-  for (const reply of replies) {
-    if (reply.message.rcode === 'SERVFAIL') out += `;; Got SERVFAIL reply from ${reply.server}\n`;
+  // NXDOMAIN goes on to the next candidate of the search list; anything else is the answer.
+  const decisive = replies.findIndex(({ message }, i) => message.rcode !== 'NXDOMAIN' || i === replies.length - 1);
+  let shown = 0;
+  for (const [index, reply] of replies.entries()) {
+    const { message } = reply;
+    out += remark(reply, run.serverGiven);
+    if (index < decisive) continue;
+    if (index === decisive) {
+      if (mode !== 'reverse') out += `Server:\t\t${server}\nAddress:\t${reply.server}#${reply.port ?? 53}\n\n`;
+      if (message.rcode !== 'NOERROR') {
+        const stdout = `${out}** server can't find ${askedName(message)}: ${message.rcode}\n\n`;
+        return { stdout, stderr: '', status: 1 };
+      }
+      if (mode !== 'reverse' && !message.aa) out += 'Non-authoritative answer:\n';
+    }
+    if (message.rcode !== 'NOERROR') continue;
+    // An alias is printed with the first answer only.
+    const records = shown === 0 ? message.answers : message.answers.filter(({ type }) => type !== 'CNAME');
+    out += records.map(bindLine).join('');
+    shown += records.length;
   }
-  if (mode !== 'reverse') out += `Server:\t\t${server}\nAddress:\t${first.server}#${first.port ?? 53}\n\n`;
-  const { message } = first;
-  if (message.rcode !== 'NOERROR') {
-    return { stdout: `${out}** server can't find ${plainName(name)}: ${message.rcode}\n\n`, stderr: '', status: 1 };
-  }
-  if (mode !== 'reverse' && !message.aa) out += 'Non-authoritative answer:\n';
-  const later = others.flatMap((reply) => (reply.message.rcode === 'NOERROR' ? reply.message.answers : []));
-  // The alias was printed with the first answer.
-  const shown = [
-    ...message.answers,
-    ...(message.answers.length === 0 ? later : later.filter(({ type }) => type !== 'CNAME')),
-  ];
-  out += shown.length === 0 ? `*** Can't find ${plainName(name)}: No answer\n` : shown.map(bindLine).join('');
+  const { message } = replies[decisive]!;
+  if (shown === 0) out += `*** Can't find ${askedName(message)}: No answer\n`;
   if (mode !== 'default' && !message.aa && !asksAddress(message)) {
     out += '\nAuthoritative answers can be found from:\n';
     out += [...message.authorities, ...message.additionals].map(authorityLine).join('');
   }
   return { stdout: `${out}\n`, stderr: '', status: 0 };
+}
+
+/**
+ * The names that nslookup, host and `dig +search` of bind ask, in this order, while the answer is NXDOMAIN: with at least
+ * ndots dots the name alone; else the search list, then the name.
+ */
+export function bindCandidates(name: string, conf: Pick<ResolvConf, 'search' | 'ndots'>): string[] {
+  if (name.endsWith('.') || name.split('.').length - 1 >= conf.ndots) return [name];
+  return [...conf.search.map((domain) => `${name}.${domain}`), name];
+}
+
+function remark({ message, server }: ToolReply, serverGiven: boolean): string {
+  if (message.rcode === 'SERVFAIL') return `;; Got SERVFAIL reply from ${server}\n`;
+  return serverGiven || message.ra || !message.rd ? '' : `;; Got recursion not available from ${server}\n`;
+}
+
+function askedName({ questions }: DnsMessage): string {
+  return plainName(questions[0]?.name ?? '');
 }
 
 function asksAddress({ questions }: DnsMessage): boolean {
@@ -99,7 +125,7 @@ function verb(record: ResourceRecord): string {
   }
 }
 
-/** What one call of BusyBox's nslookup asked, and what it got: it asks the name as it stands, without a search list. */
+/** What one call of BusyBox's nslookup asked, and what it got. */
 export interface BusyboxNslookupRun {
   /** As the user typed it; for an address the reverse name. */
   readonly name: string;
@@ -112,7 +138,7 @@ export interface BusyboxNslookupRun {
   readonly error?: string;
 }
 
-/** `nslookup` of BusyBox since 1.29, with its own resolver (as in Alpine). */
+/** `nslookup` of BusyBox 1.35, with its own resolver (as in Alpine). */
 export function formatBusyboxNslookup({
   name,
   server,
@@ -131,7 +157,8 @@ export function formatBusyboxNslookup({
   let status = 0;
   for (const { message } of replies) {
     if (message.rcode !== 'NOERROR') {
-      out += `** server can't find ${name}: ${message.rcode}\n\n`;
+      const asked = askedName(message);
+      out += `** server can't find ${asked === plainName(name) ? name : asked}: ${message.rcode}\n\n`;
       status = 1;
       continue;
     }
@@ -143,6 +170,14 @@ export function formatBusyboxNslookup({
     status = 1;
   }
   return { stdout: out, stderr: '', status };
+}
+
+/**
+ * The names that BusyBox's nslookup asks, all of them at once for each type: the search list for a name without a dot,
+ * else the name alone. ndots is not looked at.
+ */
+export function busyboxCandidates(name: string, { search }: Pick<ResolvConf, 'search'>): string[] {
+  return name.includes('.') || search.length === 0 ? [name] : search.map((domain) => `${name}.${domain}`);
 }
 
 function busyboxLine(record: ResourceRecord): string {

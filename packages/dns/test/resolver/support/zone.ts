@@ -9,11 +9,17 @@ export type Zone = Readonly<Record<string, ZoneEntry>>;
 export type Zones = Zone & { readonly __servers?: Readonly<Record<string, Zone>> };
 
 const rcodes: Record<string, number> = { FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 };
-const AA_RA = 0x0480;
+const RD_AA = 0x0500;
+const RA = 0x0080;
 const TRUNCATED = 0x0200;
 
 /** The reply of a scripted server, or undefined where it is silent: malformed queries and names marked DROP. */
-export function answer(zone: Zone, query: Uint8Array, transport: 'udp' | 'tcp' = 'udp'): Buffer | undefined {
+export function answer(
+  zone: Zone,
+  query: Uint8Array,
+  transport: 'udp' | 'tcp' = 'udp',
+  recursion = true,
+): Buffer | undefined {
   let question: Question | undefined;
   let id = 0;
   try {
@@ -28,7 +34,7 @@ export function answer(zone: Zone, query: Uint8Array, transport: 'udp' | 'tcp' =
   const what = typeof entry === 'string' ? entry : (entry[question.type] ?? []);
   if (what === 'DROP') return undefined;
   const reply = (flags: number, answers: Answer[] = []) =>
-    encode({ type: 'response', id, flags: AA_RA | flags, questions: [question], answers });
+    encode({ type: 'response', id, flags: RD_AA | (recursion ? RA : 0) | flags, questions: [question], answers });
   if (what === 'TC') return reply(TRUNCATED);
   if (typeof what === 'string') return reply(rcodes[what] ?? 0);
   if (typeof entry !== 'string' && entry.TC === 'udp' && transport === 'udp') return reply(TRUNCATED);
