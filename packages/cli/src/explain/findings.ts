@@ -186,6 +186,10 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'A service of type LoadBalancer gets no external IP: nobody hands out addresses, or none is left.',
     mend: 'Add an IPAddressPool and an L2Advertisement of MetalLB; its node ports work without.',
   },
+  'host-port-clash': {
+    meaning: 'Two pods that were put on one node by nodeName want the same host port; the kubelet refuses the second.',
+    mend: 'Leave nodeName out, so that the scheduler finds a free node, or take another hostPort.',
+  },
   'load-balancer-silent': {
     meaning: 'A service has an external IP, but no node answers for it on the network.',
     mend: 'Add an L2Advertisement for the pool; with externalTrafficPolicy Local a node needs a ready pod of the service.',
@@ -201,5 +205,13 @@ export const findings: Readonly<Record<string, Explanation>> = {
   'bad-start-delay': {
     meaning: 'The annotation netsim.dev/start-delay is no duration.',
     mend: 'Write how long the program takes until it listens: 10s or 1m30s.',
+  },
+  'unknown-service': {
+    meaning: 'An Ingress names a service that does not exist; its controller answers 503.',
+    mend: 'Correct the name; the service must be in the namespace of the Ingress.',
+  },
+  'unknown-service-port': {
+    meaning: 'An Ingress names a port that its service does not have; its controller answers 503.',
+    mend: "Name one of the service's ports, not the port of the container.",
   },
 };
