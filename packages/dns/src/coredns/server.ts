@@ -67,6 +67,10 @@ const HTTP_PLUGINS: Readonly<Record<string, { readonly port: number; readonly pa
 const MAX_DEPTH = 40;
 const MAX_WAITING = 10_000;
 
+const MAX_TCP = 65_535;
+/** The size of a UDP reply to a client that says nothing, in octets. */
+const UDP_SIZE = 512;
+
 interface Zone {
   readonly zone: string;
   readonly chain: Handler;
@@ -275,9 +279,14 @@ export class CoreDns {
     else this.#drive(continued(serving, step.value), done);
   }
 
-  #fit(query: DnsMessage, message: DnsMessage, source: QuerySource): Uint8Array {
-    if (source.transport === 'tcp') return fitReply(message, 65535).bytes;
-    return fitReply(message, query.edns?.size ?? 512).bytes;
+  #fit(query: DnsMessage, message: DnsMessage, source: QuerySource): Uint8Array | undefined {
+    try {
+      return fitReply(message, source.transport === 'tcp' ? MAX_TCP : (query.edns?.size ?? UDP_SIZE)).bytes;
+    } catch (error) {
+      // A reply that cannot be written, such as one with a name that grew too long, is not sent.
+      if (error instanceof WireError) return undefined;
+      throw error;
+    }
   }
 
   #serverFor(source: QuerySource): Server | undefined {

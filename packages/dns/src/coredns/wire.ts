@@ -10,6 +10,7 @@ import {
   type Rcode,
   type ResourceRecord,
 } from './message.ts';
+import { labelsOf } from './names.ts';
 
 /** Thrown for octets that are not a DNS message. */
 export class WireError extends Error {
@@ -150,9 +151,22 @@ export function toPacketQuestion(question: Question): packet.Question {
   };
 }
 
-/** One record as dns-packet wants it. */
+/** One record as dns-packet wants it. Throws {@link WireError} for names that no message can hold. */
 export function toPacket(record: ResourceRecord): packet.Answer {
+  checkName(record.name);
   switch (record.type) {
+    case 'CNAME':
+    case 'NS':
+    case 'PTR':
+    case 'DNAME':
+      checkName(record.data);
+      return record;
+    case 'SRV':
+      checkName(record.data.target);
+      return record;
+    case 'MX':
+      checkName(record.data.exchange);
+      return record;
     case 'TXT':
       return { ...ownerOf(record), type: 'TXT', data: [...record.data] };
     case 'CAA':
@@ -165,6 +179,17 @@ export function toPacket(record: ResourceRecord): packet.Answer {
       };
     default:
       return record as packet.Answer;
+  }
+}
+
+const MAX_NAME = 254;
+const MAX_LABEL = 63;
+
+/** dns-packet would write a label of any length, and so another message. */
+function checkName(name: string): void {
+  if (name.length <= MAX_LABEL) return;
+  if (name.length > MAX_NAME || labelsOf(name).some((label) => label.length > MAX_LABEL)) {
+    throw new WireError(`"${name}" is not a domain name`);
   }
 }
 

@@ -1,0 +1,116 @@
+import { CoreDns, CorefileError, parseCorefile } from '@netsim/dns';
+import { ObjectStore } from '@netsim/manifest';
+import { describe, expect, test } from 'vitest';
+
+function problems(corefile: string, files: Readonly<Record<string, string>> = {}): string[] {
+  try {
+    new CoreDns({ corefile, store: new ObjectStore(), now: () => 0, files });
+    return [];
+  } catch (error) {
+    if (!(error instanceof CorefileError)) throw error;
+    return error.findings.map(({ message, line }) => `${line}: ${message}`);
+  }
+}
+
+describe('a Corefile that is right', () => {
+  test('has blocks, keys, statements and comments', () => {
+    const { blocks } = parseCorefile(
+      'a.test:53, b.test {\n # no\n log . "x y" {\n  class all\n }\n}\ntls://c.test {\n}\n',
+    );
+    expect(blocks.map(({ keys }) => keys.map(({ text }) => text))).toEqual([['a.test:53', 'b.test'], ['tls://c.test']]);
+    const [directive] = blocks[0]!.directives;
+    expect(directive).toMatchObject({ name: 'log', args: ['.', 'x y'], line: 3, body: [{ name: 'class' }] });
+  });
+  test('imports snippets and files, and reads the environment', () => {
+    const text = '(common) {\n errors\n log\n}\n{$ZONE} {\n import common\n import more/*\n}\n';
+    const { blocks } = parseCorefile(text, { env: { ZONE: 'x.test' }, files: { 'more/a': 'whoami', 'more/b': 'any' } });
+    expect(blocks[0]!.keys[0]!.text).toBe('x.test');
+    expect(blocks[0]!.directives.map(({ name }) => name)).toEqual(['errors', 'log', 'whoami', 'any']);
+  });
+  test("kubeadm's own starts", () => {
+    const text = `.:53 {
+      errors
+      health {
+         lameduck 5s
+      }
+      ready
+      kubernetes cluster.local in-addr.arpa ip6.arpa {
+         pods insecure
+         fallthrough in-addr.arpa ip6.arpa
+         ttl 30
+      }
+      prometheus :9153
+      forward . /etc/resolv.conf {
+         max_concurrent 1000
+      }
+      cache 30 {
+         disable success cluster.local
+         disable denial cluster.local
+      }
+      loop
+      reload
+      loadbalance
+    }`;
+    expect(problems(text, { '/etc/resolv.conf': 'nameserver 192.0.2.53\n' })).toEqual([]);
+  });
+  test('a CIDR key serves its reverse zones', () => {
+    const text = '10.0.0.0/23 {\n whoami\n}';
+    const server = new CoreDns({ corefile: text, store: new ObjectStore(), now: () => 0 });
+    expect(server.listeners).toHaveLength(1);
+  });
+});
+
+describe('a Corefile that is wrong is refused with each line', () => {
+  test.each([
+    [
+      'an unknown plugin',
+      '. {\n errors\n kuberntes\n}',
+      ["3: Corefile:3 - Error during parsing: Unknown directive 'kuberntes'"],
+    ],
+    [
+      'an unknown property',
+      '. {\n kubernetes cluster.local {\n  pod insecure\n }\n}',
+      ["3: plugin/kubernetes: Corefile:3 - Error during parsing: unknown property 'pod'"],
+    ],
+    [
+      'two mistakes',
+      '. {\n kubernetes cluster.local {\n  ttl 4000\n  pods maybe\n }\n}',
+      [
+        '3: plugin/kubernetes: Corefile:3 - Error during parsing: ttl must be in range [0, 3600]: 4000',
+        '4: plugin/kubernetes: Corefile:4 - Error during parsing: wrong value for pods: maybe,  must be one of: disabled, verified, insecure',
+      ],
+    ],
+    [
+      'a brace that is never closed',
+      '. {\n errors\n',
+      ["2: Corefile:2 - Error during parsing: Unexpected EOF, expecting '}'"],
+    ],
+    [
+      'forward without servers',
+      '. {\n forward .\n}',
+      [
+        "2: plugin/forward: Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after '.'",
+      ],
+    ],
+    [
+      'a zone on one port twice',
+      'a.test {\n whoami\n}\na.test {\n whoami\n}',
+      ['4: Corefile:4 - cannot serve dns://a.test.:53 - it is already defined'],
+    ],
+    [
+      'a zone file that is not there',
+      'a.test {\n file db.a\n}',
+      ['2: plugin/file: Corefile:2 - Error during parsing: open db.a: no such file or directory'],
+    ],
+  ])('%s', (_, text, expected) => {
+    expect(problems(text)).toEqual(expected);
+  });
+
+  test('an import of itself ends', () => {
+    expect(problems('. {\n import a\n}', { a: 'import a' })[0]).toContain('import loop');
+  });
+  test('a zone file that includes itself ends', () => {
+    const zone = '@ IN SOA ns h 1 2 3 4 5\n$INCLUDE db.a\n';
+    expect(problems('a.test {\n file db.a\n}', { 'db.a': zone })[0]).toContain('too deeply nested $INCLUDE');
+  });
+});
