@@ -16,6 +16,8 @@ const PAYLOAD = { payloadLength: 18, trackId: 0 };
  */
 export async function measureOurs(services, { seconds, flows }) {
   const cluster = await Cluster.load({ objects: flowCluster(services) });
+  // The kernel's sink counts and answers nothing; netsim's programs would echo.
+  sinkOf(cluster).onMessage = null;
   const established = await measureEstablished(cluster, seconds);
   const fresh = await measureNew(cluster, services, flows, seconds);
   const plan = cluster.plan();
@@ -47,13 +49,15 @@ async function measureEstablished(cluster, seconds) {
   return rate;
 }
 
+function sinkOf(cluster) {
+  const sockets = cluster.netnsOfPod(pod(cluster, 'server')).sockets.udp.list();
+  return sockets.find((one) => one.localPort === 8080);
+}
+
 async function measureNew(cluster, services, flows, seconds) {
   const { world } = cluster;
   const socket = cluster.netnsOfPod(pod(cluster, 'client')).bindUdp();
-  const sink = cluster
-    .netnsOfPod(pod(cluster, 'server'))
-    .sockets.udp.list()
-    .find((one) => one.localPort === 8080);
+  const sink = sinkOf(cluster);
   const nodes = ['w1', 'w2'].map((name) => world.requireNetns(name).netfilter);
   const targets = Array.from({ length: services }, (_, i) => parseIp(serviceIp(i)));
   const firstSource = parseIp('10.244.1.2');
