@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DynamicElements } from '../../src/netfilter/nftables/dynamic-elements.ts';
 import { holds } from '../../src/netfilter/nftables/elements.ts';
+import { HashTrie } from '../../src/netfilter/nftables/hash-trie.ts';
 import { type NftElement, NftElements, type NftScalar, PersistentMap } from '../../src/netfilter/nftables/index.ts';
 
 const address4 = fc.integer({ min: -8, max: 8 });
@@ -155,4 +156,24 @@ describe('elements that rules add', () => {
     elements.delete([3]);
     expect(elements.find([3], 1000)).toBeNull();
   });
+});
+
+test('entries whose hashes are the same, or differ in the last bits only, are kept apart', () => {
+  class Leaf {
+    readonly hash: number;
+    readonly next: Leaf | null;
+    constructor(hash: number, next: Leaf | null) {
+      this.hash = hash;
+      this.next = next;
+    }
+  }
+  const hashes = [0, 1 << 30, 3 << 30, 1, 33, -1, 0x7fffffff];
+  let trie = new HashTrie<Leaf>();
+  for (const hash of hashes) trie = trie.with(hash, new Leaf(hash, new Leaf(hash, null)));
+  expect([...trie]).toHaveLength(2 * hashes.length);
+  for (const gone of hashes) {
+    const smaller = trie.with(gone, null);
+    for (const hash of hashes) expect(smaller.bucket(hash)?.hash).toBe(hash === gone ? undefined : hash);
+    expect(trie.bucket(gone)?.next?.hash).toBe(gone);
+  }
 });

@@ -93,6 +93,14 @@ describe.skipIf(missing !== undefined)('the real nft', () => {
     ['numgen modulo nothing', 'add rule ip t free numgen random mod 0 vmap { 0 : accept }'],
     ['redefining a set', 'add set ip t s { type ipv6_addr; }'],
     ['a rule after a comment', 'add rule ip t free accept comment "x" drop'],
+    [
+      'a set to be filled by rules that are not there yet',
+      'add set ip t d { type ipv4_addr; flags dynamic; timeout 5s; }',
+    ],
+    [
+      'a set that a rule fills',
+      'add set ip t d { type ipv4_addr; flags dynamic; timeout 5s; }\nadd rule ip t free update @d { ip saddr }\nflush chain ip t free',
+    ],
     ['two tables in one text', 'add table ip a\nadd table ip b; add chain ip b c'],
   ];
   test.each(rows)('and netsim agree whether to take %s', (_name, text) => {

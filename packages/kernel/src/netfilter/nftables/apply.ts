@@ -7,6 +7,7 @@ import {
   emptyNftRuleset,
   type NftChain,
   type NftFamily,
+  type NftRule,
   type NftRuleset,
   type NftSet,
   type NftTable,
@@ -135,6 +136,7 @@ class Draft {
         const { index, insert } = command;
         for (const target of verdictChains(command.rule)) this.#chain(table, command, target);
         for (const name of setNames(command.rule)) this.#set(table, command, name);
+        boundUpdatedSets(table, command.rule);
         if (index !== undefined && index >= rules.length) throw problem(`no rule ${index} in the chain`, command.line);
         const at = index === undefined ? (insert ? 0 : rules.length) : insert ? index : index + 1;
         rules.splice(at, 0, command.rule);
@@ -283,6 +285,14 @@ class Draft {
 
 function problem(message: string, line: number, token?: string, candidates?: Iterable<string>): NftSyntaxError {
   return new NftSyntaxError(message, line, token, candidates);
+}
+
+/** A set gets a bound when the first rule comes that fills it, and keeps it (Linux: nft_dynset_init). */
+function boundUpdatedSets(table: DraftTable, rule: NftRule): void {
+  for (const statement of rule.statements) {
+    const set = statement.kind === 'set update' ? table.sets.get(statement.set) : undefined;
+    if (set !== undefined && set.size === undefined) table.sets = table.sets.with(set.name, { ...set, size: 65535 });
+  }
 }
 
 function emptied(set: NftSet): NftSet['elements'] {

@@ -280,8 +280,6 @@ function parseSet(
     if (reader.problems === problems) reader.fail(`a ${what} needs a type`);
     type = ['integer'];
   }
-  // A set that rules fill has a bound, the kernel's own where none is written.
-  if (flags.includes('dynamic')) size ??= 65535;
   if (timeout !== undefined && !flags.includes('timeout') && flags.length > 0) flags = [...flags, 'timeout'];
   const empty = NftElements.empty(type, flags.includes('interval'));
   const set: NftSet = {

@@ -63,6 +63,7 @@ export interface NftSet {
   readonly type: readonly NftDataType[];
   readonly data?: readonly NftDataType[] | 'verdict';
   readonly flags: readonly NftSetFlag[];
+  /** How many elements it may hold. A set that rules fill has one: 65535 where none was written. */
   readonly size?: number;
   /** Default lifetime of an element, in milliseconds. */
   readonly timeout?: number;
