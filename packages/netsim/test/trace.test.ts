@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { assertTraceInvariants } from '@netsim/trace';
 import { Cluster, type TraceOptions, UsageError } from 'netsim';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { type Schema, schemaViolations } from '../../trace/test/json-schema.ts';
 
 const manifests = `
 apiVersion: v1
@@ -52,6 +54,8 @@ kind: Service
 metadata: { name: headless }
 spec: { clusterIP: None, selector: { app: far }, ports: [{ port: 80 }] }
 `;
+
+const schema: Schema = JSON.parse(readFileSync(new URL('../../trace/trace.schema.json', import.meta.url), 'utf8'));
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -136,6 +140,16 @@ describe('how a path ends', () => {
     expect(path!.cause).toMatchObject({ kind: 'Service', name: 'nobody', file: 'yaml', line });
     expect(path!.advice).toBe('Change the selector of service "nobody", or the labels of its pods');
   });
+});
+
+test.each<[string, TraceOptions]>([
+  ['one path', { from: 'client', to: 'svc/far:http' }],
+  ['all paths', { from: 'client', to: 'svc/far:http', allPaths: true }],
+  ['many connections', { from: 'client', to: 'svc/far:http', count: 5 }],
+  ['a failed path', { from: 'client', to: 'svc/nobody' }],
+  ['a name', { from: 'client', to: 'far:80' }],
+])('the JSON of %s keeps to the schema', (_, options) => {
+  expect(schemaViolations(JSON.parse(JSON.stringify(cluster.trace(options))), schema)).toEqual([]);
 });
 
 describe('what the receiver sees', () => {

@@ -26,6 +26,8 @@ export interface Trace {
   readonly source: TraceSource;
   readonly destination: TraceDestination;
   readonly resolution?: Resolution;
+  /** With `--count`: how many connections were made. Each path then stands for those that ended alike. */
+  readonly count?: number;
   readonly paths: readonly Path[];
 }
 
@@ -62,6 +64,8 @@ export interface Resolution {
 export interface Path {
   /** Probability of this path among all; the paths of `--all-paths` sum to 1. */
   readonly probability: number;
+  /** With `--count`: how many connections ended so; `probability` is their share. */
+  readonly requests?: number;
   readonly disposition: Disposition;
   /** One line of plain English: why it ended so. */
   readonly reason: string;
