@@ -98,8 +98,8 @@ const slips: readonly Slip[] = [
     title: 'numbers where strings belong, in a label and in the environment',
     text: `${object('v1', 'Service', '  labels:\n    version: 1.2\nspec:\n  ports:\n  - port: 80\n')}---\n${pod('env:\n- name: PORT\n  value: 8080')}`,
     says: [
-      'error: a.yaml:6:5: service "default/kubia": metadata.labels.version: expected a string, got the number 1.2 (put it in quotes: "1.2")',
-      'error: a.yaml:21:7: pod "default/kubia": spec.containers[0].env[0].value: expected a string, got the number 8080 (put it in quotes: "8080")',
+      'error: a.yaml:6:5: service "default/kubia": metadata.labels.version: expected a string, got the number 1.2 (put it in quotes)',
+      'error: a.yaml:21:7: pod "default/kubia": spec.containers[0].env[0].value: expected a string, got the number 8080 (put it in quotes)',
     ],
   },
   {

@@ -1,5 +1,5 @@
 import type { Finding, KubeObject, ObjectStore, Path, Pod, Service } from '@netsim/manifest';
-import { matchesLabels, ORIGIN } from '@netsim/manifest';
+import { matchesLabels, nearest, ORIGIN } from '@netsim/manifest';
 import { LISTEN_ANNOTATION, type PodListener, podListeners, START_DELAY_ANNOTATION, startDelay } from './listeners.ts';
 
 /** Findings that need to know what listens: a port taken twice in a pod, a target port where nobody is, an annotation that cannot be read. */
@@ -16,6 +16,7 @@ export function lintListeners(store: ObjectStore): Finding[] {
   }
   const labels = new LabelIndex(store.list<Pod>('Pod'));
   for (const service of store.list<Service>('Service')) findings.push(...lintService(service, labels));
+  for (const ingress of store.list('Ingress')) findings.push(...lintIngress(ingress, store));
   return findings;
 }
 
@@ -122,6 +123,71 @@ function* lintService(service: Service, labels: LabelIndex): Generator<Finding> 
         : `did you mean ${open.join(' or ')}?`,
     );
   }
+}
+
+/** Backends of an Ingress whose service or port is not there: its controller answers 503 for them. */
+function* lintIngress(ingress: KubeObject, store: ObjectStore): Generator<Finding> {
+  const { namespace } = ingress.metadata;
+  for (const { path, name, port } of ingressBackends(ingress)) {
+    const service = store.get<Service>('Service', namespace, name);
+    const at = [...path, 'service'];
+    if (service === undefined) {
+      const names = store.list('Service', namespace).map(({ metadata }) => metadata.name);
+      const near = nearest(name, names);
+      const known =
+        names.length === 0 ? 'there is no service at all' : `its services are ${names.slice(0, 5).join(', ')}`;
+      const hint = near === undefined ? known : `did you mean "${near}"?`;
+      const message = `there is no service "${name}" in namespace "${namespace}"`;
+      yield finding(ingress, 'unknown-service', [...at, 'name'], message, hint);
+      continue;
+    }
+    const ports = service.spec.ports ?? [];
+    if (port === undefined || ports.some((each) => each.port === port || each.name === port)) continue;
+    const known = ports
+      .map((each) => (each.name === undefined ? `${each.port}` : `${each.port} (${each.name})`))
+      .join(', ');
+    const message = `service "${name}" has no port ${JSON.stringify(port)}`;
+    yield finding(
+      ingress,
+      'unknown-service-port',
+      [...at, 'port'],
+      message,
+      `its ports: ${known === '' ? 'none' : known}`,
+    );
+  }
+}
+
+interface IngressBackend {
+  readonly path: Path;
+  readonly name: string;
+  readonly port: string | number | undefined;
+}
+
+function ingressBackends({ spec }: KubeObject & { spec?: IngressSpec }): IngressBackend[] {
+  const found: IngressBackend[] = [];
+  const see = (backend: IngressSpec['defaultBackend'], path: Path) => {
+    const { name, port } = backend?.service ?? {};
+    if (name !== undefined) found.push({ path, name, port: port?.name ?? port?.number });
+  };
+  see(spec?.defaultBackend, ['spec', 'defaultBackend']);
+  for (const [i, { http }] of (spec?.rules ?? []).entries()) {
+    for (const [j, { backend }] of (http?.paths ?? []).entries()) {
+      see(backend, ['spec', 'rules', i, 'http', 'paths', j, 'backend']);
+    }
+  }
+  return found;
+}
+
+/** What is read of an Ingress here; it was checked before. */
+interface IngressSpec {
+  readonly defaultBackend?: { readonly service?: { readonly name?: string; readonly port?: ServicePortRef } };
+  readonly rules?: readonly {
+    readonly http?: { readonly paths?: readonly { readonly backend?: IngressSpec['defaultBackend'] }[] };
+  }[];
+}
+interface ServicePortRef {
+  readonly name?: string;
+  readonly number?: number;
 }
 
 function finding(object: KubeObject, code: string, path: Path, message: string, suggestion: string): Finding {

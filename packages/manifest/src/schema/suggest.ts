@@ -175,7 +175,7 @@ export function suggestType(root: Struct, path: Path, value: unknown): string | 
       return Array.isArray(value) ? 'no list is wanted here: leave out the "- "' : undefined;
     case 'scalar':
       if (type.scalar === 'string' && (typeof value === 'number' || typeof value === 'boolean'))
-        return `put it in quotes: "${String(value)}"`;
+        return 'put it in quotes';
       if ((type.scalar === 'int32' || type.scalar === 'int64') && isNumber) return `leave out the quotes: ${value}`;
       if (type.scalar === 'bool' && (value === 'true' || value === 'false')) return `leave out the quotes: ${value}`;
       return Array.isArray(value) ? `one value is wanted, not ${describe(value)}` : undefined;
