@@ -32,9 +32,9 @@ const good: Zones = {
   'drop.': { A: ['1.1.1.5'] },
   'sf-all.': 'SERVFAIL',
 };
-const silent: Zones = { ...good, __servers: { '127.0.0.1': { '*': 'DROP' }, '127.0.0.2': good } };
-const refusing: Zones = { ...good, __servers: { '127.0.0.1': { '*': 'REFUSED' }, '127.0.0.2': good } };
-const split: Zones = { ...good, __servers: { '127.0.0.1': { '*': 'NXDOMAIN' }, '127.0.0.2': good } };
+const silent: Zones = { __servers: { '127.0.0.1': { '*': 'DROP' }, '127.0.0.2': good } };
+const refusing: Zones = { __servers: { '127.0.0.1': { '*': 'REFUSED' }, '127.0.0.2': good } };
+const split: Zones = { __servers: { '127.0.0.1': { '*': 'NXDOMAIN' }, '127.0.0.2': good } };
 
 const cases: [name: string, resolvConf: string, zone?: Zones][] = [
   ...'web db.shop db.shop.svc.cluster.local. www.example.com nope nope.example.com alias dangling six .web web.. a..b'

@@ -6,7 +6,16 @@ export type ZoneEntry =
   | string
   | { readonly CNAME?: string; readonly [type: string]: string | readonly string[] | undefined };
 export type Zone = Readonly<Record<string, ZoneEntry>>;
-export type Zones = Zone & { readonly __servers?: Readonly<Record<string, Zone>> };
+/** One zone on all servers, or each server its own. */
+export type Zones = Zone | Servers;
+interface Servers {
+  readonly __servers: Readonly<Record<string, Zone>>;
+}
+
+function zoneOf(zones: Zones, server: string): Zone {
+  const servers = zones.__servers;
+  return servers === undefined ? (zones as Zone) : ((servers as Servers['__servers'])[server] ?? {});
+}
 
 const rcodes: Record<string, number> = { FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 };
 const RD_AA = 0x0500;
@@ -48,7 +57,7 @@ export function answer(
 
 export function exchangeOf(zones: Zones): Exchange {
   return (server, message, { transport }) => {
-    const reply = answer(zones.__servers?.[server] ?? zones, message, transport);
+    const reply = answer(zoneOf(zones, server), message, transport);
     return reply === undefined ? undefined : { message: reply };
   };
 }
