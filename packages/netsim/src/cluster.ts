@@ -1,7 +1,7 @@
 import { type ClusterConfig, ControlPlane, configFromObjects } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
 import { ScriptedRandom, World } from '@netsim/kernel';
-import type { Deployment, Finding, KubeObject, Node, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
+import type { Deployment, Finding, KubeObject, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
 import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
 import { type Ip, parseIp } from '@netsim/wire';
@@ -177,11 +177,8 @@ export class Cluster {
     const given = typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] };
     const objects = readObjects({ ...given, namespace }, findings);
     if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
-    for (const object of objects) {
-      const { kind, metadata } = object;
-      const before = this.store.get(kind, metadata.namespace, metadata.name);
-      this.store.put(before === undefined ? object : carryOver(object, before));
-    }
+    // What was decided for an object that is applied again, the control plane's admission gives back to it.
+    for (const object of objects) this.store.put(object);
     this.settle();
   }
 
@@ -284,33 +281,6 @@ export class Cluster {
     const slash = text.indexOf('/');
     if (slash < 0) throw new UsageError(`${JSON.stringify(text)} names no kind`, 'write KIND/NAME, such as svc/kubia');
     return this.names().object(text.slice(0, slash), text.slice(slash + 1));
-  }
-}
-
-/** An object applied again keeps what the server made: its identity and the status nobody gave. */
-function carryOver(object: KubeObject, before: KubeObject): KubeObject {
-  const { uid, creationTimestamp } = before.metadata;
-  const status = (before as Node).status;
-  const next = {
-    ...object,
-    metadata: {
-      ...object.metadata,
-      ...(uid === undefined ? {} : { uid }),
-      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-    },
-  } as Node;
-  if (next.status === undefined && status !== undefined) next.status = status;
-  if (object.kind === 'Service') keepAllocated(next, before);
-  return next;
-}
-
-/** Addresses and ports that were allocated stay with the service (API server: patchAllocatedValues). */
-function keepAllocated(next: KubeObject, before: KubeObject): void {
-  const spec = (next as Partial<{ spec: Record<string, unknown> }>).spec;
-  const old = (before as Partial<{ spec: Record<string, unknown> }>).spec;
-  if (spec === undefined || old === undefined) return;
-  for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) {
-    if (spec[field] === undefined && old[field] !== undefined && spec.type !== 'ExternalName') spec[field] = old[field];
   }
 }
 
