@@ -1,4 +1,4 @@
-import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
+import { formatIp, tryParseIp } from '@netsim/wire';
 
 const V4 = '.in-addr.arpa.';
 const V6 = '.ip6.arpa.';
@@ -23,12 +23,6 @@ export function addressOfReverse(name: string): string | undefined {
     return formatIp(BigInt(`0x${nibbles.join('')}`));
   }
   return undefined;
-}
-
-/** The complete reverse name of an address. */
-export function reverseName(ip: Ip): string {
-  if (typeof ip === 'number') return `${formatIp(ip).split('.').reverse().join('.')}.in-addr.arpa.`;
-  return `${ip.toString(16).padStart(32, '0').split('').reverse().join('.')}.ip6.arpa.`;
 }
 
 /**

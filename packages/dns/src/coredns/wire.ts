@@ -120,7 +120,7 @@ export function flagBits(message: DnsMessage): number {
   );
 }
 
-export function rcodeNumber(rcode: Rcode): number {
+function rcodeNumber(rcode: Rcode): number {
   return rcode === 'BADVERS' ? BADVERS : RCODES.indexOf(rcode);
 }
 
@@ -160,13 +160,13 @@ export function toPacket(record: ResourceRecord): packet.Answer {
     case 'PTR':
     case 'DNAME':
       checkName(record.data);
-      return record;
+      return record as packet.Answer;
     case 'SRV':
       checkName(record.data.target);
-      return record;
+      return record as packet.Answer;
     case 'MX':
       checkName(record.data.exchange);
-      return record;
+      return record as packet.Answer;
     case 'TXT':
       return { ...ownerOf(record), type: 'TXT', data: [...record.data] };
     case 'CAA':

@@ -123,6 +123,40 @@ describe('forward', () => {
   });
 });
 
+test('template answers from the parts of a name, and computes', () => {
+  const one = bench(`. {
+    template IN A nip.test {
+      match ^(?P<a>[0-9]+)-(?P<b>[0-9a-f]+)\\.nip\\.test\\.$
+      answer "{{ .Name }} 60 IN A 10.0.{{ .Group.a }}.{{ parseInt .Group.b 16 }}"
+      fallthrough
+    }
+    template IN TXT {
+      answer "{{ .Name }} 5 TXT {{ if eq .Zone \`.\` }}root{{ else }}no{{ end }}"
+    }
+    whoami
+  }`);
+  expect(answers(ask(one, '7-ff.NIP.test'))).toEqual(['7-ff.nip.test. 60 IN A 10.0.7.255']);
+  expect(answers(ask(one, 'a.test', 'TXT'))).toEqual(['a.test. 5 IN TXT "root"']);
+  expect(ask(one, 'zz.nip.test')?.additionals).toHaveLength(2);
+});
+
+test('hosts passes reverse names on that it does not know', () => {
+  const one = bench('. {\n hosts {\n  192.0.2.33 four.test\n }\n whoami\n}');
+  expect(answers(ask(one, '33.2.0.192.in-addr.arpa', 'PTR'))).toEqual([
+    '33.2.0.192.in-addr.arpa. 3600 IN PTR four.test.',
+  ]);
+  expect(ask(one, '34.2.0.192.in-addr.arpa', 'PTR')?.additionals).toHaveLength(2);
+  expect(ask(one, 'five.test')?.rcode).toBe('SERVFAIL');
+});
+
+test('rewrite: a rule without end is one pass, a name that grows too long is SERVFAIL', () => {
+  const one = bench(
+    '. {\n rewrite continue name substring a. aa.a. \n rewrite name regex (.*)long(.*) {1}long{1}long{1}long{1}long{2}\n whoami\n}',
+  );
+  expect(ask(one, 'a.test')?.rcode).toBe('NOERROR');
+  expect(ask(one, `${'x'.repeat(60)}.${'y'.repeat(60)}.long.test`)?.rcode).toBe('SERVFAIL');
+});
+
 test('loop sees its own probe and stops the server', () => {
   const one: Bench = bench('. {\n loop\n forward . 127.0.0.1\n}', (exchange, done) =>
     loopback(() => one.server)(exchange, done),

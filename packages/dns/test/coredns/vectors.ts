@@ -5,8 +5,7 @@ import { type CoreDns, decodeMessage, type ExchangeFunction, encodeMessage, type
 import { type AnyObject, ObjectStore } from '@netsim/manifest';
 import { parseIp } from '@netsim/wire';
 
-export const VECTORS =
-  process.env['NETSIM_VECTORS'] ?? fileURLToPath(new URL('../../../../test/vectors', import.meta.url));
+const VECTORS = process.env['NETSIM_VECTORS'] ?? fileURLToPath(new URL('../../../../test/vectors', import.meta.url));
 
 /** The vectors of a file, or undefined (and a line that says so) where it is not there. */
 export function readVectors<T>(name: string): T | undefined {
@@ -28,7 +27,7 @@ export function reportVectors(name: string, total: number, failures: readonly st
   console.log(`vectors ${name}: ${total - failures.length}/${total}`);
 }
 
-export const LOOPBACK = parseIp('127.0.0.1');
+const LOOPBACK = parseIp('127.0.0.1');
 
 export function source(port: number, transport: 'udp' | 'tcp'): QuerySource {
   return { client: LOOPBACK, server: LOOPBACK, port, transport };

@@ -79,7 +79,8 @@ class CacheHandler implements Handler {
     const age = (records: readonly ResourceRecord[]) =>
       records.map((record) => ({ ...record, ttl: this.#options.keepTtl ? record.ttl : Math.floor(left) }));
     return {
-      ...replyTo(request.message, { rcode: message.rcode, aa: message.aa }),
+      // Not what the answer was: CoreDNS sets AA since some clients throw away replies without it.
+      ...replyTo(request.message, { rcode: message.rcode, aa: true }),
       ra: message.ra,
       ad: message.ad && (request.message.ad || request.message.edns?.dnssecOk === true),
       answers: age(message.answers),
@@ -98,7 +99,7 @@ class CacheHandler implements Handler {
     const except = kind === 'success' ? successExcept : denialExcept;
     if (matchZone(except, request.name) !== undefined) return outcome;
     const limits = kind === 'success' ? success : denial;
-    const ttl = kind === 'servfail' ? servfail : Math.min(Math.max(leastTtl(message, kind), limits.least), limits.most);
+    const ttl = kind === 'servfail' ? servfail : Math.min(Math.max(leastTtl(message), limits.least), limits.most);
     if (ttl === 0) return outcome;
     const table = kind === 'success' ? this.#success : this.#denial;
     table.delete(key);
@@ -133,16 +134,13 @@ function kindOf(message: DnsMessage): Kind {
 /** Seconds that a reply without any record is kept. */
 const NO_RECORD_TTL = 5;
 
-function leastTtl({ answers, authorities, additionals }: DnsMessage, kind: Kind): number {
-  if (answers.length + authorities.length + additionals.length === 0) return NO_RECORD_TTL;
-  let ttl = 3600;
-  for (const record of answers) ttl = Math.min(ttl, record.ttl);
-  for (const record of authorities) {
-    ttl = Math.min(ttl, record.ttl);
-    if (kind === 'denial' && record.type === 'SOA') ttl = Math.min(ttl, record.data.minimum);
-  }
-  for (const record of additionals) ttl = Math.min(ttl, record.ttl);
-  return ttl;
+/** Seconds that a reply is kept at most, whatever its records say. */
+const MAX_TTL = 3600;
+
+function leastTtl({ answers, authorities, additionals }: DnsMessage): number {
+  const records = [...answers, ...authorities, ...additionals];
+  if (records.length === 0) return NO_RECORD_TTL;
+  return records.reduce((least, record) => Math.min(least, record.ttl), MAX_TTL);
 }
 
 const CAPACITY = 9984;

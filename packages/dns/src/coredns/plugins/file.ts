@@ -17,7 +17,7 @@ import { parseZoneText, ZoneError } from '../zone/zone-text.ts';
 import { type Fallthrough, normalZones, originsOf, readFallthrough, readLines } from './lines.ts';
 
 /** Answers from zones: plugins file, auto and secondary. */
-export class ZoneHandler implements Handler, Transferer {
+class ZoneHandler implements Handler, Transferer {
   readonly name: string;
   readonly #zones: ReadonlyMap<string, Zone>;
   readonly #names: readonly string[];

@@ -247,7 +247,7 @@ function serversOf(text: string, directive: Directive, context: SetupContext): U
 }
 
 /** `10.0.0.1`, `10.0.0.1:5353`, `tls://9.9.9.9`, `[fd00::1]:53`. */
-export function parseServer(text: string): UpstreamServer | undefined {
+function parseServer(text: string): UpstreamServer | undefined {
   const match = /^(?:(dns|tls):\/\/)?(.*)$/.exec(text)!;
   const transport = match[1] === 'tls' ? 'tls' : 'udp';
   const port = transport === 'tls' ? 853 : 53;

@@ -38,8 +38,9 @@ class HostsHandler implements Handler {
     // Reverse names are answered whatever the zones are.
     if (!inZone && question.type !== 'PTR') return yield* this.#next.serve(request);
     const answers = this.#answers(request);
+    if (answers.length === 0 && question.type === 'PTR') return yield* this.#next.serve(request);
     if (answers.length === 0 && !this.#known(request)) {
-      if (!inZone || fallsThrough(this.#fallthrough, name)) return yield* this.#next.serve(request);
+      if (fallsThrough(this.#fallthrough, name)) return yield* this.#next.serve(request);
       return unwritten('SERVFAIL', 'no such host in hosts');
     }
     return replied(replyTo(message, { aa: true, answers }));

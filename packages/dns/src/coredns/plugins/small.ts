@@ -3,10 +3,10 @@ import type { DnsMessage, ResourceRecord } from '../message.ts';
 import { replyTo } from '../message.ts';
 import { matchZone } from '../names.ts';
 import { type Handler, type Outcome, type Request, replied, type Serving, type Setup } from '../plugin.ts';
-import { only, originsOf } from './lines.ts';
+import { only } from './lines.ts';
 
 /** A plugin that changes the reply of those behind it. */
-export function afterwards(
+function afterwards(
   name: string,
   change: (message: DnsMessage, request: Request) => DnsMessage,
 ): (next: Handler) => Handler {
@@ -162,6 +162,3 @@ export const bufsize: Setup = (directives, context) => {
     },
   });
 };
-
-/** The zones that a plugin is for. */
-export const zonesOfPlugin = originsOf;

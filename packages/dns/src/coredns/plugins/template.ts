@@ -45,13 +45,13 @@ class TemplateHandler implements Handler {
     for (const rule of this.#rules) {
       const zone = matchZone(rule.zones, request.name);
       if (zone === undefined) continue;
-      if (rule.class !== 'ANY' && rule.class !== question.class) continue;
-      if (rule.type !== 'ANY' && rule.type !== question.type) continue;
-      const match = firstMatch(rule.matches, question.name);
+      if (rule.class !== 'ANY' && question.class !== 'ANY' && rule.class !== question.class) continue;
+      if (rule.type !== 'ANY' && question.type !== 'ANY' && rule.type !== question.type) continue;
+      const match = firstMatch(rule.matches, request.name);
       if (match === undefined) {
-        // A name of the zone that matches no pattern stays here, unless it may fall through.
         if (fallsThrough(rule.fallthrough, request.name)) continue;
-        return yield* this.#next.serve(request);
+        // CoreDNS ends here with the code NXDOMAIN but writes no reply, so that the client waits in vain.
+        return { kind: 'dropped', reason: 'no template matches, and there is no fallthrough' };
       }
       if (rule.rcode === 'SERVFAIL') return unwritten('SERVFAIL', 'template');
       try {
@@ -85,10 +85,10 @@ function firstMatch(patterns: readonly RegExp[], name: string): RegExpExecArray 
   return undefined;
 }
 
-function valuesOf({ question, message, source }: Request, zone: string, match: RegExpExecArray): TemplateValues {
+function valuesOf({ question, name, message, source }: Request, zone: string, match: RegExpExecArray): TemplateValues {
   return {
     Zone: zone,
-    Name: question.name,
+    Name: name,
     Class: question.class,
     Type: question.type,
     Match: match.map((part) => part ?? ''),
