@@ -186,6 +186,18 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'A service of type LoadBalancer gets no external IP: nobody hands out addresses, or none is left.',
     mend: 'Add an IPAddressPool and an L2Advertisement of MetalLB; its node ports work without.',
   },
+  'no-governing-service': {
+    meaning: 'A StatefulSet names a service that is not there or not headless, so its pods have no names in the DNS.',
+    mend: 'Make a Service of that name with clusterIP: None, or mend spec.serviceName.',
+  },
+  'daemon-set-on-no-node': {
+    meaning: 'A DaemonSet has no node to run on: its nodeSelector, its affinity or its tolerations fit none.',
+    mend: 'Label a node as the nodeSelector says, or add the toleration that is missing.',
+  },
+  'unreadable-schedule': {
+    meaning: 'The schedule of a CronJob, or its time zone, cannot be read; it makes no job.',
+    mend: 'Write five fields: minute, hour, day of the month, month, weekday (0 to 6).',
+  },
   'host-port-clash': {
     meaning: 'Two pods that were put on one node by nodeName want the same host port; the kubelet refuses the second.',
     mend: 'Leave nodeName out, so that the scheduler finds a free node, or take another hostPort.',

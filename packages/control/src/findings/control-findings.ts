@@ -3,6 +3,7 @@ import type { ClusterConfig } from '../config.ts';
 import { loadBalancerFindings } from './load-balancer-findings.ts';
 import { podFindings } from './pod-findings.ts';
 import { serviceFindings } from './service-findings.ts';
+import { workloadFindings } from './workload-findings.ts';
 
 /**
  * What the control plane accepts but cannot work, or cannot do at all: selectors that match nothing, target ports that
@@ -18,6 +19,7 @@ export function controlFindings(
   return [
     ...podFindings(store, config),
     ...serviceFindings(store, config),
+    ...workloadFindings(store),
     ...loadBalancerFindings(store, config, pending),
   ];
 }

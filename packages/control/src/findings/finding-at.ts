@@ -29,7 +29,7 @@ export function findingAt(object: KubeObject, path: Path, text: FindingText): Fi
 /** `service "default/kubia"`: how findings name an object. */
 export function nameOf({ kind, metadata }: KubeObject): string {
   const { namespace, name } = metadata;
-  return `${kind.charAt(0).toLowerCase()}${kind.slice(1)} "${namespace === undefined ? name : `${namespace}/${name}`}"`;
+  return `${kind.toLowerCase()} "${namespace === undefined ? name : `${namespace}/${name}`}"`;
 }
 
 /** `a, b and 3 more`, of at most three. */
