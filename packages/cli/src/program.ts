@@ -200,6 +200,21 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
   labCommand('verify', 'random clusters and probes, in the kernel and here, compared')
     .option('--probes <n>', 'number of probes (default: 1000)', count)
     .option('--clusters <n>', 'number of random clusters (default: one for 20 probes)', count)
+    .addOption(
+      new Option('--proxy-mode <mode>', 'kube-proxy of all clusters (default: mixed, by seed)').choices([
+        'iptables',
+        'nftables',
+        'mixed',
+      ]),
+    )
+    .addOption(
+      new Option('--ip-family <family>', 'addresses of all clusters (default: mixed, by seed)').choices([
+        'ipv4',
+        'ipv6',
+        'dual',
+        'mixed',
+      ]),
+    )
     .option('--cases <dir>', 'write each disagreement as a JSON file there');
 
   program

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { WorldPlan } from '@netsim/kernel';
 import { formatIp } from '@netsim/wire';
 import { buildLab, LAB_PREFIX, removeLabs } from './lab.ts';
+import type { RandomClusterOptions } from './random-cluster.ts';
 import { renderDisagreement, reportLine } from './report.ts';
 import { missingForLab } from './requirements.ts';
 import { verify } from './verify.ts';
@@ -48,7 +49,7 @@ export function labDown(output: LabOutput): number {
 
 /** `netsim lab verify`. Exit status 0 where all agree or where nothing can be compared (said so), else 1. */
 export async function labVerify(
-  options: {
+  options: RandomClusterOptions & {
     readonly probes?: number;
     readonly seed?: number;
     readonly clusters?: number;
@@ -57,10 +58,12 @@ export async function labVerify(
   },
   output: LabOutput,
 ): Promise<number> {
-  const { probes = 1000, seed = 1, clusters, caseFolder } = options;
+  const { probes = 1000, seed = 1, clusters, caseFolder, proxyMode = 'mixed', ipFamily = 'mixed' } = options;
   const report = await verify({
     probes,
     seed,
+    proxyMode,
+    ipFamily,
     ...(clusters === undefined ? {} : { clusters }),
     onCluster: (done, of, disagreements) => {
       if (done % 10 === 0 || done === of)

@@ -4,6 +4,7 @@ export { compareObservations, type Difference, renderDifferences } from './compa
 export { emulateSeries } from './emulated.ts';
 export * from './lab.ts';
 export * from './observation.ts';
+export type { LabIpFamily, LabProxyMode, RandomClusterOptions } from './random-cluster.ts';
 export { PROBE_TIMEOUT, probeReal } from './real.ts';
 export { renderDisagreement, reportLine } from './report.ts';
 export { missingForLab } from './requirements.ts';

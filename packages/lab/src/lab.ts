@@ -1,11 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { type NetnsConfig, printIptablesSave, type Ruleset, type WorldPlan } from '@netsim/kernel';
+import type { NetnsConfig, WorldPlan } from '@netsim/kernel';
 import { formatIp } from '@netsim/wire';
 import { Agent, compileAgent } from './agent.ts';
 import { inParallel, runCommand, runCommandNow } from './command.ts';
 import { cableLines, fdbLines, netnsLines, sysctlPath, type VethPeer } from './ip-commands.ts';
 import { missingForLab } from './requirements.ts';
-import { type KernelRule, readKernelRules } from './rule-handles.ts';
+import { type KernelRule, kernelNftFamily, readKernelRules } from './rule-handles.ts';
+import { dynamicSets, loadRules, rulesByNetns } from './rulesets.ts';
 
 /** All namespaces of all labs start with this, then the pid of the process that made them. */
 export const LAB_PREFIX = 'nslab';
@@ -230,23 +231,18 @@ class LabBuilder implements Lab {
   }
 
   async #loadRulesets(): Promise<void> {
-    const byNetns = new Map<string, Ruleset[]>();
-    for (const { netns, ruleset } of this.plan.rulesets) {
-      byNetns.set(netns, [...(byNetns.get(netns) ?? []), ruleset]);
-    }
-    await inParallel([...byNetns], 4, async ([netns, rulesets]) => {
-      for (const ruleset of rulesets) {
-        const tools = ruleset.family === 4 ? 'iptables-nft' : 'ip6tables-nft';
-        const text = printIptablesSave(ruleset);
-        await runCommand([...this.#inside(netns), `${tools}-restore`], text);
-        const saved = await runCommand([...this.#inside(netns), `${tools}-save`]);
-        this.ruleDifferences.push(...differences(netns, text, saved));
-      }
-      if (this.agent === null) return;
+    const { agent } = this;
+    await inParallel([...rulesByNetns(this.plan)], 4, async ([netns, rules]) => {
+      this.ruleDifferences.push(...(await loadRules(netns, rules, this.#inside(netns))));
+      if (agent === null) return;
       await runCommand([...this.#inside(netns), 'nft', '-f', '-'], traceTables());
-      await this.agent.ask('trace', this.indexOf(netns));
-      const handles = await this.agent.ask<{ rules: [number, string, string, number][] }>('rules', this.indexOf(netns));
-      this.#rules.set(netns, readKernelRules(rulesets, handles.rules));
+      const index = this.indexOf(netns);
+      await agent.ask('trace', index);
+      for (const { family, table, set } of rules.nft.flatMap(dynamicSets)) {
+        await agent.ask('dynamic-set', index, kernelNftFamily[family], table, set);
+      }
+      const handles = await agent.ask<{ rules: [number, string, string, number][] }>('rules', index);
+      this.#rules.set(netns, readKernelRules(rules.iptables, rules.nft, handles.rules));
     });
   }
 
@@ -315,26 +311,6 @@ function traceTables(): string {
       `chain ${hook} { type filter hook ${hook} priority -450; meta l4proto { tcp, udp, icmp, icmpv6 } meta nftrace set 1; };`,
   );
   return ['ip', 'ip6'].map((family) => `table ${family} ${TRACE_TABLE} { ${chains.join(' ')} };\n`).join('');
-}
-
-/** Rules where two texts of iptables-save differ, without comments and counters. */
-function differences(netns: string, ours: string, kernels: string): string[] {
-  const a = new Set(ruleLines(ours));
-  const b = new Set(ruleLines(kernels));
-  return [
-    ...[...a].filter((line) => !b.has(line)).map((line) => `${netns}: printed but not saved: ${line}`),
-    ...[...b].filter((line) => !a.has(line)).map((line) => `${netns}: saved but not printed: ${line}`),
-  ];
-}
-
-function ruleLines(text: string): string[] {
-  const result: string[] = [];
-  let table = '';
-  for (const line of text.split('\n')) {
-    if (line.startsWith('*')) table = line.slice(1);
-    else if (line.startsWith('-A ')) result.push(`${table} ${line}`);
-  }
-  return result;
 }
 
 function lines(parts: readonly string[]): string {

@@ -57,6 +57,8 @@ export interface Observation {
   readonly icmp?: string;
   /** Where the request arrived, and the source it seemed to come from. */
   readonly server?: { readonly netns: string; readonly program: string; readonly peer: string };
+  /** Some of what happened got lost on its way to the observer: this proves nothing, and must be asked again. */
+  readonly incomplete?: boolean;
   readonly passages: readonly Passage[];
   readonly arrivals: readonly Arrival[];
   readonly connections: readonly Connection[];

@@ -1,4 +1,4 @@
-import type { WorldPlan } from '@netsim/kernel';
+import type { NftElement, NftRule, NftValue, WorldPlan } from '@netsim/kernel';
 import type { Probe } from './observation.ts';
 import { KnownPorts } from './packet.ts';
 
@@ -39,9 +39,32 @@ export function planFacts(plan: WorldPlan): PlanFacts {
       }
     }
   }
+  for (const { tables } of (plan.nftRulesets ?? []).map(({ ruleset }) => ruleset)) {
+    for (const { rules } of tables.flatMap((table) => [...table.chains.values()])) {
+      for (const port of rules.flatMap(dnatPorts)) known.add(port);
+    }
+  }
   return {
     vxlanPorts,
     ends,
     ports: (probe) => new KnownPorts(probe.sourcePort, new Set([...known, probe.port])),
   };
+}
+
+/** Ports that an nft rule translates to, also where it takes one of several endpoints. */
+function dnatPorts(rule: NftRule): number[] {
+  return rule.statements.flatMap((statement) => {
+    if (statement.kind !== 'dnat') return [];
+    const { port, addressAndPort } = statement;
+    const values: (NftValue | undefined)[] = [];
+    if (port?.from.kind === 'value') values.push(port.from.value);
+    if (addressAndPort?.kind === 'map' && addressAndPort.map.kind === 'elements') {
+      for (const { data } of addressAndPort.map.elements) if (isValues(data)) values.push(data[1]);
+    }
+    return values.filter((value) => typeof value === 'number');
+  });
+}
+
+function isValues(data: NftElement['data']): data is readonly NftValue[] {
+  return Array.isArray(data);
 }

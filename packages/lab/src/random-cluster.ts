@@ -3,58 +3,114 @@ import type { Dice } from './dice.ts';
 
 const LISTEN_ANNOTATION = 'netsim.dev/listen';
 
-/** An address on the nodes' network where nobody is. */
-const NOBODY = '192.168.1.77';
+/** How kube-proxy writes its rules; `mixed`: as the dice say. */
+export type LabProxyMode = 'iptables' | 'nftables' | 'mixed';
+/** Address families of a cluster; `mixed`: as the dice say. */
+export type LabIpFamily = 'ipv4' | 'ipv6' | 'dual' | 'mixed';
+
+export interface RandomClusterOptions {
+  /** Default `mixed`. */
+  readonly proxyMode?: LabProxyMode;
+  /** Default `mixed`. */
+  readonly ipFamily?: LabIpFamily;
+}
+
+type Families = readonly ('IPv4' | 'IPv6')[];
+
+/** Networks of the clusters, by family. */
+const POD_NETWORK = { IPv4: '10.244.0.0/16', IPv6: 'fd00:10:244::/48' } as const;
+const SERVICE_NETWORK = { IPv4: '10.96.0.0/12', IPv6: 'fd00:10:96::/112' } as const;
+/** Addresses that an endpoint written by hand may have: pods, the machine outside, one far away, one where nobody is. */
+const HAND_WRITTEN = {
+  IPv4: ['10.244.1.2', '10.244.1.3', '10.244.2.2', '192.168.1.200', '11.11.11.11', '192.168.1.77'],
+  IPv6: [
+    'fd00:10:244:1::2',
+    'fd00:10:244:1::3',
+    'fd00:10:244:2::2',
+    'fd00:192:168:1::c8',
+    '2001:db8::11',
+    'fd00:192:168:1::77',
+  ],
+} as const;
+/** Addresses of load balancers and external addresses begin with these. */
+export const EXTERNAL_PREFIX = { IPv4: '203.0.113.', IPv6: '2001:db8:5::' } as const;
+/** Whom a load balancer may be told to let in: the machine outside, its network, pods, strangers. */
+const SOURCE_RANGES = {
+  IPv4: ['192.168.1.200/32', '192.168.1.0/24', '10.244.0.0/16', '10.244.1.0/24', '198.51.100.0/24'],
+  IPv6: ['fd00:192:168:1::c8/128', 'fd00:192:168:1::/64', 'fd00:10:244::/48', 'fd00:10:244:1::/64', '2001:db8:9::/48'],
+} as const;
 const apps = ['web', 'api', 'db'] as const;
 
 /**
- * Kubernetes objects of a random cluster: one to three nodes, pods that listen on something or nothing, services that
- * select them rightly, wrongly or not at all. The same seed gives the same cluster.
+ * Kubernetes objects of a random cluster: one to three nodes, kube-proxy in one of its modes, addresses of one family or both,
+ * pods that listen on something or nothing, services of every type that select them rightly, wrongly or not at all. The same
+ * seed gives the same cluster.
  */
-export function randomCluster(dice: Dice): KubeObject[] {
+export function randomCluster(dice: Dice, options: RandomClusterOptions = {}): KubeObject[] {
+  const { proxyMode = 'mixed', ipFamily = 'mixed' } = options;
   const nodes = Array.from({ length: dice.between(1, 3) }, (_, i) => `w${i + 1}`);
-  const dual = dice.percent(30);
-  const objects = nodes.map((name, i) => node(name, i, dual));
-  if (dual) objects.push(dualStackConfig());
-  const hostGateway = dice.percent(35);
-  if (dual || hostGateway) objects.push(flannelConfig(hostGateway ? 'host-gw' : 'vxlan', dual));
+  // The dice are thrown whatever was asked for, so that a seed's clusters are alike in every mode and family.
+  const diceFamily = dice.weighted({ ipv4: 45, ipv6: 25, dual: 30 });
+  const diceMode = dice.weighted({ iptables: 50, nftables: 50 });
+  const families = familiesOf[ipFamily === 'mixed' ? diceFamily : ipFamily];
+  const objects = nodes.map((name, i) => node(name, i, families));
+  objects.push(kubeadmConfig(families), proxyConfig(dice, proxyMode === 'mixed' ? diceMode : proxyMode));
+  objects.push(flannelConfig(dice.percent(35) ? 'host-gw' : 'vxlan', families));
   const pods = Array.from({ length: dice.between(2, 6) }, (_, i) => randomPod(dice, `p${i}`, dice.pick(nodes)));
   objects.push(...pods);
-  for (let i = dice.between(1, 5); i > 0; i--) objects.push(...randomService(dice, `s${i}`, dual));
+  for (let i = dice.between(1, 5); i > 0; i--) objects.push(...randomService(dice, i, families));
   return objects;
 }
 
-function node(name: string, i: number, dual: boolean): KubeObject {
-  const podCIDRs = [`10.244.${i + 1}.0/24`, ...(dual ? [`fd00:10:244:${i + 1}::/64`] : [])];
-  const addresses = [`192.168.1.${101 + i}`, ...(dual ? [`fd00:192:168:1::${101 + i}`] : [])];
+const familiesOf: Readonly<Record<'ipv4' | 'ipv6' | 'dual', Families>> = {
+  ipv4: ['IPv4'],
+  ipv6: ['IPv6'],
+  dual: ['IPv4', 'IPv6'],
+};
+
+function node(name: string, i: number, families: Families): KubeObject {
+  const podCIDR = { IPv4: `10.244.${i + 1}.0/24`, IPv6: `fd00:10:244:${i + 1}::/64` };
+  const address = { IPv4: `192.168.1.${101 + i}`, IPv6: `fd00:192:168:1::${101 + i}` };
+  const podCIDRs = families.map((family) => podCIDR[family]);
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name },
     spec: { podCIDR: podCIDRs[0], podCIDRs },
-    status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) },
+    status: { addresses: families.map((family) => ({ type: 'InternalIP', address: address[family] })) },
   } as KubeObject;
 }
 
-/** What kubeadm leaves in a cluster with both families. */
-function dualStackConfig(): KubeObject {
+/** What kubeadm leaves in a cluster. */
+function kubeadmConfig(families: Families): KubeObject {
   const networking = {
-    podSubnet: '10.244.0.0/16,fd00:10:244::/48',
-    serviceSubnet: '10.96.0.0/12,fd00:10:96::/112',
+    podSubnet: families.map((family) => POD_NETWORK[family]).join(','),
+    serviceSubnet: families.map((family) => SERVICE_NETWORK[family]).join(','),
   };
   const configuration = { apiVersion: 'kubeadm.k8s.io/v1beta4', kind: 'ClusterConfiguration', networking };
-  return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'kubeadm-config', namespace: 'kube-system' },
-    data: { ClusterConfiguration: JSON.stringify(configuration) },
-  } as KubeObject;
+  return configMap('kubeadm-config', { ClusterConfiguration: JSON.stringify(configuration) });
 }
 
-function flannelConfig(backend: 'vxlan' | 'host-gw', dual: boolean): KubeObject {
+/** What kube-proxy is told, now and then something that few change. */
+function proxyConfig(dice: Dice, mode: 'iptables' | 'nftables'): KubeObject {
+  const configuration = {
+    apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+    kind: 'KubeProxyConfiguration',
+    mode,
+    ...(dice.percent(10) ? { [mode]: { masqueradeAll: true } } : {}),
+    ...(dice.percent(10) ? { nodePortAddresses: ['primary'] } : {}),
+  };
+  return configMap('kube-proxy', { 'config.conf': JSON.stringify(configuration) });
+}
+
+function configMap(name: string, data: Record<string, string>): KubeObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'kube-system' }, data } as KubeObject;
+}
+
+function flannelConfig(backend: 'vxlan' | 'host-gw', families: Families): KubeObject {
   const network = {
-    Network: '10.244.0.0/16',
-    ...(dual ? { EnableIPv6: true, IPv6Network: 'fd00:10:244::/48' } : {}),
+    ...(families.includes('IPv4') ? { Network: POD_NETWORK.IPv4 } : { EnableIPv4: false }),
+    ...(families.includes('IPv6') ? { EnableIPv6: true, IPv6Network: POD_NETWORK.IPv6 } : {}),
     Backend: { Type: backend },
   };
   return {
@@ -104,7 +160,8 @@ function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
   } as KubeObject;
 }
 
-function randomService(dice: Dice, name: string, dual: boolean): KubeObject[] {
+function randomService(dice: Dice, number: number, cluster: Families): KubeObject[] {
+  const name = `s${number}`;
   const kind = dice.weighted({ selector: 70, manual: 20, nothing: 10 });
   const ports = [{ name: 'a', protocol: 'TCP', port: 80, targetPort: targetPort(dice, 'http') }];
   if (dice.percent(60)) ports.push({ name: 'b', protocol: 'UDP', port: 53, targetPort: targetPort(dice, 'dns') });
@@ -112,25 +169,42 @@ function randomService(dice: Dice, name: string, dual: boolean): KubeObject[] {
   const selector: Record<string, string> = { app: dice.pick(apps) };
   if (dice.percent(20)) selector.tier = dice.pick(['1', '2']);
   if (kind === 'nothing') selector.app = 'nobody';
-  const families = dual ? dice.weighted({ both: 60, first: 25, second: 15 }) : 'first';
+  const choice = cluster.length > 1 ? dice.weighted({ both: 60, first: 25, second: 15 }) : 'first';
+  const families = choice === 'both' ? cluster : [choice === 'second' ? cluster[1]! : cluster[0]!];
+  const fixed =
+    cluster[0] === 'IPv4' ? `10.96.${dice.between(1, 200)}.${number}` : `fd00:10:96::${dice.between(1, 200)}:${number}`;
+  const type = dice.weighted({ ClusterIP: 40, NodePort: 30, LoadBalancer: 30 });
+  const external = (host: number): string[] => families.map((family) => `${EXTERNAL_PREFIX[family]}${host}`);
   const service = {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name, namespace: 'default' },
     spec: {
+      type,
       ports,
       ...(kind === 'manual' ? {} : { selector }),
-      ...(families === 'both' ? { ipFamilyPolicy: 'PreferDualStack' } : {}),
-      ...(families === 'second' ? { ipFamilies: ['IPv6'] } : {}),
-      ...(families === 'first' && dice.percent(30)
-        ? { clusterIP: `10.96.${dice.between(1, 200)}.${name.slice(1)}` }
-        : {}),
+      ...(choice === 'both' ? { ipFamilyPolicy: 'PreferDualStack' } : {}),
+      ...(choice === 'second' ? { ipFamilies: ['IPv6'] } : {}),
+      ...(choice === 'first' && dice.percent(30) ? { clusterIP: fixed } : {}),
       ...(dice.percent(25) ? { sessionAffinity: 'ClientIP' } : {}),
       ...(dice.percent(15) ? { internalTrafficPolicy: 'Local' } : {}),
       ...(dice.percent(10) ? { publishNotReadyAddresses: true } : {}),
+      ...(dice.percent(15) ? { externalIPs: external(100 + number) } : {}),
+      ...(type === 'ClusterIP' ? {} : outsideTraffic(dice, type, families)),
     },
+    ...(type === 'LoadBalancer' && dice.percent(85)
+      ? { status: { loadBalancer: { ingress: external(10 + number).map((ip) => ({ ip })) } } }
+      : {}),
   } as KubeObject;
-  return kind === 'manual' ? [service, manualEndpoints(dice, name, ports, families === 'second')] : [service];
+  return kind === 'manual' ? [service, manualEndpoints(dice, name, ports, families[0]!)] : [service];
+}
+
+/** How traffic from outside is taken. */
+function outsideTraffic(dice: Dice, type: 'NodePort' | 'LoadBalancer', families: Families): object {
+  const local = dice.percent(40) ? { externalTrafficPolicy: 'Local' } : {};
+  if (type !== 'LoadBalancer' || !dice.percent(35)) return local;
+  const ranges = Array.from({ length: dice.between(1, 2) }, () => dice.pick(SOURCE_RANGES[dice.pick(families)]));
+  return { ...local, loadBalancerSourceRanges: [...new Set(ranges)] };
 }
 
 function targetPort(dice: Dice, named: string): number | string {
@@ -142,12 +216,9 @@ function manualEndpoints(
   dice: Dice,
   name: string,
   ports: readonly { readonly name: string; readonly protocol: string }[],
-  v6: boolean,
+  family: 'IPv4' | 'IPv6',
 ): KubeObject {
-  const candidates = v6
-    ? ['fd00:10:244:1::2', 'fd00:10:244:2::2', 'fd00:192:168:1::77', '2001:db8::11']
-    : ['10.244.1.2', '10.244.1.3', '10.244.2.2', '192.168.1.200', '11.11.11.11', NOBODY];
-  const ips = new Set(Array.from({ length: dice.between(1, 3) }, () => dice.pick(candidates)));
+  const ips = new Set(Array.from({ length: dice.between(1, 3) }, () => dice.pick<string>(HAND_WRITTEN[family])));
   return {
     apiVersion: 'v1',
     kind: 'Endpoints',

@@ -1,4 +1,5 @@
-import type { Match, NetnsConfig, WorldPlan } from '@netsim/kernel';
+import type { NetnsConfig, WorldPlan } from '@netsim/kernel';
+import type { Service } from '@netsim/manifest';
 import { formatIp } from '@netsim/wire';
 import type { Dice } from './dice.ts';
 import type { Probe } from './observation.ts';
@@ -7,19 +8,31 @@ import type { Probe } from './observation.ts';
 const FIRST_SOURCE_PORT = 61_000;
 const SOURCE_PORTS = 4_000;
 
-/** Destinations that a plan offers. */
+interface ServiceTarget {
+  readonly ip: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+/** Destinations that a cluster offers. */
 interface Targets {
-  /** Virtual addresses with a port, from the rules themselves. */
-  readonly services: readonly { readonly ip: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  /** Cluster addresses with a port. */
+  readonly services: readonly ServiceTarget[];
+  /** Ways in from outside: node ports, addresses of load balancers, external addresses. */
+  readonly entries: readonly ServiceTarget[];
   readonly pods: readonly string[];
   readonly hosts: readonly string[];
-  /** The plan has IPv6 addresses of its own. */
+  /** The plan has addresses of its own of this family. */
+  readonly v4: boolean;
   readonly v6: boolean;
 }
 
-/** Random questions to a world: from everywhere to everything, on ports open and closed, to addresses taken and free. */
-export function randomProbes(plan: WorldPlan, count: number, dice: Dice): Probe[] {
-  const targets = findTargets(plan);
+/**
+ * Random questions to a world: from everywhere to everything, on ports open and closed, to addresses taken and free. `services`
+ * are those that the plan was made of, with what was allocated for them.
+ */
+export function randomProbes(plan: WorldPlan, services: readonly Service[], count: number, dice: Dice): Probe[] {
+  const targets = findTargets(plan, services);
   const pods = plan.netns.filter((netns) => netns.label !== 'host');
   const hosts = plan.netns.filter((netns) => netns.label === 'host' && netns.links.length > 0);
   const probes: Probe[] = [];
@@ -51,8 +64,9 @@ function plainProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: 
   const base = { from: from.name, sourcePort };
   const port = protocol === 'icmp' ? 0 : dice.pick([80, 53, 8080, 8081, 9000, 7000, 6443, 81]);
   const kind = dice.weighted({
-    service: 45,
-    pod: 25,
+    service: 35,
+    entry: 25,
+    pod: 18,
     host: 8,
     freePod: 6,
     freeService: 5,
@@ -60,13 +74,16 @@ function plainProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: 
     faraway: 4,
     loopback: 4,
   });
+  // Now and then a family that the cluster does not have.
+  const useV6 = (): boolean => targets.v6 && dice.percent(targets.v4 ? 40 : 90);
   /** Somewhere in a network where nobody is. */
-  const address = (v4: string, v6: string): string =>
-    (targets.v6 && dice.percent(40) ? v6 : v4) + String(dice.between(110, 190));
+  const address = (v4: string, v6: string): string => (useV6() ? v6 : v4) + String(dice.between(110, 190));
   switch (kind) {
-    case 'service': {
-      if (targets.services.length === 0) break;
-      const service = dice.pick(targets.services);
+    case 'service':
+    case 'entry': {
+      const offered = kind === 'service' ? targets.services : targets.entries;
+      if (offered.length === 0) break;
+      const service = dice.pick(offered);
       if (protocol === 'icmp') return { ...base, protocol, destination: service.ip, port };
       if (dice.percent(15)) return { ...base, protocol, destination: service.ip, port };
       return { ...base, protocol: service.protocol, destination: service.ip, port: service.port };
@@ -81,9 +98,9 @@ function plainProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: 
     case 'freeHost':
       return { ...base, protocol, destination: address('192.168.1.', 'fd00:192:168:1::'), port };
     case 'faraway':
-      return { ...base, protocol, destination: targets.v6 && dice.percent(40) ? '2001:db8::11' : '11.11.11.11', port };
+      return { ...base, protocol, destination: useV6() ? '2001:db8::11' : '11.11.11.11', port };
     case 'loopback':
-      return { ...base, protocol, destination: targets.v6 && dice.percent(40) ? '::1' : '127.0.0.1', port };
+      return { ...base, protocol, destination: useV6() ? '::1' : '127.0.0.1', port };
     case 'pod':
       break;
   }
@@ -97,33 +114,59 @@ function plainProbe(from: NetnsConfig, targets: Targets, plan: WorldPlan, dice: 
   return { ...base, protocol, destination: dice.pick(targets.pods.length > 0 ? targets.pods : targets.hosts), port };
 }
 
-function findTargets(plan: WorldPlan): Targets {
-  const services = new Map<string, Targets['services'][number]>();
-  for (const { ruleset } of plan.rulesets) {
-    for (const table of ruleset.tables.values()) {
-      for (const rule of table.chains.get('KUBE-SERVICES')?.rules ?? []) {
-        const ports = rule.matches.find(isPorts);
-        if (rule.destination === undefined || ports?.dport === undefined) continue;
-        const service = {
-          ip: formatIp(rule.destination.value.address),
-          port: ports.dport.value.from,
-          protocol: ports.kind,
-        };
-        services.set(`${service.ip} ${service.port} ${service.protocol}`, service);
-      }
-    }
-  }
+function findTargets(plan: WorldPlan, services: readonly Service[]): Targets {
   const of = (wanted: (netns: NetnsConfig) => boolean): string[] => plan.netns.filter(wanted).flatMap(addressesOf);
+  const nodes = plan.netns.filter((netns) => plan.rulesets.some((entry) => entry.netns === netns.name));
+  const nodeIps = [...nodes.flatMap(uplinkAddresses), '127.0.0.1'];
+  const all = of(() => true);
   return {
-    services: [...services.values()],
+    services: services.flatMap((service) => targetsAt(service, clusterIPs(service))),
+    entries: services.flatMap((service) => [
+      ...targetsAt(service, [...(service.spec.externalIPs ?? []), ...loadBalancerIPs(service)]),
+      ...nodePorts(service, nodeIps),
+    ]),
     pods: of((netns) => netns.label !== 'host'),
     hosts: of((netns) => netns.label === 'host'),
-    v6: of(() => true).some((ip) => ip.includes(':')),
+    v4: all.some((ip) => !ip.includes(':')),
+    v6: all.some((ip) => ip.includes(':')),
   };
 }
 
-function isPorts(match: Match): match is Extract<Match, { kind: 'tcp' | 'udp' | 'sctp' }> & { kind: 'tcp' | 'udp' } {
-  return match.kind === 'tcp' || match.kind === 'udp';
+function clusterIPs({ spec }: Service): string[] {
+  return (spec.clusterIPs ?? []).filter((ip) => ip !== 'None' && ip !== '');
+}
+
+function loadBalancerIPs({ status }: Service): string[] {
+  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip === undefined ? [] : [ip]));
+}
+
+/** The addresses with each of the service's ports. */
+function targetsAt({ spec }: Service, ips: readonly string[]): ServiceTarget[] {
+  return ips.flatMap((ip) =>
+    (spec.ports ?? []).flatMap(({ port, protocol }) => {
+      const name = protocolName(protocol);
+      return name === undefined ? [] : [{ ip, port, protocol: name }];
+    }),
+  );
+}
+
+function nodePorts({ spec }: Service, ips: readonly string[]): ServiceTarget[] {
+  return (spec.ports ?? []).flatMap(({ nodePort, protocol }) => {
+    const name = protocolName(protocol);
+    if (nodePort === undefined || nodePort === 0 || name === undefined) return [];
+    return ips.map((ip) => ({ ip, port: nodePort, protocol: name }));
+  });
+}
+
+function protocolName(protocol: string | undefined): 'tcp' | 'udp' | undefined {
+  if (protocol === 'UDP') return 'udp';
+  return protocol === undefined || protocol === 'TCP' ? 'tcp' : undefined;
+}
+
+/** Addresses that a node has on the shared network. */
+function uplinkAddresses(netns: NetnsConfig): string[] {
+  const uplinks = new Set(netns.links.filter((link) => link.kind === 'physical').map((link) => link.name));
+  return netns.addresses.filter(({ dev }) => uplinks.has(dev)).map(({ address }) => formatIp(address));
 }
 
 function addressesOf(netns: NetnsConfig | undefined): string[] {

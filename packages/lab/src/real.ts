@@ -33,6 +33,8 @@ interface TraceEvent {
   readonly transport?: string;
 }
 interface AgentAnswer {
+  /** The kernel had more to tell than there was room for. */
+  readonly lost: boolean;
   readonly outcome: string;
   readonly answer: string;
   readonly server?: { readonly netns: number; readonly name: string; readonly peer: Endpoint };
@@ -69,6 +71,7 @@ export async function probeReal(lab: Lab, probe: Probe, timeout = PROBE_TIMEOUT)
   return {
     outcome: answer.outcome,
     answer: answer.answer,
+    ...(answer.lost ? { incomplete: true } : {}),
     ...(icmp === undefined ? {} : { icmp: `${icmp.type}/${icmp.code}` }),
     ...(server === undefined
       ? {}

@@ -1,10 +1,12 @@
-import type { LabOutput } from '@netsim/lab';
+import type { LabIpFamily, LabOutput, LabProxyMode } from '@netsim/lab';
 import { CliError, type CommandContext } from '../context.ts';
 
 export interface LabOptions {
   readonly probes?: number;
   readonly clusters?: number;
   readonly cases?: string;
+  readonly proxyMode?: LabProxyMode;
+  readonly ipFamily?: LabIpFamily;
 }
 
 /** `netsim lab up|down|verify`: the same cluster in the real kernel. */
@@ -20,7 +22,7 @@ export async function runLab(context: CommandContext, command: string, options: 
     case 'down':
       return lab.labDown(output);
     case 'verify': {
-      const { probes, clusters, cases } = options;
+      const { probes, clusters, cases, proxyMode, ipFamily } = options;
       const { seed } = context.options;
       return lab.labVerify(
         {
@@ -28,6 +30,8 @@ export async function runLab(context: CommandContext, command: string, options: 
           ...(seed === undefined ? {} : { seed }),
           ...(clusters === undefined ? {} : { clusters }),
           ...(cases === undefined ? {} : { caseFolder: cases }),
+          ...(proxyMode === undefined ? {} : { proxyMode }),
+          ...(ipFamily === undefined ? {} : { ipFamily }),
         },
         output,
       );

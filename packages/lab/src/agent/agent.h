@@ -10,6 +10,7 @@
 
 #define MAX_NETNS 512
 #define MAX_LISTENERS 4096
+#define MAX_DYNAMIC_SETS 4096
 
 struct netns {
   int fd;         /* the namespace itself, for setns */
@@ -31,16 +32,20 @@ int64_t now_ms(void);
 /* netlink.c */
 int open_trace(int index);
 void drain_trace(int index);
-int print_trace(FILE *out, int index, int first);
+/* Prints the events that came. *lost is set where the kernel had to leave some out. */
+int print_trace(FILE *out, int index, int first, int *lost);
 void print_rules(FILE *out, int index);
 int open_conntrack(int index);
 int flush_conntrack(int index);
+/* Remembers a set that rules fill as packets pass; flush_sets empties those of a netns. */
+int add_dynamic_set(int index, int family, const char *table, const char *set);
+int flush_sets(int index);
 int print_conntrack(FILE *out, int index, int first);
 
 /* capture.c */
 int open_capture(int index);
 void drain_capture(int index);
-int print_capture(FILE *out, int index, int first);
+int print_capture(FILE *out, int index, int first, int *lost);
 
 /* probe.c */
 int add_listener(int index, const char *protocol, const char *address, int port, const char *name);

@@ -22,14 +22,24 @@ int open_capture(int index) {
   return 0;
 }
 
+/* Frames that found no room in the socket since it was asked last. */
+static int lost_frames(int index) {
+  struct tpacket_stats stats = {0};
+  socklen_t size = sizeof stats;
+  if (getsockopt(netns_list[index].capture_fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0) return 0;
+  return stats.tp_drops > 0;
+}
+
 void drain_capture(int index) {
   unsigned char frame[SNAP];
   while (recv(netns_list[index].capture_fd, frame, sizeof frame, MSG_TRUNC) >= 0) {
   }
+  lost_frames(index);
 }
 
-int print_capture(FILE *out, int index, int first) {
+int print_capture(FILE *out, int index, int first, int *lost) {
   if (netns_list[index].capture_fd < 0 || enter_netns(index) != 0) return first;
+  if (lost_frames(index)) *lost = 1;
   unsigned char frame[SNAP];
   struct sockaddr_ll from;
   for (;;) {

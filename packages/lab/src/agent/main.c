@@ -120,16 +120,25 @@ static void flush_recent(void) {
   closedir(lists);
 }
 
-static void command_probe(int index, const char *protocol, const char *dst, int dport, int sport, int timeout_ms, int ttl, int keep) {
+static int command_probe(int index, const char *protocol, const char *dst, int dport, int sport, int timeout_ms, int ttl, int keep) {
   for (int i = 0; i < netns_count; i++) {
     if (netns_list[i].ct_fd >= 0 && !keep) {
       flush_conntrack(i);
+      if (flush_sets(i) != 0) return fail("flush of the sets");
       if (enter_netns(i) == 0) flush_recent();
     }
     if (netns_list[i].trace_fd >= 0) drain_trace(i);
     if (netns_list[i].capture_fd >= 0) drain_capture(i);
   }
   run_probe(stdout, index, protocol, dst, dport, sport, timeout_ms, ttl);
+  int lost = 0;
+  printf(",\"trace\":[");
+  for (int i = 0, first = 1; i < netns_count; i++) first = print_trace(stdout, i, first, &lost);
+  printf("],\"frames\":[");
+  for (int i = 0, first = 1; i < netns_count; i++) first = print_capture(stdout, i, first, &lost);
+  printf("],\"lost\":%s}\n", lost ? "true" : "false");
+  end_probe();
+  return 0;
 }
 
 int main(void) {
@@ -155,6 +164,9 @@ int main(void) {
     } else if (!strcmp(command, "trace") && words == 2) {
       if (open_trace(index) == 0 && open_conntrack(index) == 0) printf("{}\n");
       else fail("trace");
+    } else if (!strcmp(command, "dynamic-set") && words == 5) {
+      if (add_dynamic_set(index, atoi(word[2]), word[3], word[4]) == 0) printf("{}\n");
+      else fail("dynamic-set");
     } else if (!strcmp(command, "capture") && words == 2) {
       if (open_capture(index) == 0) printf("{}\n");
       else fail("capture");
@@ -164,12 +176,6 @@ int main(void) {
       printf("]}\n");
     } else if (!strcmp(command, "probe") && words == 9) {
       command_probe(index, word[2], word[3], atoi(word[4]), atoi(word[5]), atoi(word[6]), atoi(word[7]), atoi(word[8]));
-      printf(",\"trace\":[");
-      for (int i = 0, first = 1; i < netns_count; i++) first = print_trace(stdout, i, first);
-      printf("],\"frames\":[");
-      for (int i = 0, first = 1; i < netns_count; i++) first = print_capture(stdout, i, first);
-      printf("]}\n");
-      end_probe();
     } else {
       errno = EINVAL;
       fail("unknown command");

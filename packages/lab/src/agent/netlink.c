@@ -9,6 +9,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,7 +71,7 @@ int open_trace(int index) {
 }
 
 void drain_trace(int index) {
-  while (recv(netns_list[index].trace_fd, buffer, sizeof buffer, 0) >= 0) {
+  while (recv(netns_list[index].trace_fd, buffer, sizeof buffer, 0) >= 0 || errno == ENOBUFS) {
   }
 }
 
@@ -106,13 +107,14 @@ static void print_trace_event(FILE *out, int index, const struct nlmsghdr *messa
   fputc('}', out);
 }
 
-int print_trace(FILE *out, int index, int first) {
+int print_trace(FILE *out, int index, int first, int *lost) {
   if (netns_list[index].trace_fd < 0) return first;
   for (;;) {
     ssize_t length = recv(netns_list[index].trace_fd, buffer, sizeof buffer, 0);
     if (length < 0) {
-      if (errno == ENOBUFS) continue;
-      return first;
+      if (errno != ENOBUFS) return first;
+      *lost = 1;
+      continue;
     }
     for (struct nlmsghdr *m = (struct nlmsghdr *)buffer; NLMSG_OK(m, length); m = NLMSG_NEXT(m, length)) {
       if (m->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_TRACE)) continue;
@@ -190,6 +192,76 @@ int flush_conntrack(int index) {
   if (request(fd, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, AF_UNSPEC) != 0) return -1;
   read_dump(fd, ignore, NULL);
   return 0;
+}
+
+static struct {
+  int netns;
+  int family;
+  char table[64];
+  char set[256];
+} dynamic_sets[MAX_DYNAMIC_SETS];
+static int dynamic_set_count;
+
+int add_dynamic_set(int index, int family, const char *table, const char *set) {
+  if (dynamic_set_count == MAX_DYNAMIC_SETS) {
+    errno = ENOSPC;
+    return -1;
+  }
+  dynamic_sets[dynamic_set_count].netns = index;
+  dynamic_sets[dynamic_set_count].family = family;
+  snprintf(dynamic_sets[dynamic_set_count].table, sizeof dynamic_sets->table, "%s", table);
+  snprintf(dynamic_sets[dynamic_set_count].set, sizeof dynamic_sets->set, "%s", set);
+  dynamic_set_count++;
+  return 0;
+}
+
+static struct nlmsghdr *begin_message(unsigned char **end, int type, int flags, int family, int resource) {
+  struct nlmsghdr *header = (struct nlmsghdr *)*end;
+  struct nfgenmsg *generic = NLMSG_DATA(header);
+  memset(header, 0, NLMSG_LENGTH(sizeof *generic));
+  header->nlmsg_len = NLMSG_LENGTH(sizeof *generic);
+  header->nlmsg_type = type;
+  header->nlmsg_flags = NLM_F_REQUEST | flags;
+  generic->nfgen_family = family;
+  generic->version = NFNETLINK_V0;
+  generic->res_id = htons(resource);
+  *end += NLMSG_ALIGN(header->nlmsg_len);
+  return header;
+}
+
+static void add_text(struct nlmsghdr *header, unsigned char **end, int type, const char *value) {
+  struct nlattr *attr = (struct nlattr *)*end;
+  int length = strlen(value) + 1;
+  memset(attr, 0, NLA_HDRLEN + NLA_ALIGN(length));
+  attr->nla_type = type;
+  attr->nla_len = NLA_HDRLEN + length;
+  memcpy(*end + NLA_HDRLEN, value, length);
+  *end += NLA_ALIGN(attr->nla_len);
+  header->nlmsg_len += NLA_ALIGN(attr->nla_len);
+}
+
+/* One transaction for all sets of the netns: deleting elements without naming any empties a set. */
+int flush_sets(int index) {
+  unsigned char *end = buffer;
+  int count = 0;
+  begin_message(&end, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  for (int i = 0; i < dynamic_set_count && end - buffer < (int)sizeof buffer / 2; i++) {
+    if (dynamic_sets[i].netns != index) continue;
+    struct nlmsghdr *header =
+        begin_message(&end, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM, count == 0 ? NLM_F_ACK : 0, dynamic_sets[i].family, 0);
+    add_text(header, &end, NFTA_SET_ELEM_LIST_TABLE, dynamic_sets[i].table);
+    add_text(header, &end, NFTA_SET_ELEM_LIST_SET, dynamic_sets[i].set);
+    count++;
+  }
+  if (count == 0) return 0;
+  begin_message(&end, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  int fd = netns_list[index].ct_fd;
+  if (send(fd, buffer, end - buffer, 0) < 0) return -1;
+  ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+  const struct nlmsghdr *answer = (const struct nlmsghdr *)buffer;
+  if (length < (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)) || answer->nlmsg_type != NLMSG_ERROR) return -1;
+  errno = -((const struct nlmsgerr *)NLMSG_DATA(answer))->error;
+  return errno == 0 ? 0 : -1;
 }
 
 static void print_tuple(FILE *out, const char *key, struct attribute tuple) {
