@@ -1,4 +1,4 @@
-import { tryParseIp } from '@netsim/wire';
+import { formatIp, tryParseIp } from '@netsim/wire';
 import type { Found, ServiceItem } from '../backend.ts';
 import { isSubDomainLower, joinNames, matchZone } from '../names.ts';
 import { addressOfReverse, reverseKind } from '../reverse.ts';
@@ -207,8 +207,11 @@ export function isDefaultNameServer(name: string, zone: string): boolean {
   return name.startsWith('ns.dns.') && isSubDomainLower(zone, name) && name === joinNames('ns.dns', zone);
 }
 
+/** An address as an item; IPv6 in canonical text, as a record shows it. */
 export function item(host: string, port: number, ttl: number, target: string): ServiceItem {
-  return { host, kind: host.includes(':') ? 'AAAA' : 'A', port, ttl, target };
+  if (!host.includes(':')) return { host, kind: 'A', port, ttl, target };
+  const ip = tryParseIp(host);
+  return { host: ip === undefined ? host : formatIp(ip), kind: 'AAAA', port, ttl, target };
 }
 
 /** Whether a port answers to the `_port._protocol` of a name, where it has them. */
