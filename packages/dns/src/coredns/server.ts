@@ -63,20 +63,39 @@ const HTTP_PLUGINS: Readonly<Record<string, { readonly port: number; readonly pa
   prometheus: { port: 9153, path: '/metrics' },
 };
 
+const NOT_MODELLED = new Set([
+  'azure',
+  'clouddns',
+  'dnssec',
+  'erratic',
+  'etcd',
+  'geoip',
+  'grpc',
+  'nomad',
+  'route53',
+  'secondary',
+  'sign',
+  'tsig',
+  'view',
+]);
+
 /** A server that forwards to itself would ask itself without end; memory bounds the real program. */
 const MAX_DEPTH = 40;
 const MAX_WAITING = 10_000;
 
 const MAX_TCP = 65_535;
+/** Records in one message of a zone transfer. */
+const TRANSFER_PART = 200;
 /** The size of a UDP reply to a client that says nothing, in octets. */
 const UDP_SIZE = 512;
 
 interface Zone {
   readonly zone: string;
   readonly chain: Handler;
-  readonly chaos: boolean;
 }
 interface Server extends Listener {
+  /** Whether a plugin of it answers classes other than IN. */
+  chaos: boolean;
   readonly zones: Map<string, Zone>;
 }
 
@@ -121,6 +140,12 @@ export class CoreDns {
     );
   }
 
+  /** Plugins of the Corefile that real answers would depend on, and that are not modelled: they are passed over. */
+  get notModelled(): readonly string[] {
+    const names = this.corefile.blocks.flatMap(({ directives }) => directives.map(({ name }) => name));
+    return [...new Set(names)].filter((name) => NOT_MODELLED.has(name));
+  }
+
   /** Why CoreDNS has exited: plugin `loop` saw its own probe again. Nothing is answered from then on. */
   get fatal(): string | undefined {
     return this.#loops.find(({ loop }) => loop.fatal !== undefined)?.loop.fatal;
@@ -135,14 +160,14 @@ export class CoreDns {
   }
 
   /**
-   * Answers the octets of a query. The reply is undefined where CoreDNS sends nothing: for octets without a DNS header,
+   * Answers the octets of a query. A zone transfer may take several replies, in order; all else has one. The reply is undefined where CoreDNS sends nothing: for octets without a DNS header,
    * for replies, for queries that `acl` drops, and where it does not listen.
    */
   query(bytes: Uint8Array, source: QuerySource, reply: (bytes: Uint8Array | undefined) => void): void {
     const query = this.#accept(bytes);
     if (query === undefined) reply(undefined);
     else if (query.kind === 'refused') reply(query.bytes);
-    else this.#serve(query.message, source, (message) => reply(message && this.#fit(query.message, message, source)));
+    else this.#serve(query.message, source, (message) => this.#write(query.message, message, source, reply));
   }
 
   /** Answers a message. The reply is not cut to the size of a UDP message. */
@@ -177,7 +202,7 @@ export class CoreDns {
       const id = `${scheme} ${port} ${bound.join(' ')}`;
       let server = this.#servers.find((one) => `${one.scheme} ${one.port} ${one.addresses.join(' ')}` === id);
       if (server === undefined) {
-        server = { scheme, port, addresses: bound, zones: new Map() };
+        server = { scheme, port, addresses: bound, chaos: false, zones: new Map() };
         this.#servers.push(server);
       }
       const viewed = block.directives.some(({ name }) => name === 'view');
@@ -185,7 +210,8 @@ export class CoreDns {
         const text = `${scheme}://${zone}:${port}`;
         findings.push(corefileFinding(key.file, key.line, `cannot serve ${text} - it is already defined`));
       }
-      server.zones.set(zone, { zone, chain, chaos });
+      server.chaos ||= chaos;
+      server.zones.set(zone, { zone, chain });
     }
   }
 
@@ -231,7 +257,7 @@ export class CoreDns {
     }
     const request: Request = { message: query, question, name: question.name.toLowerCase(), source };
     const zone = findZone(server.zones, request);
-    if (zone === undefined || (question.class !== 'IN' && !zone.chaos)) {
+    if (zone === undefined || (question.class !== 'IN' && !server.chaos)) {
       reply(plainReply(query, 'REFUSED'));
       return;
     }
@@ -277,6 +303,24 @@ export class CoreDns {
     const step = serving.next(answer);
     if (step.done === true) done(step.value);
     else this.#drive(continued(serving, step.value), done);
+  }
+
+  #write(
+    query: DnsMessage,
+    message: DnsMessage | undefined,
+    source: QuerySource,
+    reply: (bytes: Uint8Array | undefined) => void,
+  ): void {
+    if (message === undefined) {
+      reply(undefined);
+      return;
+    }
+    const type = query.questions[0]?.type;
+    const parts = type === 'AXFR' || type === 'IXFR' ? Math.ceil(message.answers.length / TRANSFER_PART) : 1;
+    for (let part = 0; part < Math.max(1, parts); part++) {
+      const answers = message.answers.slice(part * TRANSFER_PART, (part + 1) * TRANSFER_PART);
+      reply(this.#fit(query, parts > 1 ? { ...message, answers } : message, source));
+    }
   }
 
   #fit(query: DnsMessage, message: DnsMessage, source: QuerySource): Uint8Array | undefined {

@@ -1,4 +1,12 @@
-import { CoreDns, type DnsMessage, type ExchangeFunction, type QuerySource, queryMessage } from '@netsim/dns';
+import {
+  CoreDns,
+  type DnsMessage,
+  decodeMessage,
+  type ExchangeFunction,
+  encodeMessage,
+  type QuerySource,
+  queryMessage,
+} from '@netsim/dns';
 import { ObjectStore } from '@netsim/manifest';
 import { parseIp } from '@netsim/wire';
 import { describe, expect, test } from 'vitest';
@@ -201,6 +209,28 @@ test('transfer gives a zone to whom it names, over TCP only', () => {
   expect(records.at(0)).toBe(records.at(-1));
   expect(records).toHaveLength(10);
   expect(ask(one, 'a.test', 'AXFR', { transport: 'tcp', client: parseIp('10.0.0.9') })?.rcode).toBe('REFUSED');
+});
+
+test('a zone of any size is transferred, in several messages', () => {
+  const records = Array.from({ length: 3000 }, (_, index) => `host-${index} A 192.0.2.1`).join('\n');
+  const server = new CoreDns({
+    corefile: 'a.test {\n file db.big\n transfer {\n  to *\n }\n}',
+    store: new ObjectStore(),
+    now: () => 0,
+    files: { 'db.big': `${ZONE}${records}\n` },
+  });
+  let count = 0;
+  let truncated = false;
+  server.query(encodeMessage(queryMessage('a.test', 'AXFR')), { ...FROM, transport: 'tcp' }, (bytes) => {
+    const reply = decodeMessage(bytes!);
+    count += reply.answers.length;
+    truncated ||= reply.tc;
+  });
+  expect([count, truncated]).toEqual([3010, false]);
+});
+
+test('plugins that are not modelled are named', () => {
+  expect(bench('. {\n whoami\n route53\n errors\n}').server.notModelled).toEqual(['route53']);
 });
 
 test('log writes the line that CoreDNS writes', () => {
