@@ -101,8 +101,8 @@ function encodePacket(message: packet.Packet): Uint8Array {
     packet.encode(message, SCRATCH, 0);
     return Uint8Array.prototype.slice.call(SCRATCH, 0, packet.encode.bytes);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return packet.encode(message);
+    if (error instanceof RangeError) return packet.encode(message);
+    throw new WireError(error instanceof Error ? error.message : String(error));
   }
 }
 

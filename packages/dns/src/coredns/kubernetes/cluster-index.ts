@@ -80,6 +80,8 @@ export class ClusterIndex {
   readonly #slicesByIp = new Map<string, Set<IndexedSlice>>();
   readonly #podsByIp = new Map<string, Set<IndexedPod>>();
   readonly #pods = new Map<string, IndexedPod>();
+  /** Which service a slice was indexed under, by the slice's name: its label may have changed since. */
+  readonly #sliceOwners = new Map<string, string>();
   readonly #stop: (() => void)[] = [];
   #modified: number;
 
@@ -254,8 +256,6 @@ export class ClusterIndex {
       for (const { ip } of slice.addresses) remove(this.#slicesByIp, ip, slice);
     }
   }
-  /** Which service a slice was indexed under, by the slice's name: its label may have changed since. */
-  readonly #sliceOwners = new Map<string, string>();
 
   #indexSlice(slice: EndpointSlice, key: string): IndexedSlice {
     const { name, namespace = '', labels } = slice.metadata;
@@ -319,7 +319,8 @@ export function endpointLabel(hostname: string, ip: string, podName: string, pod
 
 function indexService({ metadata, spec, status }: Service): IndexedService {
   const ips = spec.clusterIPs ?? [];
-  const clusterIps = ips.length > 0 ? ips : [spec.clusterIP ?? ''];
+  // A service that was not given an address yet has none to answer with.
+  const clusterIps = (ips.length > 0 ? ips : [spec.clusterIP ?? '']).filter((ip) => ip !== '');
   const ingress = status?.loadBalancer?.ingress ?? [];
   const service: IndexedService = {
     name: metadata.name,
