@@ -1,8 +1,8 @@
 import type { EndpointSlice, Endpoints, Node, Pod, Service } from '@netsim/manifest';
 import { parsePrefix } from '@netsim/wire';
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../test/support/vectors.ts';
 import { cluster } from './support/cluster.ts';
-import { readVectors, reportVectors } from './support/vectors.ts';
 
 interface Recorded {
   nodes: Omit<Node, 'kind' | 'apiVersion'>[];

@@ -1,8 +1,8 @@
 import { isReady } from '@netsim/control';
 import type { Deployment, Pod, ReplicaSet } from '@netsim/manifest';
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../test/support/vectors.ts';
 import { cluster } from './support/cluster.ts';
-import { readVectors, reportVectors } from './support/vectors.ts';
 
 interface Step {
   step: number;

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../test/support/vectors.ts';
 import {
   type Admission,
   admit,
@@ -10,7 +11,6 @@ import {
   refusedFields,
   type Service,
 } from '../src/index.ts';
-import { readVectors, report } from './vectors.ts';
 
 interface ServerCase {
   readonly id: string;
@@ -39,7 +39,7 @@ test.skipIf(vectors === undefined)('accepts, refuses and completes objects as ku
   let total = 0;
   const failed: string[] = [];
   for (const [kind, counts] of kinds) {
-    report(`${NAME} ${kind}`, counts.total, counts.failed);
+    reportVectors(`${NAME} ${kind}`, counts.total, counts.failed);
     total += counts.total;
     failed.push(...counts.failed);
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { readVectors } from '../../../test/support/vectors.ts';
 import { type AnyObject, loadManifests } from '../src/index.ts';
-import { readVectors } from './vectors.ts';
 
 /** What a server stored is complete: reading it again, as from a dump of a live cluster, must change nothing. */
 function changed(objects: readonly AnyObject[]): string[] {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../test/support/vectors.ts';
 import { loadManifests } from '../src/index.ts';
-import { readVectors, report } from './vectors.ts';
 
 interface YamlCase {
   readonly name: string;
@@ -24,7 +24,7 @@ test.skipIf(vectors === undefined)('reads YAML and JSON as kubectl does', () => 
     else if (exit === 0 && objects !== 'large' && !isDeepStrictEqual(normal(got), normal(objects ?? [])))
       failed.push(shown);
   }
-  report('manifest/yaml-recorded', vectors!.cases.length, failed);
+  reportVectors('manifest/yaml-recorded', vectors!.cases.length, failed);
   expect(failed).toEqual([]);
 });
 

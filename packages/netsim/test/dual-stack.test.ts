@@ -1,3 +1,4 @@
+import type { Pod } from '@netsim/manifest';
 import { Cluster } from 'netsim';
 import { expect, test } from 'vitest';
 
@@ -34,7 +35,7 @@ spec: { selector: { app: server }, ipFamilies: [IPv6], ports: [{ port: 80 }] }
 
 test('IPv6 crosses the overlay by a VXLAN device of its own, beside the one for IPv4', async () => {
   const cluster = await Cluster.load({ yaml: manifests });
-  for (const { ip } of cluster.store.list('Pod').find((pod) => pod.metadata.name === 'server')!.status!.podIPs!) {
+  for (const { ip } of cluster.store.list<Pod>('Pod').find((pod) => pod.metadata.name === 'server')!.status!.podIPs!) {
     const [path] = cluster.trace({ from: 'client', to: `[${ip}]:80` }).paths;
     expect(`${ip}: ${path!.disposition}`).toBe(`${ip}: DELIVERED`);
     const encap = path!.request.hops.flatMap((hop) => hop.steps).find((step) => step.kind === 'encap');

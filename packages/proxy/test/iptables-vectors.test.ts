@@ -2,6 +2,7 @@ import type { Ruleset } from '@netsim/kernel';
 import { printIptablesSave } from '@netsim/kernel';
 import { parseIp } from '@netsim/wire';
 import { expect, test } from 'vitest';
+import { listFailures, readVectorLines } from '../../../test/support/vectors.ts';
 import type { NodeProxyConfig } from '../src/index.ts';
 import { canonicalRestoreText, IptablesGenerator, restoreText } from '../src/index.ts';
 import type { IptablesCase } from './support/iptables-case.ts';
@@ -9,11 +10,10 @@ import type { Probe } from './support/probe-node.ts';
 import { ProbeNode } from './support/probe-node.ts';
 import { difference, ToldState } from './support/told-state.ts';
 import { configOf } from './support/vector-config.ts';
-import { listFailures, readVectors } from './support/vectors.ts';
 
 for (const file of ['iptables-recorded', 'iptables-tests']) {
   test(`rules of kube-proxy/${file} are those that kube-proxy wrote`, () => {
-    const cases = readVectors<IptablesCase>(`kube-proxy/${file}.jsonl.gz`);
+    const cases = readVectorLines<IptablesCase>(`kube-proxy/${file}.jsonl.gz`);
     if (cases === undefined) return;
     const proxies = new Map<string, ToldProxy>();
     const failures: string[] = [];
@@ -29,6 +29,8 @@ for (const file of ['iptables-recorded', 'iptables-tests']) {
       proxies.set(one.id, proxy);
       const { ruleset, transaction, saved } = proxy.sync(one);
       proxy.node.load(ruleset);
+      const untrue = untrueLinks(ruleset);
+      if (untrue.length > 0) failures.push(`${one.id}: ${untrue.join()} say of themselves what is not so`);
       for (const probe of one.expect.probes ?? []) {
         probes++;
         const wrong = disagreement(proxy.node, ruleset, probe);
@@ -45,6 +47,25 @@ for (const file of ['iptables-recorded', 'iptables-tests']) {
     console.log(`vectors kube-proxy/${file}: ${rules}, probes ${probes - lost.length}/${probes}`);
     expect([...failures, ...lost]).toEqual([]);
   });
+}
+
+/** Chains that say that their rules lead elsewhere than they do, or that have a rule which they may not be silent of. */
+function untrueLinks({ tables }: Ruleset): string[] {
+  const chains = [...tables.values()].flatMap((table) => [...table.chains.values()]);
+  return chains
+    .filter(({ links, rules, policy }) => {
+      if (links === undefined) return false;
+      const targets = rules.flatMap(({ target }) => target ?? []);
+      const jumps = targets.flatMap((target) => ('chain' in target ? [target.chain] : []));
+      const kinds = targets.map(({ kind }) => kind).filter((kind) => kind !== 'jump' && kind !== 'goto');
+      const silent = rules.every(({ matches }) => matches.every(({ kind }) => kind !== 'set' && kind !== 'rpfilter'));
+      return !silent || policy !== undefined || `${distinct(jumps)};${distinct(kinds)}` !== `${distinct(links.jumps)};${links.kinds}`;
+    })
+    .map(({ name }) => name);
+}
+
+function distinct(names: readonly string[]): string[] {
+  return [...new Set(names)];
 }
 
 /** A kube-proxy that is told of the objects of one case after the other. */

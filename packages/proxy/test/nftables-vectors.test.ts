@@ -3,6 +3,7 @@ import { printNftTable } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 import { IpProto, parseIp } from '@netsim/wire';
 import { expect, test } from 'vitest';
+import { listFailures, readVectorLines } from '../../../test/support/vectors.ts';
 import type { NodeProxyConfig } from '../src/index.ts';
 import { canonicalNftText, NftablesGenerator, nftTableText, nftTransaction } from '../src/index.ts';
 import type { Probe } from './support/probe-node.ts';
@@ -11,7 +12,6 @@ import type { CaseObjects } from './support/told-state.ts';
 import { difference, ToldState } from './support/told-state.ts';
 import type { VectorConfig } from './support/vector-config.ts';
 import { configOf } from './support/vector-config.ts';
-import { listFailures, readVectors } from './support/vectors.ts';
 
 /** One sync of kube-proxy as the vectors hold it. */
 interface NftablesCase {
@@ -33,7 +33,7 @@ interface NftablesCase {
 
 for (const file of ['nftables-recorded', 'nftables-tests']) {
   test(`rules of kube-proxy/${file} are those that kube-proxy wrote`, () => {
-    const cases = readVectors<NftablesCase>(`kube-proxy/${file}.jsonl.gz`);
+    const cases = readVectorLines<NftablesCase>(`kube-proxy/${file}.jsonl.gz`);
     if (cases === undefined) return;
     const proxies = new Map<string, ToldProxy>();
     const failures: string[] = [];
@@ -72,7 +72,7 @@ for (const file of ['nftables-recorded', 'nftables-tests']) {
 }
 
 test('the rules of 1.35 take packets where those of 1.36 do, but masquerade every hairpin', () => {
-  const cases = readVectors<NftablesCase>('kube-proxy/nftables-recorded.jsonl.gz');
+  const cases = readVectorLines<NftablesCase>('kube-proxy/nftables-recorded.jsonl.gz');
   if (cases === undefined) return;
   const lost: string[] = [];
   let hairpins = 0;

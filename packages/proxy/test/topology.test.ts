@@ -1,8 +1,8 @@
 import { parseIp } from '@netsim/wire';
 import { expect, test } from 'vitest';
+import { listFailures, readVectorLines } from '../../../test/support/vectors.ts';
 import type { Endpoint, PortPolicy } from '../src/index.ts';
 import { chooseEndpoints } from '../src/index.ts';
-import { listFailures, readVectors } from './support/vectors.ts';
 
 interface TopologyCase {
   readonly name: string;
@@ -32,7 +32,7 @@ interface TopologyCase {
 }
 
 test('endpoints are chosen by policy, hints and readiness as kube-proxy chooses them', () => {
-  const cases = readVectors<TopologyCase>('kube-proxy/topology.jsonl');
+  const cases = readVectorLines<TopologyCase>('kube-proxy/topology.jsonl');
   if (cases === undefined) return;
   const failures = cases.filter((one) => !agrees(one)).map((one) => one.name);
   listFailures(failures);

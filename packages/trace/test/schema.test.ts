@@ -81,13 +81,19 @@ describe('the schema knows every field of', () => {
     const [path] = fixtures.noListener.paths;
     const whole: Required<Trace> = {
       ...fixtures.noListener,
+      count: 3,
       resolution: {
         name: 'kubia',
         queries: [{ server: '10.96.0.10', name: 'kubia.', type: 'A', rcode: 'NXDOMAIN', answers: [] }],
         address: '10.96.0.1',
       },
       paths: [
-        { ...path, advice: 'x', cause: { kind: 'Pod', namespace: 'a', name: 'b', file: 'c', line: 1, text: 'd' } },
+        {
+          ...path,
+          requests: 3,
+          advice: 'x',
+          cause: { kind: 'Pod', namespace: 'a', name: 'b', file: 'c', line: 1, text: 'd' },
+        },
       ],
     };
     expect(schemaViolations(json(whole), schema)).toEqual([]);

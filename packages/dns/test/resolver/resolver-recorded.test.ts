@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../../test/support/vectors.ts';
 import { EAI, type Family, type Libc, type LookupResult, Resolver, runLookup } from '../../src/resolver/index.ts';
-import { readVectors, reportVectors } from './support/vectors.ts';
 import { exchangeOf, testClock, type Zones } from './support/zone.ts';
 
 interface RecordedQuery {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { changedChains } from '../../src/netfilter/iptables/changed-chains.ts';
+import { linksOfRules } from '../../src/netfilter/iptables/nesting.ts';
 import type { Chain, Rule, Ruleset, Table } from '../../src/netfilter/iptables/rule.ts';
 import { verifyRuleset } from '../../src/netfilter/iptables/verify.ts';
 
@@ -89,4 +90,40 @@ test('a hundred thousand chains in a row are refused, not walked to the end of t
   row.set('PREROUTING', chainNamed('PREROUTING', jump('C0')));
   for (let i = 0; i < 100_000; i++) row.set(`C${i}`, chainNamed(`C${i}`, i === 99_999 ? [] : jump(`C${i + 1}`)));
   expect(() => verifyRuleset(of(nat(row)))).toThrow(/nested more than 16 deep/);
+});
+
+test('chains that say themselves where they lead are refused exactly where those are that have to be read', () => {
+  let refusals = 0;
+  fc.assert(
+    fc.property(fc.array(rules, { minLength: 8, maxLength: 8 }), fc.array(fc.boolean()), (lists, told) => {
+      const read = new Map(every.map((name, i) => [name, chainNamed(name, lists[i]!)]));
+      const saying = new Map(
+        [...read].map(([name, chain], i) => {
+          const says = chain.policy === undefined && told[i] === true;
+          return [name, says ? { ...chain, links: linksOfRules(chain.rules) } : chain];
+        }),
+      );
+      const wrong = refused(of(nat(read)));
+      if (wrong) refusals++;
+      expect(refused(of(nat(saying)))).toBe(wrong);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(refusals).toBeGreaterThan(100);
+});
+
+test('the rules of a chain that says where it leads are not made to verify it', () => {
+  const lazy: Chain = {
+    name: 'A',
+    links: { jumps: ['B'], kinds: ['DNAT'] },
+    get rules(): Rule[] {
+      throw new Error('made');
+    },
+  };
+  const jump: Rule = { matches: [], target: { kind: 'jump', chain: 'A' } };
+  const chains = (hook: string) =>
+    new Map([chainNamed(hook, [jump]), lazy, chainNamed('B', [])].map((chain) => [chain.name, chain]));
+  expect(() => verifyRuleset(of(nat(chains('PREROUTING'))))).not.toThrow();
+  // Where something is wrong it is looked for in the rules.
+  expect(() => verifyRuleset(of(nat(chains('POSTROUTING'))))).toThrow('made');
 });

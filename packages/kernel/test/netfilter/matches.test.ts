@@ -70,7 +70,7 @@ describe('matches with a memory', () => {
       '*filter\n-A FORWARD -m statistic --mode random --probability 0.25 -j DROP\nCOMMIT\n',
     );
     const asked: number[] = [];
-    host.random = { below: () => 0, chance: (p) => asked.push(p) > 0 };
+    host.random = { choose: () => 0, below: () => 0, chance: (p) => asked.push(p) > 0 };
     forward(netfilter, packet({ traced: true }));
     expect(asked).toEqual([0.25]);
     expect(steps).toMatchObject([

@@ -1,8 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { readVectorLines } from '../../../../test/support/vectors.ts';
 import { printIptablesSave } from '../../src/netfilter/iptables/print.ts';
 import { applyRestore, parseIptablesSave } from '../../src/netfilter/iptables/restore.ts';
 import type { Ruleset } from '../../src/netfilter/iptables/rule.ts';
@@ -17,18 +14,11 @@ interface VectorCase {
   };
 }
 
-const root = process.env.NETSIM_VECTORS ?? fileURLToPath(new URL('../../../../test/vectors', import.meta.url));
-
 for (const name of ['iptables-tests', 'iptables-recorded']) {
-  const file = join(root, 'kube-proxy', `${name}.jsonl.gz`);
-  test.skipIf(!existsSync(file))(
+  const cases = readVectorLines<VectorCase>(`kube-proxy/${name}.jsonl.gz`) ?? [];
+  test.skipIf(cases.length === 0)(
     `every text of ${name} reads, and what iptables-save printed prints again byte for byte`,
     () => {
-      const cases = gunzipSync(readFileSync(file))
-        .toString('utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as VectorCase);
       const states = new Map<string, Ruleset>();
       const failed: string[] = [];
       for (const vector of cases) {

@@ -1,8 +1,8 @@
 import { parseIp } from '@netsim/wire';
 import { expect, test } from 'vitest';
+import { readVectorLines } from '../../../../test/support/vectors.ts';
 import { applyNft, emptyNftRuleset, type NftRuleset, parseNftRuleset } from '../../src/netfilter/nftables/index.ts';
 import { type Answer, type Probe, ProbeNode } from './probe-node.ts';
-import { readCases } from './vectors.ts';
 
 interface ProbeCase {
   readonly id: string;
@@ -21,7 +21,7 @@ interface ProbeCase {
 
 for (const name of ['nftables-tests', 'nftables-recorded']) {
   test(`packets meet in the rules of ${name} what they met in the kernel`, () => {
-    const cases = readCases<ProbeCase>(name);
+    const cases = readVectorLines<ProbeCase>(`kube-proxy/${name}.jsonl.gz`);
     if (cases === undefined) return;
     const states = new Map<string, NftRuleset>();
     const failed: string[] = [];

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { readVectorLines } from '../../../../test/support/vectors.ts';
 import {
   applyNft,
   emptyNftRuleset,
@@ -6,7 +7,6 @@ import {
   parseNftRuleset,
   printNftRuleset,
 } from '../../src/netfilter/nftables/index.ts';
-import { readCases } from './vectors.ts';
 
 interface VectorCase {
   readonly id: string;
@@ -16,7 +16,7 @@ interface VectorCase {
 
 for (const name of ['nftables-tests', 'nftables-recorded']) {
   test(`every transaction of ${name}, applied in turn, prints as nft printed it`, () => {
-    const cases = readCases<VectorCase>(name);
+    const cases = readVectorLines<VectorCase>(`kube-proxy/${name}.jsonl.gz`);
     if (cases === undefined) return;
     const states = new Map<string, NftRuleset>();
     const failed: string[] = [];
