@@ -59,7 +59,11 @@ function untrueLinks({ tables }: Ruleset): string[] {
       const jumps = targets.flatMap((target) => ('chain' in target ? [target.chain] : []));
       const kinds = targets.map(({ kind }) => kind).filter((kind) => kind !== 'jump' && kind !== 'goto');
       const silent = rules.every(({ matches }) => matches.every(({ kind }) => kind !== 'set' && kind !== 'rpfilter'));
-      return !silent || policy !== undefined || `${distinct(jumps)};${distinct(kinds)}` !== `${distinct(links.jumps)};${links.kinds}`;
+      return (
+        !silent ||
+        policy !== undefined ||
+        `${distinct(jumps)};${distinct(kinds)}` !== `${distinct(links.jumps)};${links.kinds}`
+      );
     })
     .map(({ name }) => name);
 }

@@ -1,9 +1,11 @@
-import type { Chain, Match, Rule } from '@netsim/kernel';
+import type { Chain, ChainLinks, Match, Rule } from '@netsim/kernel';
 import type { Endpoint } from '../endpoints.ts';
 import type { ServicePort } from '../service-map.ts';
 import { comment, host, jump, MARK_MASQ_CHAIN, protocolNumber } from './rule-parts.ts';
 
 const portMatches = { tcp: { kind: 'tcp' }, udp: { kind: 'udp' }, sctp: { kind: 'sctp' } } as const;
+
+const endpointLinks: ChainLinks = { jumps: [MARK_MASQ_CHAIN], kinds: ['DNAT'] };
 
 /** KUBE-SEP: translates to one endpoint. A cluster has very many of them, so the rules are made when first looked at. */
 export class EndpointChain implements Chain {
@@ -25,6 +27,10 @@ export class EndpointChain implements Chain {
   get rules(): readonly Rule[] {
     this.#rules ??= this.#make();
     return this.#rules;
+  }
+
+  get links(): ChainLinks {
+    return endpointLinks;
   }
 
   #make(): Rule[] {
@@ -78,6 +84,14 @@ export class BalancerChain implements Chain {
   get rules(): readonly Rule[] {
     this.#rules ??= this.#make();
     return this.#rules;
+  }
+
+  /** Made at each use: few ask, and once. */
+  get links(): ChainLinks {
+    const jumps: string[] = [];
+    for (const { target } of this.#before) if (target?.kind === 'jump') jumps.push(target.chain);
+    for (const chain of this.endpoints) jumps.push(chain.name);
+    return { jumps, kinds: [] };
   }
 
   #make(): Rule[] {

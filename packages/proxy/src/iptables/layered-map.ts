@@ -58,7 +58,11 @@ export class LayeredMap<V> implements ReadonlyMap<string, V> {
   }
 
   forEach(visit: (value: V, key: string, map: ReadonlyMap<string, V>) => void): void {
-    for (const [key, value] of this.entries()) visit(value, key, this);
+    for (let depth = 0; depth < this.layers.length; depth++) {
+      this.layers[depth]!.forEach((value, key) => {
+        if (value !== null && !this.#hidden(key, depth)) visit(value, key, this);
+      });
+    }
   }
 
   #hidden(key: string, depth: number): boolean {

@@ -1,5 +1,5 @@
 import { builtinChains } from './names.ts';
-import type { Chain, Rule, Table, TableName } from './rule.ts';
+import type { BoundTarget, Chain, ChainLinks, Rule, Table, TableName } from './rule.ts';
 import type { TableFault } from './verify.ts';
 
 /** Chains that may be open at once (NFT_JUMP_STACK_SIZE). */
@@ -88,26 +88,50 @@ function needsVisit(rule: Rule): boolean {
   return kind === 'jump' || kind === 'goto' || (kind !== undefined && Object.hasOwn(onlyInHooks, kind));
 }
 
-/** Where a chain leads: the chains that it jumps to, and the kinds of targets of its own as bits. */
-export interface ChainLinks {
-  readonly jumps: readonly string[];
-  readonly kinds: number;
+const nowhere: ChainLinks = { jumps: [], kinds: [] };
+
+/** Where a chain leads: as it says itself, else by its rules. */
+export function linksOf(chain: Chain | undefined): ChainLinks {
+  if (chain === undefined) return nowhere;
+  return chain.links ?? linksOfRules(chain.rules);
 }
 
-const nowhere: ChainLinks = { jumps: [], kinds: 0 };
-
-export function linksOf(chain: Chain | undefined): ChainLinks {
-  let kinds = 0;
+/** Where rules lead: each kind of target once, a chain as often as they jump to it. */
+export function linksOfRules(rules: readonly Rule[]): ChainLinks {
+  let kinds: BoundTarget[] | undefined;
   let jumps: string[] | undefined;
-  const rules = chain?.rules ?? [];
   for (let i = 0; i < rules.length; i++) {
     const target = rules[i]!.target;
     if (target === undefined) continue;
-    if (target.kind !== 'jump' && target.kind !== 'goto') kinds |= kindBits[target.kind] ?? 0;
-    else if (jumps === undefined) jumps = [target.chain];
-    else jumps.push(target.chain);
+    if (target.kind === 'jump' || target.kind === 'goto') {
+      if (jumps === undefined) jumps = [target.chain];
+      else jumps.push(target.chain);
+    } else if (isBound(target.kind)) {
+      if (kinds === undefined) kinds = [target.kind];
+      else if (!kinds.includes(target.kind)) kinds.push(target.kind);
+    }
   }
-  return jumps === undefined && kinds === 0 ? nowhere : { jumps: jumps ?? nowhere.jumps, kinds };
+  if (jumps === undefined && kinds === undefined) return nowhere;
+  return { jumps: jumps ?? nowhere.jumps, kinds: kinds ?? nowhere.kinds };
+}
+
+const boundTargets: Readonly<Record<BoundTarget, true>> = {
+  DNAT: true,
+  SNAT: true,
+  MASQUERADE: true,
+  REDIRECT: true,
+  REJECT: true,
+  CT: true,
+};
+
+function isBound(kind: string): kind is BoundTarget {
+  return Object.hasOwn(boundTargets, kind);
+}
+
+function bitsOf(kinds: readonly BoundTarget[]): number {
+  let bits = 0;
+  for (let i = 0; i < kinds.length; i++) bits |= kindBits[kinds[i]!] ?? 0;
+  return bits;
 }
 
 /** False where {@link Nesting} will find a fault. */
@@ -124,6 +148,8 @@ export class Reach {
   readonly #links: (name: string) => ChainLinks;
   /** By chain: levels from it down, and in the bits above those the kinds. */
   readonly #known = new Map<string, number>();
+  /** The same by what chains say of themselves: very many say the very same. */
+  readonly #knownLinks = new Map<ChainLinks, number>();
 
   constructor(links: (name: string) => ChainLinks) {
     this.#links = links;
@@ -139,14 +165,14 @@ export class Reach {
   within(chain: ChainLinks, replaced: ChainLinks, before: Reach): boolean {
     const had = new Set(replaced.jumps);
     let depth = 0;
-    let kinds = chain.kinds;
+    let kinds = bitsOf(chain.kinds);
     for (const target of chain.jumps) {
       if (had.has(target)) continue;
       const reach = this.of(target);
       depth = Math.max(depth, reach.depth);
       kinds |= reach.kinds;
     }
-    kinds &= ~replaced.kinds;
+    kinds &= ~bitsOf(replaced.kinds);
     // Any of the old targets that go as deep will do.
     let oldDepth = 0;
     for (const target of had) {
@@ -162,11 +188,15 @@ export class Reach {
     if (level > MAX_CHAIN_DEPTH) return MAX_CHAIN_DEPTH + 1;
     const known = this.#known.get(name);
     if (known !== undefined) return known;
+    const links = this.#links(name);
+    const same = this.#knownLinks.get(links);
+    if (same !== undefined) return same;
     // Met again before it is known, it leads back to itself.
     this.#known.set(name, MAX_CHAIN_DEPTH + 1);
-    const { jumps, kinds: own } = this.#links(name);
+    this.#knownLinks.set(links, MAX_CHAIN_DEPTH + 1);
+    const { jumps, kinds: own } = links;
     let below = 0;
-    let kinds = own;
+    let kinds = bitsOf(own);
     for (let i = 0; i < jumps.length; i++) {
       const packed = this.#pack(jumps[i]!, level + 1);
       below = Math.max(below, packed & DEPTH_MASK);
@@ -174,6 +204,7 @@ export class Reach {
     }
     const packed = Math.min(below + 1, DEPTH_MASK) | (kinds << DEPTH_BITS);
     this.#known.set(name, packed);
+    this.#knownLinks.set(links, packed);
     return packed;
   }
 }

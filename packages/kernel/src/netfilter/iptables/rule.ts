@@ -23,7 +23,26 @@ export interface Chain {
   /** Policy of a built-in chain; absent for a user chain. */
   readonly policy?: 'ACCEPT' | 'DROP';
   readonly rules: readonly Rule[];
+  /**
+   * What a user chain that a program wrote says of its rules, so that they need not be made to be verified. It is believed:
+   * whoever says it has a test that it is so.
+   */
+  readonly links?: ChainLinks;
 }
+
+/**
+ * Where the rules of a chain lead. A chain that carries it has rules that any table and hook allows but for the kinds of
+ * their targets, and that ask for no set.
+ */
+export interface ChainLinks {
+  /** The chains that they jump or go to. */
+  readonly jumps: readonly string[];
+  /** Targets that only some tables or hooks allow. */
+  readonly kinds: readonly BoundTarget[];
+}
+
+/** A target that not every table or hook allows. */
+export type BoundTarget = 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' | 'REJECT' | 'CT';
 
 /** A possible negation: `! -s 10.0.0.0/8` is `{ not: true, value }`. */
 export interface Negatable<T> {

@@ -1,8 +1,8 @@
 import { changedChains } from './changed-chains.ts';
 import { IptablesError } from './error.ts';
 import { builtinChains, MAX_CHAIN_NAME } from './names.ts';
-import { type ChainLinks, isSound, linksOf, Nesting, Reach } from './nesting.ts';
-import type { Chain, Rule, Ruleset, Table, TableName } from './rule.ts';
+import { isSound, linksOf, Nesting, Reach } from './nesting.ts';
+import type { Chain, ChainLinks, Rule, Ruleset, Table, TableName, Target } from './rule.ts';
 
 /** Why the kernel would refuse a table, and at which rule. */
 export interface TableFault {
@@ -14,7 +14,7 @@ export interface TableFault {
   readonly candidates?: Iterable<string>;
 }
 
-const onlyInTable: Readonly<Record<string, TableName>> = {
+const onlyInTable: Readonly<Partial<Record<Target['kind'], TableName>>> = {
   DNAT: 'nat',
   SNAT: 'nat',
   MASQUERADE: 'nat',
@@ -46,13 +46,19 @@ export function checkTable(table: Table, before?: Table): TableFault[] {
   }
   const faults: TableFault[] = [];
   // Layered chains are slow to look up, and each is looked up many times here.
-  const flat: Table = { name: table.name, chains: new Map(table.chains) };
+  const chains = new Map<string, Chain>();
+  table.chains.forEach((chain, name) => void chains.set(name, chain));
+  const flat: Table = { name: table.name, chains };
   const sets = new Set<string>();
   const links = new Map<string, ChainLinks>();
-  for (const chain of flat.chains.values()) {
-    checkChain(chain, flat, faults, sets);
+  let last: ChainLinks | undefined;
+  for (const chain of chains.values()) {
+    const own = chain.links;
+    // Very many chains say the very same of themselves.
+    if (own === undefined || own !== last || chain.name.length > MAX_CHAIN_NAME) checkChain(chain, flat, faults, sets);
+    last = own;
     // While its rules are at hand: to come back to each later would cost as much again.
-    links.set(chain.name, linksOf(chain));
+    links.set(chain.name, own ?? linksOf(chain));
   }
   if (faults.length === 0 && !isSound(table.name, links)) new Nesting(flat, faults).run();
   if (faults.length === 0) verified.set(table, sets);
@@ -68,12 +74,22 @@ function checkChain(chain: Chain, table: Table, faults: TableFault[], sets: Set<
       token: chain.name,
     });
   }
+  if (chain.links !== undefined && areAllowed(chain.links, table)) return;
   for (let index = 0; index < chain.rules.length; index++) {
     const rule = chain.rules[index]!;
     for (const match of rule.matches) if (match.kind === 'set') sets.add(match.name);
     const message = checkRule(rule, table, chain.name);
     if (message !== undefined) faults.push({ chain: chain.name, index, ...message });
   }
+}
+
+/** Is there nothing to say against the rules of a chain that tells itself where they lead? */
+function areAllowed({ jumps, kinds }: ChainLinks, { name, chains }: Table): boolean {
+  for (let i = 0; i < kinds.length; i++) if (onlyInTable[kinds[i]!] !== name) return false;
+  for (let i = 0; i < jumps.length; i++) {
+    if (!chains.has(jumps[i]!) || builtinChains[name].includes(jumps[i]!)) return false;
+  }
+  return true;
 }
 
 /**
