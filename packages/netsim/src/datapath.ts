@@ -398,7 +398,7 @@ export class Datapath {
 }
 
 /** The sockets of a pod's containers; those that lose the fight for a port are not among them. */
-export function listenersOf(pod: Pod): ListenerConfig[] {
+function listenersOf(pod: Pod): ListenerConfig[] {
   const info = podInfo(pod);
   if (info === undefined) return [];
   const lost = losers(pod);

@@ -15,6 +15,7 @@ import {
 } from '@netsim/proxy';
 import { type Family, familyBits, familyOf, IpProto, prefixOf } from '@netsim/wire';
 import { firewallRuleset, firewallsOf } from './firewall.ts';
+import { IpvsRules } from './ipvs-rules.ts';
 import type { ProxySettings } from './proxy-from-objects.ts';
 
 interface PerFamily {
@@ -36,7 +37,7 @@ export interface NodeRulesOptions {
   pluginRules(node: string): readonly Ruleset[];
 }
 
-/** The rules that a node holds: kubelet's, the CNI plugin's, a firewall's, and kube-proxy's in iptables or nftables mode. */
+/** The rules that a node holds: kubelet's, the CNI plugin's, a firewall's, and kube-proxy's. */
 export class NodeRules {
   readonly #options: NodeRulesOptions;
   readonly #families: readonly PerFamily[];
@@ -47,10 +48,12 @@ export class NodeRules {
   /** What was loaded last, by node and family, or node and `nft`. */
   readonly #loaded = new Map<string, Ruleset | NftRuleset>();
   readonly #nft = new Map<string, NftRuleset>();
+  readonly #ipvs: IpvsRules;
 
   constructor(options: NodeRulesOptions) {
     this.#options = options;
     const { store, config } = options;
+    this.#ipvs = new IpvsRules(options.proxy.configuration);
     const families = new Set<Family>(config.podCIDRs.map((prefix) => familyOf(prefix.address)));
     this.#families = [...families].map((family) => {
       const state = new ProxyState(family);
@@ -100,11 +103,17 @@ export class NodeRules {
     this.#configs.clear();
     this.#loaded.clear();
     this.#nft.clear();
+    this.#ipvs.forget();
   }
 
   /** Puts a node's rules in force, as far as they are not. */
   load(node: string, netns: Netns): void {
+    for (const { family, state } of this.#families) {
+      const config = this.#config(node, family);
+      if (config.mode === 'ipvs') this.#ipvs.load(netns, state, config, this.#baseRules(node, family));
+    }
     for (const ruleset of this.iptables(node)) {
+      if (this.#config(node, ruleset.family).mode === 'ipvs') continue;
       const key = `${node}/${ruleset.family}`;
       if (this.#loaded.get(key) === ruleset) continue;
       this.#loaded.set(key, ruleset);
@@ -116,7 +125,7 @@ export class NodeRules {
     netns.loadNft(nft);
   }
 
-  /** A node's iptables rules, one ruleset a family. */
+  /** A node's iptables rules, one ruleset a family; in IPVS mode without those of kube-proxy. */
   iptables(node: string): Ruleset[] {
     return this.#families.map(({ family, iptables }) => {
       const config = this.#config(node, family);

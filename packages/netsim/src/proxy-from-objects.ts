@@ -9,6 +9,7 @@ import {
   ORIGIN,
 } from '@netsim/manifest';
 import { kindProxyMode, ProxyConfigError, type ProxyMode, type ProxySurroundings, proxyConfigOf } from '@netsim/proxy';
+import { schedulerOf } from './ipvs-rules.ts';
 
 /** What the kube-proxies of a cluster are told. */
 export interface ProxySettings {
@@ -16,7 +17,7 @@ export interface ProxySettings {
   readonly surroundings: ProxySurroundings;
 }
 
-const modes = ['iptables', 'nftables'] as const;
+const modes = ['iptables', 'nftables', 'ipvs'] as const;
 
 /**
  * The KubeProxyConfiguration of the manifests: the object itself, or kubeadm's ConfigMap kube-system/kube-proxy; the mode also from
@@ -48,13 +49,17 @@ export function proxyFromObjects(
   const surroundings: ProxySurroundings = {
     serviceCIDRs: config.serviceCIDRs,
     modes,
-    ...(mode === undefined || mode === 'none' || mode === 'ipvs' ? {} : { mode }),
+    ...(mode === undefined || mode === 'none' ? {} : { mode }),
   };
   const configuration = store.list<AnyObject>('KubeProxyConfiguration')[0] ?? fromConfigMap(store);
   const node = store.list<Node>('Node')[0];
   if (configuration === undefined || node === undefined) return { settings: { configuration, surroundings }, findings };
   try {
-    for (const family of [4, 6] as const) proxyConfigOf(configuration, node, family, config.podCIDRs, surroundings);
+    for (const family of [4, 6] as const) {
+      if (proxyConfigOf(configuration, node, family, config.podCIDRs, surroundings).mode === 'ipvs') {
+        schedulerOf(configuration);
+      }
+    }
     return { settings: { configuration, surroundings }, findings };
   } catch (error) {
     refuse(error, configuration);

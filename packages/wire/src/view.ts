@@ -36,7 +36,7 @@ export abstract class View {
   }
 }
 
-export const NO_BYTES = new Uint8Array(0);
+const NO_BYTES = new Uint8Array(0);
 
 /** Throws {@link WireError} where a value cannot stand in a field of so many bits. */
 export function fits(protocol: string, field: string, value: number, bits: number): number {

@@ -18,7 +18,7 @@ const rcodeNames = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REF
 
 export const RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const;
 
-export function typeName(type: number): string {
+function typeName(type: number): string {
   return typeNames[type] ?? `TYPE${type}`;
 }
 export function rcodeName(rcode: number): string {

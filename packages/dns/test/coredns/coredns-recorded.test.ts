@@ -1,8 +1,9 @@
 import { CoreDns, type DnsMessage, decodeMessage, encodeMessage, queryMessage, type ResourceRecord } from '@netsim/dns';
 import type { AnyObject } from '@netsim/manifest';
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../../test/support/vectors.ts';
 import { recordText } from './record-text.ts';
-import { loopback, readVectors, reportVectors, source, storeOf } from './vectors.ts';
+import { loopback, source, storeOf } from './support.ts';
 
 interface Recorded {
   readonly objects: readonly AnyObject[];

@@ -10,13 +10,14 @@ import {
 import type { AnyObject } from '@netsim/manifest';
 import { parseIp } from '@netsim/wire';
 import { expect, test } from 'vitest';
+import { readVectors, reportVectors } from '../../../../test/support/vectors.ts';
 import { endpointLabel } from '../../src/coredns/kubernetes/cluster-index.ts';
 import { readKubernetesOptions } from '../../src/coredns/kubernetes/options.ts';
 import { parseRequestName } from '../../src/coredns/kubernetes/request-name.ts';
 import { parseRecordText } from '../../src/coredns/zone/zone-text.ts';
 import { parseCorefile } from '../../src/corefile/parse.ts';
 import { recordText } from './record-text.ts';
-import { readVectors, reportVectors, source, storeOf } from './vectors.ts';
+import { source, storeOf } from './support.ts';
 
 interface TableConfig {
   readonly zones?: readonly string[];

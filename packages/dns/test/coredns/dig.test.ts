@@ -6,7 +6,7 @@ import { CoreDns, queryMessage } from '@netsim/dns';
 import type { AnyObject } from '@netsim/manifest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { recordText } from './record-text.ts';
-import { source, storeOf } from './vectors.ts';
+import { source, storeOf } from './support.ts';
 
 const run = promisify(execFile);
 

@@ -11,7 +11,7 @@ import { ObjectStore } from '@netsim/manifest';
 import { parseIp } from '@netsim/wire';
 import { describe, expect, test } from 'vitest';
 import { recordText } from './record-text.ts';
-import { loopback } from './vectors.ts';
+import { loopback } from './support.ts';
 
 const FROM: QuerySource = {
   client: parseIp('10.244.1.5'),

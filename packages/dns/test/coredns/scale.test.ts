@@ -1,7 +1,7 @@
 import { CoreDns, encodeMessage, queryMessage } from '@netsim/dns';
 import { type EndpointSlice, ObjectStore, type Service } from '@netsim/manifest';
 import { expect, test } from 'vitest';
-import { source } from './vectors.ts';
+import { source } from './support.ts';
 
 const SERVICES = 10_000;
 const ENDPOINTS = 100_000;

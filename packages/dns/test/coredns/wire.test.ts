@@ -12,7 +12,7 @@ import {
 import { type EndpointSlice, ObjectStore } from '@netsim/manifest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { source } from './vectors.ts';
+import { source } from './support.ts';
 
 const label = fc.stringMatching(/^[a-z0-9_-]{1,20}$/);
 const name = fc.array(label, { minLength: 0, maxLength: 6 }).map((labels) => `${labels.join('.')}.`);

@@ -1,6 +1,7 @@
 import { bridge } from './bridge.ts';
 import { curl } from './curl/curl.ts';
 import { ip } from './ip/ip.ts';
+import { ipset, ipvsadm } from './ipvs.ts';
 import { nc } from './nc.ts';
 import { conntrack, ip6tables, ip6tablesSave, iptables, iptablesSave } from './netfilter.ts';
 import { nft } from './nft.ts';
@@ -30,8 +31,10 @@ const onNodes = new Map<string, Tool>([
   ['conntrack', conntrack],
   ['ip6tables', ip6tables],
   ['ip6tables-save', ip6tablesSave],
+  ['ipset', ipset],
   ['iptables', iptables],
   ['iptables-save', iptablesSave],
+  ['ipvsadm', ipvsadm],
   ['nft', nft],
 ]);
 

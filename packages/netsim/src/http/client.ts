@@ -4,7 +4,7 @@ import type { Programs } from '../programs.ts';
 import { encodeRequest, type HttpRequest, type HttpResponse, MessageReader } from './message.ts';
 
 /** Why a request got no response: the socket error, or that time ran out. */
-export class HttpError extends Error {
+class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly code: Errno | 'ETIMEDOUT' | 'EPROTO';
   constructor(code: HttpError['code'], message: string) {

@@ -39,7 +39,7 @@ const reasons: Record<number, string> = {
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
 };
-export function statusText(status: number): string {
+function statusText(status: number): string {
   return reasons[status] ?? '';
 }
 

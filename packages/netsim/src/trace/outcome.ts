@@ -192,7 +192,8 @@ function askedNoEndpoints(events: readonly TraceEvent[], index: number): boolean
 }
 
 function rejected(events: readonly TraceEvent[], index: number, step: RuleStep, known: Knowledge): Outcome {
-  if (step.text.includes('has no endpoints') || askedNoEndpoints(events, index)) return noEndpoints(step, known);
+  if (step.table === 'ipvs' || step.text.includes('has no endpoints') || askedNoEndpoints(events, index))
+    return noEndpoints(step, known);
   if (step.chain === 'cluster-ips-check' && known.destination.kind === 'Service') return notItsPort(step, known);
   const how = /--reject-with (\S+)/.exec(step.text)?.[1] ?? 'icmp-port-unreachable';
   return {
@@ -408,7 +409,7 @@ function arrival(events: readonly TraceEvent[]): { dst: string; dport?: number }
 }
 
 /** Points at a field of an object: the line of the file it was read from, or of the object that made it. */
-export function causeOf(object: KubeObject, path: ObjectPath, text: string): Cause {
+function causeOf(object: KubeObject, path: ObjectPath, text: string): Cause {
   const origin = object[ORIGIN];
   const { namespace, name } = object.metadata;
   const base = { kind: object.kind, ...(namespace === undefined ? {} : { namespace }), name, text };

@@ -121,7 +121,10 @@ class Tracing {
     for (let walked = 0; script !== undefined; walked++) {
       if (walked === MAX_PATHS)
         throw new UsageError(`more than ${MAX_PATHS} paths`, 'trace one with --endpoint, or many with --count');
-      for (const netns of world.allNetns()) netns.netfilter?.flushConnections();
+      for (const netns of world.allNetns()) {
+        netns.netfilter?.flushConnections();
+        netns.ipvs?.forget();
+      }
       const collector = new Collector();
       const made: readonly Choice[] = random.withScript(script, () => this.#send(collector));
       yield buildPath({ collector, probability: probabilityOf(made), from: this.#netns }, this.#known);

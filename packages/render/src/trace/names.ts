@@ -7,7 +7,7 @@ export function objectName(object: { kind: string; namespace?: string; name: str
   return `${kind.toLowerCase()}/${qualified(namespace, name)}`;
 }
 
-export function qualified(namespace: string | undefined, name: string): string {
+function qualified(namespace: string | undefined, name: string): string {
   return namespace === undefined || namespace === '' || namespace === 'default' ? name : `${namespace}/${name}`;
 }
 
