@@ -36,8 +36,6 @@ export abstract class View {
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 /** Throws {@link WireError} where a value cannot stand in a field of so many bits. */
 export function fits(protocol: string, field: string, value: number, bits: number): number {
   if (!Number.isInteger(value) || value < 0 || value >= 2 ** bits) {

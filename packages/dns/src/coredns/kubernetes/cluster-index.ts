@@ -343,7 +343,7 @@ interface ImportSpec {
 
 function indexImport(object: AnyObject): IndexedService {
   // The API keeps the addresses and ports of an import under spec.
-  const spec = (object['spec'] ?? {}) as ImportSpec;
+  const spec = (object.spec ?? {}) as ImportSpec;
   const headless = spec.type === 'Headless';
   return {
     name: object.metadata.name,
