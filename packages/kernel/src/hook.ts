@@ -13,6 +13,9 @@ export const Hook = { PREROUTING: 0, INPUT: 1, FORWARD: 2, OUTPUT: 3, POSTROUTIN
 export type Hook = (typeof Hook)[keyof typeof Hook];
 export const hookNames = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'] as const;
 
-/** What a hook says of a packet. STOLEN: somebody else took it (a REJECT answered, a queue), it goes no further. */
-export const Verdict = { DROP: 0, ACCEPT: 1, STOLEN: 2 } as const;
+/**
+ * What a hook says of a packet. STOLEN: somebody else took it (a REJECT answered, a queue), it goes no further. SENT: IPVS has
+ * sent it on by a way of its own (to Linux that is NF_STOLEN too).
+ */
+export const Verdict = { DROP: 0, ACCEPT: 1, STOLEN: 2, SENT: 3 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];

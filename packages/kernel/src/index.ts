@@ -3,6 +3,7 @@ export * from './config.ts';
 export * from './drop-reason.ts';
 export { frameBytes, l3Length } from './frame.ts';
 export * from './hook.ts';
+export * from './ipvs/index.ts';
 export { Bridge, type BridgeFdbEntry, type BridgePort } from './net/bridge.ts';
 export { Device, type DeviceKind, type InterfaceAddress } from './net/device.ts';
 export { Dst, DstKind } from './net/dst.ts';

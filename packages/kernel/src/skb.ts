@@ -82,6 +82,8 @@ export class Skb {
   bridgedDnat: Mac = '';
   /** Source of the frame, kept while a bridged packet with a new destination waits for its neighbour (Linux: nf_bridge->neigh_header). */
   bridgedFrom: Mac = '';
+  /** IPVS has dealt with it: it does not look again (Linux: skb->ipvs_property). */
+  ipvs = false;
   /** TRACE target set (Linux: skb->nf_trace). */
   nfTrace = false;
   /** One of several copies of a flooded frame: that it finds nobody is no news. */
@@ -118,5 +120,7 @@ export function scrubSkb(skb: Skb, betweenNetns: boolean): void {
   skb.bridgedFrom = '';
   skb.bridgedDnat = '';
   skb.nfTrace = false;
-  if (betweenNetns) skb.mark = 0;
+  if (!betweenNetns) return;
+  skb.ipvs = false;
+  skb.mark = 0;
 }

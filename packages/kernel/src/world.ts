@@ -319,6 +319,7 @@ function resetSkb(skb: Skb): void {
   skb.physIn = null;
   skb.physOut = null;
   skb.bridged = false;
+  skb.ipvs = false;
   skb.nfTrace = false;
   skb.flooded = false;
   skb.tos = 0;

@@ -233,9 +233,12 @@ function ipForward(netns: Netns, dev: Device, skb: Skb, route: Dst): void {
     return;
   }
   skb.ttl--;
-  if (netns.netfilter !== null && netns.netfilter.hook(Hook.FORWARD, skb, dev, route.dev) !== Verdict.ACCEPT) {
-    netns.filtered(skb);
-    return;
+  if (netns.netfilter !== null) {
+    const verdict = netns.netfilter.hook(Hook.FORWARD, skb, dev, route.dev);
+    if (verdict !== Verdict.ACCEPT) {
+      if (verdict !== Verdict.SENT) netns.filtered(skb);
+      return;
+    }
   }
   ipOutput(netns, skb, route, dev);
 }
@@ -271,9 +274,12 @@ function ipError(netns: Netns, dev: Device, skb: Skb, route: Dst): void {
 function ipLocalDeliver(netns: Netns, dev: Device, skb: Skb, route: Dst): void {
   const { world } = netns;
   if (world.tracer !== null && skb.trackId !== 0) netns.stepRoute(skb, 'local', route);
-  if (netns.netfilter !== null && netns.netfilter.hook(Hook.INPUT, skb, dev, null) !== Verdict.ACCEPT) {
-    netns.filtered(skb);
-    return;
+  if (netns.netfilter !== null) {
+    const verdict = netns.netfilter.hook(Hook.INPUT, skb, dev, null);
+    if (verdict !== Verdict.ACCEPT) {
+      if (verdict !== Verdict.SENT) netns.filtered(skb);
+      return;
+    }
   }
   skb.dev = dev;
   const { sockets } = netns;

@@ -108,7 +108,9 @@ export function ipLocalOut(netns: Netns, skb: Skb, dst: Dst): Errno | '' {
   if (netfilter !== null) {
     const to = skb.dst;
     const { src, mark } = skb;
-    if (netfilter.hook(Hook.OUTPUT, skb, null, way.dev) !== Verdict.ACCEPT) {
+    const verdict = netfilter.hook(Hook.OUTPUT, skb, null, way.dev);
+    if (verdict !== Verdict.ACCEPT) {
+      if (verdict === Verdict.SENT) return '';
       netns.filtered(skb);
       return 'EPERM';
     }

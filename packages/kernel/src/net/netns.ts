@@ -11,6 +11,7 @@ import type {
 } from '../config.ts';
 import type { DropReason } from '../drop-reason.ts';
 import type { Hook } from '../hook.ts';
+import { Ipvs } from '../ipvs/ipvs.ts';
 import type { NetfilterHost, Tracer } from '../netfilter/host.ts';
 import type { AddressType, RejectWith, Ruleset } from '../netfilter/iptables/rule.ts';
 import { Netfilter } from '../netfilter/netfilter.ts';
@@ -61,6 +62,8 @@ export class Netns implements NetfilterHost {
   readonly fib6 = new Fib(6);
   readonly lo: Loopback;
   readonly sockets: Sockets;
+  /** IPVS, where somebody asked for it. */
+  ipvs: Ipvs | null = null;
   /** Null while nobody loaded a rule: then no hook is called, and packets pass for free. */
   netfilter: Netfilter | null = null;
   /** Moves on with every change that may change a route; decisions of an older one are void. */
@@ -235,6 +238,16 @@ export class Netns implements NetfilterHost {
   loadNft(ruleset: NftRuleset): void {
     this.netfilter ??= new Netfilter(this);
     this.netfilter.loadNft(ruleset);
+  }
+
+  /** IPVS of this netns; it is hooked in at the first use. */
+  useIpvs(): Ipvs {
+    if (this.ipvs === null) {
+      this.ipvs = new Ipvs(this);
+      this.netfilter ??= new Netfilter(this);
+      this.netfilter.setIpvs(this.ipvs);
+    }
+    return this.ipvs;
   }
 
   /** Everything of a config but its links, which are made first for all netns of a plan. */

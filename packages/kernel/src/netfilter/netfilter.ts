@@ -32,6 +32,11 @@ export interface NetfilterOptions {
   readonly plainWalk?: boolean;
 }
 
+/** What IPVS does with a packet at a hook. */
+export interface IpvsHooks {
+  hook(hook: Hook, skb: Skb): Verdict;
+}
+
 /**
  * Packet filter, NAT and connection tracking of one netns. Rulesets are values: two netns that load the same object share
  * what was compiled of it.
@@ -55,6 +60,7 @@ export class Netfilter {
     4: { family: 4, tables: new Map() },
     6: { family: 6, tables: new Map() },
   };
+  #ipvs: IpvsHooks | null = null;
   #plan4: readonly HookPlan[] | null = null;
   #plan6: readonly HookPlan[] | null = null;
 
@@ -91,11 +97,18 @@ export class Netfilter {
     this.#plan(ruleset.family);
   }
 
+  /** IPVS takes its places at the hooks (Linux: nf_register_net_hooks of ip_vs_ops4 and ip_vs_ops6). */
+  setIpvs(ipvs: IpvsHooks | null): void {
+    this.#ipvs = ipvs;
+    this.#plan(4);
+    this.#plan(6);
+  }
+
   #plan(family: Family): void {
     const ruleset = this.#rulesets[family];
     const nft = this.#nft.hooks(family);
-    const idle = ruleset.tables.size === 0 && nft.chains.length === 0 && !nft.tracked;
-    const plan = idle ? null : planHooks(ruleset, nft, this.#iptablesAge[family]);
+    const idle = ruleset.tables.size === 0 && nft.chains.length === 0 && !nft.tracked && this.#ipvs === null;
+    const plan = idle ? null : planHooks(ruleset, nft, this.#iptablesAge[family], this.#ipvs !== null);
     if (family === 4) this.#plan4 = plan;
     else this.#plan6 = plan;
   }
@@ -244,6 +257,8 @@ export class Netfilter {
       case 'table':
       case 'nft':
         return this.#chain(stage, skb);
+      case 'ipvs':
+        return this.#ipvs!.hook(hook, skb);
       case 'nat':
         return this.#natStage(stage, hook, skb, listening);
       case 'confirm': {

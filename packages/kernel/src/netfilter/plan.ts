@@ -5,7 +5,7 @@ import type { NftHookChain } from './nftables/traverse.ts';
 
 /** One thing that happens at a hook. */
 export interface Stage {
-  readonly kind: 'table' | 'nft' | 'track' | 'nat' | 'confirm';
+  readonly kind: 'table' | 'nft' | 'track' | 'nat' | 'confirm' | 'ipvs';
   /** As a trace names it. */
   readonly table: string;
   /** Chain of an iptables table. */
@@ -23,7 +23,7 @@ export interface HookPlan {
   readonly busy: readonly Stage[];
   /** Conntrack comes first among the busy ones. */
   readonly tracks: boolean;
-  /** What follows conntrack may be kept for the next packet of the same connection: no raw table has rules before it. */
+  /** What follows conntrack may be kept for the next packet of the same connection: no raw table has rules before it, and IPVS counts no packets here. */
   readonly repeatable: boolean;
 }
 
@@ -44,6 +44,9 @@ export interface NftHooks {
 
 const track: Stage = { kind: 'track', table: '', chain: null, nft: null, lookups: [] };
 const confirm: Stage = { kind: 'confirm', table: '', chain: null, nft: null, lookups: [] };
+const ipvsStage: Stage = { kind: 'ipvs', table: 'ipvs', chain: null, nft: null, lookups: [] };
+/** Where IPVS stands, if it is there: after the filter at INPUT and FORWARD, just after nat at OUTPUT. */
+const ipvsPriority = [undefined, 99, 100, -98, undefined] as const;
 
 const TRACK_PRIORITY = -200;
 /** Priority of nat at PREROUTING and OUTPUT, and at INPUT and POSTROUTING. All nat chains are asked there, in their own order. */
@@ -68,8 +71,8 @@ interface Entry {
 }
 
 /** What the five hooks do under the rules of both kinds; `age`: when those of iptables came, see {@link NftHooked}. */
-export function planHooks(ruleset: Ruleset, nft: NftHooks, age = 0): readonly HookPlan[] {
-  const tracked = nft.tracked || needsConntrack(ruleset);
+export function planHooks(ruleset: Ruleset, nft: NftHooks, age = 0, ipvs = false): readonly HookPlan[] {
+  const tracked = ipvs || nft.tracked || needsConntrack(ruleset);
   return Object.values(Hook).map((hook) => {
     const entries: Entry[] = [];
     for (const table of tablesAt[hook]!) {
@@ -85,6 +88,8 @@ export function planHooks(ruleset: Ruleset, nft: NftHooks, age = 0): readonly Ho
       const stage: Stage = { kind: 'nft', table: at.table.label, chain: null, nft: at, lookups: [] };
       entries.push({ priority, age: nftAge, nat: type === 'nat', stage });
     }
+    const priority = ipvs ? ipvsPriority[hook] : undefined;
+    if (priority !== undefined) entries.push({ priority, age: 0, nat: false, stage: ipvsStage });
     return planHook(hook, entries, tracked);
   });
 }
@@ -108,7 +113,7 @@ function planHook(hook: Hook, entries: readonly Entry[], tracked: boolean): Hook
   }
   const busy = stages.filter(isBusy);
   const at = busy.findIndex(({ kind }) => kind === 'track');
-  return { stages, busy, tracks: at === 0, repeatable: at <= 0 };
+  return { stages, busy, tracks: at === 0, repeatable: at <= 0 && !stages.includes(ipvsStage) };
 }
 
 /** Can a stage do anything to a packet? */

@@ -194,7 +194,8 @@ function askedNoEndpoints(events: readonly TraceEvent[], index: number): boolean
 function rejected(events: readonly TraceEvent[], index: number, step: RuleStep, known: Knowledge): Outcome {
   if (step.table === 'ipvs' || step.text.includes('has no endpoints') || askedNoEndpoints(events, index))
     return noEndpoints(step, known);
-  if (step.chain === 'cluster-ips-check' && known.destination.kind === 'Service') return notItsPort(step, known);
+  if ((step.chain === 'cluster-ips-check' || step.chain === 'KUBE-IPVS-FILTER') && known.destination.kind === 'Service')
+    return notItsPort(step, known);
   const how = /--reject-with (\S+)/.exec(step.text)?.[1] ?? 'icmp-port-unreachable';
   return {
     disposition: 'REJECTED',
@@ -203,7 +204,7 @@ function rejected(events: readonly TraceEvent[], index: number, step: RuleStep, 
   };
 }
 
-/** nftables mode answers at once where iptables mode lets the packet wander off. */
+/** nftables and IPVS mode answer at once where iptables mode lets the packet wander off. */
 function notItsPort(step: RuleStep, known: Knowledge): Outcome {
   const service = known.destination.object as Service;
   const { protocol, port } = known.destination;

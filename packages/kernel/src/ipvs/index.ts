@@ -1,0 +1,11 @@
+export { IpvsConn, type IpvsState } from './connection.ts';
+export { Ipvs } from './ipvs.ts';
+export { printIpvsConnections, printIpvsList, printIpvsSave } from './print.ts';
+export {
+  type RealServer,
+  type RealServerConfig,
+  type SchedulerName,
+  schedulerNames,
+  type VirtualService,
+  type VirtualServiceConfig,
+} from './service.ts';
