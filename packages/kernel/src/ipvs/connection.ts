@@ -146,7 +146,8 @@ export class IpvsConn {
     const { persistence } = this;
     if (persistence === null) return;
     persistence.connections--;
-    if (persistence.connections === 0 && persistence.expires <= now) persistence.expires = now + AFTER_LAST * 1000;
+    const at = Math.min(now, this.expires);
+    if (persistence.connections === 0 && persistence.expires <= at) persistence.expires = at + AFTER_LAST * 1000;
   }
 }
 
@@ -201,9 +202,9 @@ export class IpvsConnTable {
     conn.end(now);
   }
 
-  /** Forgets what has expired; at most once for one moment. */
-  sweep(now: number): void {
-    if (this.#swept === now) return;
+  /** Forgets what has expired; not where that was done less than `every` ms before. */
+  sweep(now: number, every = 0): void {
+    if (this.#swept === now || now < this.#swept + every) return;
     this.#swept = now;
     for (const conn of this.#byVirtual.values()) if (conn.expires <= now) this.remove(conn, now);
   }

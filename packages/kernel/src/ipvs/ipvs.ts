@@ -18,6 +18,9 @@ import {
   type VirtualServiceConfig,
 } from './service.ts';
 
+/** Milliseconds between two looks for what has expired, where only memory depends on it. */
+const SWEEP_EVERY = 1000;
+
 /**
  * IPVS of one netns, by masquerading (`ipvsadm -m`): what reaches a virtual service at INPUT or OUTPUT is sent to a real server, what
  * a real server answers gets the virtual address back at FORWARD, INPUT or OUTPUT. Source: net/netfilter/ipvs/ip_vs_core.c,
@@ -188,7 +191,7 @@ export class Ipvs {
 
   /** Chooses a server (Linux: ip_vs_schedule, ip_vs_sched_persist). Null: there is none. */
   #begin(service: VirtualService, skb: Skb, now: number): IpvsConn | null {
-    if (service.scheduler !== 'rr' && service.scheduler !== 'wrr') this.#conns.sweep(now);
+    this.#conns.sweep(now, countsConnections(service) ? 0 : SWEEP_EVERY);
     removeIdle(service);
     let persistence: Persistence | null = null;
     let server: RealServer | undefined;
@@ -211,7 +214,9 @@ export class Ipvs {
     return conn;
   }
 
-  #holds({ server, expires, connections }: Persistence, now: number): boolean {
+  #holds(persistence: Persistence, now: number): boolean {
+    if (persistence.expires <= now) this.#conns.sweep(now);
+    const { server, expires, connections } = persistence;
     if (expires <= now && connections === 0) return false;
     if (!server.available) return false;
     return server.weight > 0 || this.#sysctl('expire_quiescent_template') === 0;
@@ -339,6 +344,10 @@ export class Ipvs {
       ...(service.origin === undefined ? {} : { origin: service.origin }),
     });
   }
+}
+
+function countsConnections({ scheduler }: VirtualService): boolean {
+  return scheduler === 'lc' || scheduler === 'wlc' || scheduler === 'sed' || scheduler === 'nq';
 }
 
 function removeIdle(service: VirtualService): void {
