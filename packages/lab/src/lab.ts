@@ -290,6 +290,8 @@ function quickFailures(devices: Iterable<string>): Record<string, number> {
     // Not icmp_ratelimit 0: that leaves no tokens for the errors that the routing code rations from the same purse.
     'net.ipv4.icmp_ratemask': 0,
     'net.ipv6.icmp.ratelimit': 0,
+    // What a server sends again would be met by the probe after.
+    'net.ipv4.tcp_synack_retries': 0,
     'net.ipv6.conf.default.accept_dad': 0,
     'net.ipv6.conf.default.accept_ra': 0,
     'net.ipv6.conf.default.router_solicitations': 0,
@@ -297,6 +299,8 @@ function quickFailures(devices: Iterable<string>): Record<string, number> {
   for (const name of devices) {
     values[`net.ipv4.neigh.${name}.retrans_time_ms`] = 60;
     values[`net.ipv6.neigh.${name}.retrans_time_ms`] = 60;
+    // An anycast address is answered for after a random while of up to this.
+    values[`net.ipv6.neigh.${name}.proxy_delay`] = 0;
   }
   return values;
 }

@@ -33,7 +33,7 @@ const HAND_WRITTEN = {
   ],
 } as const;
 /** Addresses of load balancers and external addresses begin with these. */
-export const EXTERNAL_PREFIX = { IPv4: '203.0.113.', IPv6: '2001:db8:5::' } as const;
+const EXTERNAL_PREFIX = { IPv4: '203.0.113.', IPv6: '2001:db8:5::' } as const;
 /** Whom a load balancer may be told to let in: the machine outside, its network, pods, strangers. */
 const SOURCE_RANGES = {
   IPv4: ['192.168.1.200/32', '192.168.1.0/24', '10.244.0.0/16', '10.244.1.0/24', '198.51.100.0/24'],
@@ -58,7 +58,9 @@ export function randomCluster(dice: Dice, options: RandomClusterOptions = {}): K
   objects.push(flannelConfig(dice.percent(35) ? 'host-gw' : 'vxlan', families));
   const pods = Array.from({ length: dice.between(2, 6) }, (_, i) => randomPod(dice, `p${i}`, dice.pick(nodes)));
   objects.push(...pods);
-  for (let i = dice.between(1, 5); i > 0; i--) objects.push(...randomService(dice, i, families));
+  // Most services look for what some pod is.
+  const found = [...apps, ...pods.flatMap(({ metadata }) => Array<string>(3).fill(metadata.labels?.app ?? 'web'))];
+  for (let i = dice.between(1, 5); i > 0; i--) objects.push(...randomService(dice, i, families, found));
   return objects;
 }
 
@@ -123,7 +125,7 @@ function flannelConfig(backend: 'vxlan' | 'host-gw', families: Families): KubeOb
 
 function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
   const httpPort = dice.pick([8080, 8081, 9000]);
-  const listen = dice.weighted({ declared: 45, more: 20, localhost: 10, other: 15, none: 10 });
+  const listen = dice.weighted({ declared: 55, more: 20, localhost: 8, other: 10, none: 7 });
   const listenText = {
     declared: `${httpPort}, ${httpPort}/udp`,
     more: `${httpPort}, ${httpPort}/udp, 80, 53/udp`,
@@ -160,13 +162,13 @@ function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
   } as KubeObject;
 }
 
-function randomService(dice: Dice, number: number, cluster: Families): KubeObject[] {
+function randomService(dice: Dice, number: number, cluster: Families, found: readonly string[]): KubeObject[] {
   const name = `s${number}`;
-  const kind = dice.weighted({ selector: 70, manual: 20, nothing: 10 });
+  const kind = dice.weighted({ selector: 76, manual: 16, nothing: 8 });
   const ports = [{ name: 'a', protocol: 'TCP', port: 80, targetPort: targetPort(dice, 'http') }];
   if (dice.percent(60)) ports.push({ name: 'b', protocol: 'UDP', port: 53, targetPort: targetPort(dice, 'dns') });
   if (dice.percent(25)) ports.push({ name: 'c', protocol: 'TCP', port: 8080, targetPort: targetPort(dice, 'http') });
-  const selector: Record<string, string> = { app: dice.pick(apps) };
+  const selector: Record<string, string> = { app: dice.pick(found) };
   if (dice.percent(20)) selector.tier = dice.pick(['1', '2']);
   if (kind === 'nothing') selector.app = 'nobody';
   const choice = cluster.length > 1 ? dice.weighted({ both: 60, first: 25, second: 15 }) : 'first';
@@ -208,7 +210,7 @@ function outsideTraffic(dice: Dice, type: 'NodePort' | 'LoadBalancer', families:
 }
 
 function targetPort(dice: Dice, named: string): number | string {
-  return dice.percent(50) ? named : dice.pick([8080, 8081, 9000, 80]);
+  return dice.percent(70) ? named : dice.pick([8080, 8081, 9000, 80]);
 }
 
 /** Written by hand: pods, a machine outside, an address far away, an address where nobody is. */

@@ -87,10 +87,12 @@ function tableLines(text: string): string[] {
       block = line.trim();
       number = 0;
     }
+    // What nft merged to one element stays a set in its list, and is a plain comparison when that list is loaded again.
     const words = line
       .trim()
       .replace(/^elements = \{ /, '')
-      .replace(/(,| \})$/, '');
+      .replace(/(,| \})$/, '')
+      .replace(/\{ ([^ ,]+) \}/, '$1');
     if (words === '' || words === '}') return [];
     // Rules have an order, elements have none.
     return [block.startsWith('chain') ? `${block} ${number++} ${words}` : `${block} ${words}`];

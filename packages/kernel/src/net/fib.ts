@@ -218,6 +218,18 @@ export class Fib {
 
   /** First match over the rules in order. A `throw` route sends the search on to the next rule. */
   lookup(flow: FlowKey): Route | undefined {
+    const route = this.#search(flow);
+    return route === undefined || this.family === 4 || flow.iif === undefined ? route : this.#byWayIn(route, flow.iif);
+  }
+
+  /** Of IPv6 routes that are equally good, the one by the device that the packet came in by (Linux: rt6_score_route). */
+  #byWayIn(route: Route, iif: string): Route {
+    if (route.dev === null || route.dev.name === iif) return route;
+    const equals = this.tables.get(route.table)?.exact(route.destination) ?? [];
+    return equals.find((other) => other.metric === route.metric && other.dev?.name === iif) ?? route;
+  }
+
+  #search(flow: FlowKey): Route | undefined {
     if (!this.hasCustomRules) {
       const route = this.#local.lookup(flow.dst, flow.oif);
       if (route !== undefined) return route;

@@ -11,8 +11,8 @@ import { isMulticast6, ndReceive } from './ndisc.ts';
 import type { Neighbour } from './neighbour.ts';
 import type { Netns } from './netns.ts';
 
-export const IcmpType = { ECHO_REPLY: 0, UNREACHABLE: 3, REDIRECT: 5, ECHO: 8, TIME_EXCEEDED: 11 } as const;
-export const IcmpCode = {
+const IcmpType = { ECHO_REPLY: 0, UNREACHABLE: 3, REDIRECT: 5, ECHO: 8, TIME_EXCEEDED: 11 } as const;
+const IcmpCode = {
   NET: 0,
   HOST: 1,
   PROTOCOL: 2,
@@ -22,8 +22,8 @@ export const IcmpCode = {
   HOST_PROHIBITED: 10,
   FILTERED: 13,
 } as const;
-export const Icmp6Type = { UNREACHABLE: 1, TOO_BIG: 2, TIME_EXCEEDED: 3, ECHO: 128, ECHO_REPLY: 129 } as const;
-export const Icmp6Code = { NO_ROUTE: 0, PROHIBITED: 1, ADDRESS: 3, PORT: 4, POLICY: 5, REJECT_ROUTE: 6 } as const;
+const Icmp6Type = { UNREACHABLE: 1, TOO_BIG: 2, TIME_EXCEEDED: 3, ECHO: 128, ECHO_REPLY: 129 } as const;
+const Icmp6Code = { NO_ROUTE: 0, PROHIBITED: 1, ADDRESS: 3, PORT: 4, POLICY: 5, REJECT_ROUTE: 6 } as const;
 
 /** What went wrong, for both families; {@link icmpError} finds type and code. */
 export type IcmpErrorKind =
@@ -261,7 +261,7 @@ const convert6: readonly (readonly [Errno, boolean])[] = [
   ['EACCES', true],
 ];
 
-export function socketError(skb: Skb): SocketError {
+function socketError(skb: Skb): SocketError {
   if (skb.protocol === IpProto.ICMP) {
     if (skb.icmpType === 3) {
       const [errno, fatal] = convert4[skb.icmpCode] ?? ['EHOSTUNREACH', true];
@@ -332,7 +332,9 @@ function echo(netns: Netns, skb: Skb, v6: boolean): void {
   reply.payload = skb.payload;
   reply.payloadLength = skb.payloadLength;
   reply.trackId = skb.trackId === 0 ? 0 : netns.world.nextTrackId();
-  const own = isMulticast6(skb.dst) || toGroup ? undefined : skb.dst;
+  // An anycast address does not answer in its own name (net.ipv6.anycast_src_echo_reply 0).
+  const anycast = skb.route?.route?.type === 'anycast';
+  const own = isMulticast6(skb.dst) || toGroup || anycast ? undefined : skb.dst;
   const dst = routeOutput(netns, reply.dst, own, 0, null);
   if (dst.kind === DstKind.ERROR || (own === undefined && dst.src === undefined)) {
     netns.drop(reply, 'IP_OUTNOROUTES', 'no route for the echo reply');

@@ -1,10 +1,10 @@
-import { EtherType, type Ip, IpProto, type Ipv6, type Mac } from '@netsim/wire';
+import { EtherType, type Ip, IpProto, type Ipv6, type Mac, prefixOf } from '@netsim/wire';
 import { Skb } from '../skb.ts';
-import { type Device, devQueueXmit } from './device.ts';
+import { type Device, devQueueXmit, type InterfaceAddress } from './device.ts';
 import { ipLocalOutTo } from './ip-output.ts';
 import { Nud, neighbourOf } from './neighbour.ts';
 
-export const NdType = { SOLICITATION: 135, ADVERTISEMENT: 136 } as const;
+const NdType = { SOLICITATION: 135, ADVERTISEMENT: 136 } as const;
 const SOLICITED_NODE = 0xff02_0000_0000_0000_0000_0001_ff00_0000n;
 
 export function isMulticast6(ip: Ip): boolean {
@@ -15,12 +15,12 @@ export function isLinkLocal6(ip: Ip): boolean {
 }
 
 /** Solicited-node multicast address of an address (RFC 4291, 2.7.1). */
-export function solicitedNode(ip: Ipv6): Ipv6 {
+function solicitedNode(ip: Ipv6): Ipv6 {
   return SOLICITED_NODE | (ip & 0xff_ffffn);
 }
 
 /** The MAC of an IPv6 multicast address (RFC 2464, 7). */
-export function multicastMac6(ip: Ipv6): Mac {
+function multicastMac6(ip: Ipv6): Mac {
   const low = (ip & 0xffff_ffffn).toString(16).padStart(8, '0');
   return `33:33:${low.slice(0, 2)}:${low.slice(2, 4)}:${low.slice(4, 6)}:${low.slice(6, 8)}`;
 }
@@ -51,13 +51,20 @@ export function ndSolicit(dev: Device, target: Ipv6, to: Mac, waiting: Skb | nul
   ipLocalOutTo(netns, dev, skb, unicast ? to : multicastMac6(dst));
 }
 
+/** The address itself, or on a router the subnet's anycast address (Linux: ipv6_chk_acast_addr). */
+function isMine(dev: Device, { address, prefixLength }: InterfaceAddress, target: Ipv6): boolean {
+  if (address === target) return true;
+  if (typeof address !== 'bigint' || prefixLength >= 127 || !dev.netns.forwarding6(dev)) return false;
+  return prefixOf(address, prefixLength).address === target;
+}
+
 /** Handles a solicitation or advertisement that the IP layer delivered (Linux: ndisc_recv_ns, ndisc_recv_na). */
 export function ndReceive(dev: Device, skb: Skb): void {
   const { netns } = dev;
   const target = skb.ndTarget;
   if (typeof target !== 'bigint' || skb.ttl !== 255) return;
   if (skb.icmpType === NdType.SOLICITATION) {
-    if (!dev.announced.has(target) && !dev.addresses.some((address) => address.address === target)) return;
+    if (!dev.announced.has(target) && !dev.addresses.some((entry) => isMine(dev, entry, target))) return;
     let mac = skb.srcMac;
     if (skb.src !== 0n && skb.arpSenderMac !== '') {
       mac = skb.arpSenderMac;

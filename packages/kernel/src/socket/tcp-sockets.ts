@@ -1,4 +1,4 @@
-import { type Ip, TcpFlag } from '@netsim/wire';
+import { formatIp, type Ip, TcpFlag } from '@netsim/wire';
 import { DstKind } from '../net/dst.ts';
 import { ipLocalOut, routeOutput } from '../net/ip-output.ts';
 import type { Netns } from '../net/netns.ts';
@@ -177,6 +177,10 @@ export class TcpSockets {
       netns.drop(skb, 'TCP_FLAGS', 'no connection that this belongs to');
       return;
     }
+    if (isAnycast(skb)) {
+      netns.drop(skb, 'NOT_SPECIFIED', `${formatIp(skb.dst)} is an anycast address: no connection can be made to it`);
+      return;
+    }
     const { backlog } = listener.options;
     if (backlog !== undefined && listener.open >= backlog) {
       netns.drop(skb, 'TCP_LISTEN_OVERFLOW', `the accept queue of ${listener.describe()} is full`);
@@ -203,6 +207,7 @@ export class TcpSockets {
 
   /** A RST to a segment that nobody wants (Linux: tcp_v4_send_reset). */
   #reset(skb: Skb): void {
+    if (isAnycast(skb)) return;
     const netns = this.#netns;
     const reset = tcpResetFor(skb);
     reset.trackId = skb.trackId === 0 ? 0 : netns.world.nextTrackId();
@@ -214,6 +219,11 @@ export class TcpSockets {
     if (netns.world.watcher !== null) netns.world.watcher.answered?.(netns, skb, reset);
     ipLocalOut(netns, reset, route);
   }
+}
+
+/** TCP takes part in no connection of an anycast address (Linux: ipv6_unicast_destination). */
+function isAnycast(skb: Skb): boolean {
+  return skb.route?.route?.type === 'anycast';
 }
 
 function keyOf(lport: number, rport: number): number {

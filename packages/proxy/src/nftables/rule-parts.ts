@@ -1,5 +1,5 @@
 import type { NftElement, NftExpression, NftRule, NftScalar, NftStatement, NftVerdict } from '@netsim/kernel';
-import { NftElements } from '@netsim/kernel';
+import { mergeIntervals, NftElements } from '@netsim/kernel';
 import type { Family, Ip, Prefix } from '@netsim/wire';
 import { familyBits, familyOf, formatIp, formatPrefix, IpProto } from '@netsim/wire';
 import type { LocalDetector } from '../config.ts';
@@ -168,6 +168,8 @@ export function among(
   const texts = blocks.map((one) => (typeof one === 'object' ? formatPrefix(one) : formatIp(one)));
   const left = address(family, side);
   const only = blocks.length === 1 ? blocks[0] : undefined;
+  const type = [`ipv${family}_addr`] as const;
+  const elements = blocks.map((one) => ({ key: [block(one)] }));
   const statement: NftStatement =
     only !== undefined
       ? same(left, block(only), not)
@@ -177,11 +179,7 @@ export function among(
           operator: not ? '!=' : '==',
           right: {
             kind: 'elements',
-            elements: NftElements.of(
-              [`ipv${family}_addr`],
-              blocks.map((one) => ({ key: [block(one)] })),
-              true,
-            ),
+            elements: NftElements.of(type, mergeIntervals(type, elements), true),
           },
         };
   return {

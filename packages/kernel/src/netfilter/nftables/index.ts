@@ -2,6 +2,7 @@ export { applyNft, parseNftRuleset } from './apply.ts';
 export type { NftDataType } from './datatype.ts';
 export { NftElements } from './elements.ts';
 export { NftError, type NftProblem } from './error.ts';
+export { mergeIntervals } from './merge-intervals.ts';
 export { parseNftRule } from './parse-rule.ts';
 export { PersistentMap } from './persistent-map.ts';
 export { printNftChain, printNftRuleset, printNftSet, printNftTable } from './print.ts';

@@ -2,6 +2,7 @@ import { prefixOf } from '@netsim/wire';
 import { isFlagType, type NftDataType, ordinal, readScalar, symbolsOf } from './datatype.ts';
 import { NftElements } from './elements.ts';
 import type { TokenReader } from './lexer.ts';
+import { mergeIntervals } from './merge-intervals.ts';
 import type { NftElement, NftScalar, NftValue, NftVerdict } from './ruleset.ts';
 
 const simpleVerdicts = ['accept', 'drop', 'return', 'continue'] as const;
@@ -23,7 +24,7 @@ export function parseScalar(reader: TokenReader, type: NftDataType): NftScalar {
 }
 
 /** A value, a prefix, a range, or flags joined by commas (`flags`: where a comma does not part elements). */
-export function parseValue(reader: TokenReader, type: NftDataType, flags: boolean): NftValue {
+function parseValue(reader: TokenReader, type: NftDataType, flags: boolean): NftValue {
   const from = parseScalar(reader, type);
   if (isFlagType(type) && typeof from === 'number') {
     let bits = from;
@@ -112,7 +113,7 @@ function skipCounter(reader: TokenReader): void {
 /** Elements written into a rule: intervals where any of them is one. */
 export function anonymousElements(type: readonly NftDataType[], elements: readonly NftElement[]): NftElements {
   const interval = elements.some(({ key }) => key.some(isInterval));
-  return NftElements.of(type, elements, interval);
+  return NftElements.of(type, interval ? mergeIntervals(type, elements) : elements, interval);
 }
 
 function isInterval(value: NftValue): boolean {
