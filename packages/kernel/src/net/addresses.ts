@@ -138,7 +138,7 @@ export function removeRoutesOf(netns: Netns, dev: Device): void {
 }
 
 /** EUI-64 link-local address of a MAC (RFC 4291, appendix A). */
-export function linkLocal(mac: Mac): bigint {
+function linkLocal(mac: Mac): bigint {
   const bytes = mac.split(':').map((part) => Number.parseInt(part, 16));
   const eui = [bytes[0]! ^ 2, bytes[1]!, bytes[2]!, 0xff, 0xfe, bytes[3]!, bytes[4]!, bytes[5]!];
   let low = 0n;

@@ -3,7 +3,7 @@ import { Skb } from '../skb.ts';
 import { type Device, devQueueXmit } from './device.ts';
 import { Nud, neighbourOf } from './neighbour.ts';
 
-export const ArpOp = { REQUEST: 1, REPLY: 2 } as const;
+const ArpOp = { REQUEST: 1, REPLY: 2 } as const;
 
 function arpPacket(dev: Device, op: number, target: Ip, sender: Ip, targetMac: Mac, frameTo: Mac): Skb {
   const skb = new Skb();

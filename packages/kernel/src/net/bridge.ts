@@ -1,4 +1,4 @@
-import { EtherType, type Mac } from '@netsim/wire';
+import type { Mac } from '@netsim/wire';
 import { cloneSkb, PacketType, type Skb } from '../skb.ts';
 import { bridgeFilters, brNfForward, brNfPreRouting, brNfResume } from './br-netfilter.ts';
 import { Device, devQueueXmit } from './device.ts';
@@ -248,9 +248,4 @@ export class Bridge extends Device {
     }
     this.#forward(entry.port, null, skb);
   }
-}
-
-/** True for the frames that br_netfilter can show to iptables. */
-export function isIpFrame(skb: Skb): boolean {
-  return skb.etherType === EtherType.IPV4 || skb.etherType === EtherType.IPV6;
 }

@@ -23,7 +23,6 @@ const IcmpCode = {
   FILTERED: 13,
 } as const;
 const Icmp6Type = { UNREACHABLE: 1, TOO_BIG: 2, TIME_EXCEEDED: 3, ECHO: 128, ECHO_REPLY: 129 } as const;
-const Icmp6Code = { NO_ROUTE: 0, PROHIBITED: 1, ADDRESS: 3, PORT: 4, POLICY: 5, REJECT_ROUTE: 6 } as const;
 
 /** What went wrong, for both families; {@link icmpError} finds type and code. */
 export type IcmpErrorKind =

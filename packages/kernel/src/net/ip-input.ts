@@ -46,7 +46,7 @@ function ipReceive(netns: Netns, dev: Device, skb: Skb): void {
 }
 
 /** Goes where the route decided (Linux: dst_input). */
-export function dstInput(netns: Netns, dev: Device, skb: Skb, route: Dst): void {
+function dstInput(netns: Netns, dev: Device, skb: Skb, route: Dst): void {
   switch (route.kind) {
     case DstKind.UNICAST:
       ipForward(netns, dev, skb, route);
@@ -185,7 +185,7 @@ function validateSource(netns: Netns, dev: Device, skb: Skb, src: number): boole
 }
 
 /** Linux: __fib_validate_source. `mode`: 0 off, 1 strict, 2 loose. */
-export function reversePath(
+function reversePath(
   netns: Netns,
   dev: Device,
   skb: Skb,

@@ -9,7 +9,7 @@ import { ephemeralPort } from './ports.ts';
 import { bindConflict, Socket } from './socket.ts';
 
 /** SCTP chunk types (RFC 9260, 3.2), as they stand in `skb.flags`. */
-export const SctpChunk = { DATA: 0, INIT: 1, INIT_ACK: 2, ABORT: 6, COOKIE_ECHO: 10, COOKIE_ACK: 11 } as const;
+const SctpChunk = { DATA: 0, INIT: 1, INIT_ACK: 2, ABORT: 6, COOKIE_ECHO: 10, COOKIE_ACK: 11 } as const;
 
 export interface SctpListenOptions {
   readonly address?: Ip | undefined;

@@ -42,7 +42,7 @@ export abstract class Socket {
   }
 }
 
-export function formatLocal(address: Ip | undefined, port: number): string {
+function formatLocal(address: Ip | undefined, port: number): string {
   return address === undefined ? `*:${port}` : formatEndpoint(address, port);
 }
 

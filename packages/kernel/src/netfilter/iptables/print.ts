@@ -47,7 +47,7 @@ function counterText(rule: Rule, options: PrintOptions): string {
 }
 
 /** Built-in chains in hook order, then user chains by the bytes of their names. */
-export function chainsInOrder(table: Table): Chain[] {
+function chainsInOrder(table: Table): Chain[] {
   const builtins = builtinChains[table.name];
   const first: Chain[] = [];
   for (const name of builtins) {

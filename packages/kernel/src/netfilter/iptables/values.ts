@@ -4,7 +4,7 @@ import { RuleSyntaxError } from './error.ts';
 import type { NatRange, PortRange } from './rule.ts';
 
 /** Dotted quad without any allocation; `undefined` for everything else. Rulesets hold hundreds of thousands of them. */
-export function fastIpv4(text: string, start: number, end: number): number | undefined {
+function fastIpv4(text: string, start: number, end: number): number | undefined {
   let ip = 0;
   let octet = -1;
   let dots = 0;

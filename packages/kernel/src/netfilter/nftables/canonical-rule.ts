@@ -72,7 +72,7 @@ function renamedIn(expression: NftExpression, transport: string): NftExpression 
 }
 
 /** Fields that a statement reads, in order. */
-export function fieldsOf(expression: NftExpression): NftPayloadField[] {
+function fieldsOf(expression: NftExpression): NftPayloadField[] {
   switch (expression.kind) {
     case 'payload':
       return [expression.field];

@@ -1,7 +1,7 @@
 import type { Prefix } from '@netsim/wire';
 import { formatIp, formatPrefix, tryParseIp } from '@netsim/wire';
 import { iptablesProtocol, protocolNumber } from '../iptables/names.ts';
-import type { NftRange, NftScalar, NftValue } from './ruleset.ts';
+import type { NftScalar, NftValue } from './ruleset.ts';
 import {
   addressTypes,
   ctDirections,
@@ -153,10 +153,7 @@ function namesOf(symbols: Readonly<Record<string, number>>, value: number, bits:
   return rest === 0 && names.length > 0 ? names.join(',') : undefined;
 }
 
-export function isRange(value: NftValue): value is NftRange {
-  return typeof value === 'object' && 'from' in value;
-}
-export function isPrefix(value: NftValue): value is Prefix {
+function isPrefix(value: NftValue): value is Prefix {
   return typeof value === 'object' && 'length' in value;
 }
 

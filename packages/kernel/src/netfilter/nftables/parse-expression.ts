@@ -182,7 +182,7 @@ function parseNumgen(reader: TokenReader): NftExpression {
  * The kernel keeps a chain of and, or, xor with constants as one mask and one value, `(x & mask) ^ value`; nft lists what
  * can be read out of these (nftables: netlink_parse_bitwise_bool).
  */
-export function foldBitwise(expression: NftExpression): NftExpression {
+function foldBitwise(expression: NftExpression): NftExpression {
   const folded = maskAndXor(expression);
   if (folded === undefined || expression.kind !== 'binary') return expression;
   const { base, mask, xor } = folded;

@@ -22,11 +22,11 @@ export function printNftRule(rule: NftRule): string {
   return words.join(' ');
 }
 
-export function printVerdict(verdict: NftVerdict): string {
+function printVerdict(verdict: NftVerdict): string {
   return 'chain' in verdict ? `${verdict.kind} ${verdict.chain}` : verdict.kind;
 }
 
-export function printStatement(statement: NftStatement): string {
+function printStatement(statement: NftStatement): string {
   switch (statement.kind) {
     case 'match':
       return printMatch(statement);
@@ -115,7 +115,7 @@ function printValues(types: readonly NftDataType[], values: readonly NftValue[])
 }
 
 /** `data`: types of a constant, or of what a map gives. */
-export function printExpression(expression: NftExpression, ...data: NftDataType[]): string {
+function printExpression(expression: NftExpression, ...data: NftDataType[]): string {
   switch (expression.kind) {
     case 'value':
       return printConstant(expression.value, data[0]);
