@@ -3,9 +3,13 @@ import { type Netns, type SchedulerName, schedulerNames, type VirtualServiceConf
 import type { AnyObject } from '@netsim/manifest';
 import {
   type IpvsPlan,
-  type IpvsSet,
+  type IpvsServicePlan,
+  type IpvsSetName,
   ipvsConfigOf,
-  ipvsPlan,
+  ipvsRules,
+  ipvsServicePlan,
+  ipvsSet,
+  ipvsSetNames,
   ipvsSysctls,
   mergeRulesets,
   type NodeProxyConfig,
@@ -13,7 +17,7 @@ import {
   type ProxyState,
   type VirtualServer,
 } from '@netsim/proxy';
-import { type Family, familyBits, familyOf, type Ip, IpProto } from '@netsim/wire';
+import { familyBits, familyOf, type Ip, IpProto } from '@netsim/wire';
 
 type Ruleset = IpvsPlan['ruleset'];
 
@@ -35,12 +39,21 @@ export function schedulerOf(configuration: AnyObject | undefined): SchedulerName
 
 /** What was loaded of a node and family. */
 interface Loaded {
+  readonly config: NodeProxyConfig;
   readonly base: Ruleset;
-  readonly plan: IpvsPlan;
-  readonly services: ReadonlyMap<string, { readonly server: VirtualServer; readonly config: VirtualServiceConfig }>;
+  /** {@link ProxyState.version} when it was loaded. */
+  version: number;
+  readonly services: Map<string, IpvsServicePlan>;
+  /** How many services ask for an element of a set, or for an address. */
+  readonly elements: ReadonlyMap<IpvsSetName, Map<string, number>>;
+  readonly addresses: Map<Ip, number>;
+  /** Virtual servers, with the service that has them. */
+  readonly servers: Map<string, { readonly service: string; readonly config: VirtualServiceConfig }>;
+  /** Which sets the rules were written for. */
+  filled: string;
 }
 
-/** kube-proxy in IPVS mode: brings device, sets, virtual services and rules of a node up to date; only what differs is touched. */
+/** kube-proxy in IPVS mode: brings device, sets, virtual services and rules of a node up to date, at the cost of what changed. */
 export class IpvsRules {
   readonly #configuration: AnyObject | undefined;
   readonly #loaded = new Map<string, Loaded>();
@@ -57,20 +70,27 @@ export class IpvsRules {
   load(netns: Netns, state: ProxyState, config: NodeProxyConfig, base: Ruleset): void {
     const { family } = config;
     const key = `${netns.name}/${family}`;
-    const before = this.#loaded.get(key);
     if (netns.device(IPVS_DEVICE) === undefined) this.#prepare(netns);
-    const nodeAddresses = netns
-      .addresses()
-      .filter(({ dev, address }) => dev !== IPVS_DEVICE && familyOf(address) === family)
-      .map(({ address }) => address);
+    let loaded = this.#loaded.get(key);
+    if (loaded === undefined || loaded.base !== base) {
+      loaded = start(netns, config, base, loaded);
+      this.#loaded.set(key, loaded);
+    }
     const scheduler = schedulerOf(this.#configuration);
-    const plan = ipvsPlan(state, { ...config, nodeAddresses }, { scheduler });
-    for (const [name, set] of plan.sets) loadSet(netns, family, set, before?.plan.sets.get(name));
-    const rulesChanged = before === undefined || before.base !== base || !sameRules(before.plan, plan);
-    if (rulesChanged) netns.loadRuleset(mergeRulesets(base, plan.ruleset, 'first'));
-    bindAddresses(netns, before?.plan.boundAddresses ?? [], plan.boundAddresses);
-    const services = loadServices(netns, before?.services ?? new Map(), plan.virtualServers, scheduler);
-    this.#loaded.set(key, { base, plan, services });
+    const changed = (loaded.version < 0 ? undefined : state.changesSince(loaded.version)) ?? [
+      ...state.services(),
+      ...loaded.services.keys(),
+    ];
+    loaded.version = state.version;
+    for (const id of new Set(changed)) {
+      const ports = state.ports(id);
+      const plan = ports.length === 0 ? undefined : ipvsServicePlan(ports, loaded.config, { scheduler });
+      change(netns, loaded, id, plan, scheduler);
+    }
+    const filled = ipvsSetNames.filter((name) => loaded.elements.get(name)!.size > 0);
+    if (loaded.filled === filled.join()) return;
+    loaded.filled = filled.join();
+    netns.loadRuleset(mergeRulesets(base, ipvsRules(new Set(filled), loaded.config), 'first'));
   }
 
   #prepare(netns: Netns): void {
@@ -82,69 +102,106 @@ export class IpvsRules {
   }
 }
 
-/** Rules of IPVS mode depend on which sets are empty, and on nothing else of the services. */
-function sameRules(a: IpvsPlan, b: IpvsPlan): boolean {
-  for (const [name, set] of b.sets) {
-    if ((set.entries.length === 0) !== (a.sets.get(name)?.entries.length === 0)) return false;
+/** Nothing loaded yet; or everything as it was, with rules to be written again. */
+function start(netns: Netns, config: NodeProxyConfig, base: Ruleset, before: Loaded | undefined): Loaded {
+  if (before !== undefined) return { ...before, base, filled: 'none' };
+  const { family } = config;
+  const nodeAddresses = netns
+    .links()
+    .filter(({ name }) => name !== IPVS_DEVICE)
+    .flatMap(({ addresses }) => addresses.map(({ address }) => address))
+    .filter((address) => familyOf(address) === family);
+  for (const name of ipvsSetNames) {
+    const { name: full, type } = ipvsSet(name, family, []);
+    const options = type === 'bitmap:port' ? '' : ` family inet${family === 6 ? '6' : ''}`;
+    netns.netfilter!.sets.restore(`create ${full} ${type}${options}`);
   }
-  return true;
+  return {
+    config: { ...config, nodeAddresses },
+    base,
+    version: -1,
+    services: new Map(),
+    elements: new Map(ipvsSetNames.map((name) => [name, new Map()])),
+    addresses: new Map(),
+    servers: new Map(),
+    filled: 'none',
+  };
 }
 
-function loadSet(netns: Netns, family: Family, set: IpvsSet, before: IpvsSet | undefined): void {
-  const { sets } = netns.netfilter!;
-  if (sets.get(set.name) === undefined) {
-    sets.restore(
-      `create ${set.name} ${set.type}${set.type === 'bitmap:port' ? '' : ` family inet${family === 6 ? '6' : ''}`}`,
-    );
-  }
-  const known = sets.get(set.name)!;
-  const bare = (entry: string): string => (set.type === 'bitmap:port' ? entry.replace(/.*:/, '') : entry);
-  const wanted = new Set(set.entries);
-  const present = new Set(before?.entries);
-  for (const entry of present) if (!wanted.has(entry)) known.delete(bare(entry));
-  for (const entry of wanted) if (!present.has(entry)) known.add(bare(entry));
-}
-
-function bindAddresses(netns: Netns, before: readonly Ip[], after: readonly Ip[]): void {
-  const wanted = new Set(after);
-  const present = new Set(before);
-  const entry = (address: Ip) => ({ dev: IPVS_DEVICE, address, prefixLength: familyBits(familyOf(address)) });
-  for (const address of present) if (!wanted.has(address)) netns.delAddress(entry(address));
-  for (const address of wanted) if (!present.has(address)) netns.addAddress(entry(address));
-}
-
-function loadServices(
+/** Puts a new plan of a service in the place of the one before; undefined: there is no such service. */
+function change(
   netns: Netns,
-  before: Loaded['services'],
-  servers: readonly VirtualServer[],
+  loaded: Loaded,
+  id: string,
+  plan: IpvsServicePlan | undefined,
   scheduler: SchedulerName,
-): Loaded['services'] {
-  const ipvs = netns.useIpvs();
-  const after = new Map<string, { server: VirtualServer; config: VirtualServiceConfig }>();
-  for (const server of servers) {
-    const key = `${server.protocol} ${server.address} ${server.port}`;
-    const known = before.get(key);
-    const same = known !== undefined && sameServer(known.server, server);
-    const config = same ? known.config : configOf(server, scheduler);
-    after.set(key, { server, config });
-    if (!same) ipvs.setService(config, { graceful: true });
+): void {
+  const before = loaded.services.get(id);
+  if (plan === undefined) loaded.services.delete(id);
+  else loaded.services.set(id, plan);
+  for (const name of ipvsSetNames) {
+    const { name: full, type } = ipvsSet(name, loaded.config.family, []);
+    const set = netns.netfilter!.sets.get(full)!;
+    const bare = (text: string): string => (type === 'bitmap:port' ? text.replace(/.*:/, '') : text);
+    const count = loaded.elements.get(name)!;
+    // What a bitmap cannot tell apart is one element.
+    const [old, wanted] = [before, plan].map((each) => each?.entries.get(name)?.map(bare) ?? []);
+    recount(count, old!, wanted!, { added: (text) => set.add(text), gone: (text) => set.delete(text) });
   }
-  for (const [key, { config }] of before) {
-    if (!after.has(key)) ipvs.deleteService(config.protocol, config.address, config.port);
-  }
-  return after;
+  const onDevice = (address: Ip) => ({ dev: IPVS_DEVICE, address, prefixLength: familyBits(familyOf(address)) });
+  recount(loaded.addresses, before?.boundAddresses ?? [], plan?.boundAddresses ?? [], {
+    added: (address) => netns.addAddress(onDevice(address)),
+    gone: (address) => netns.delAddress(onDevice(address)),
+  });
+  changeServers(netns, loaded, id, before?.virtualServers ?? [], plan?.virtualServers ?? [], scheduler);
 }
 
-function sameServer(a: VirtualServer, b: VirtualServer): boolean {
-  return (
-    a.persistentSeconds === b.persistentSeconds &&
-    a.service === b.service &&
-    a.realServers.length === b.realServers.length &&
-    a.realServers.every(({ address, port, weight }, index) => {
-      const other = b.realServers[index]!;
-      return address === other.address && port === other.port && weight === other.weight;
-    })
-  );
+/** Counts up what is wanted and down what was; tells of what came and what nobody wants any more. */
+function recount<T>(
+  counts: Map<T, number>,
+  before: readonly T[],
+  after: readonly T[],
+  tell: { added(what: T): void; gone(what: T): void },
+): void {
+  for (const what of after) {
+    const count = counts.get(what) ?? 0;
+    counts.set(what, count + 1);
+    if (count === 0) tell.added(what);
+  }
+  for (const what of before) {
+    const count = counts.get(what)! - 1;
+    if (count > 0) counts.set(what, count);
+    else {
+      counts.delete(what);
+      tell.gone(what);
+    }
+  }
+}
+
+function changeServers(
+  netns: Netns,
+  loaded: Loaded,
+  service: string,
+  before: readonly VirtualServer[],
+  after: readonly VirtualServer[],
+  scheduler: SchedulerName,
+): void {
+  const ipvs = netns.useIpvs();
+  const keyOf = ({ protocol, address, port }: VirtualServer): string => `${protocol} ${address} ${port}`;
+  for (const server of after) {
+    const config = configOf(server, scheduler);
+    loaded.servers.set(keyOf(server), { service, config });
+    ipvs.setService(config, { graceful: true });
+  }
+  const kept = new Set(after.map(keyOf));
+  for (const server of before) {
+    const key = keyOf(server);
+    const known = loaded.servers.get(key);
+    // Two services may claim one address and port: the younger has it.
+    if (kept.has(key) || known?.service !== service) continue;
+    loaded.servers.delete(key);
+    ipvs.deleteService(known.config.protocol, known.config.address, known.config.port);
+  }
 }
 
 function configOf(server: VirtualServer, scheduler: SchedulerName): VirtualServiceConfig {

@@ -3,7 +3,15 @@ import { printIptablesSave } from '@netsim/kernel';
 import { formatIp, parseIp, parsePrefix } from '@netsim/wire';
 import { describe, expect, test } from 'vitest';
 import type { NodeProxyConfig } from '../src/index.ts';
-import { ipvsPlan, nodeProxyConfig, ProxyState, printIpsetSave, printIpvsadmSave } from '../src/index.ts';
+import {
+  ipvsPlan,
+  ipvsRules,
+  ipvsServicePlan,
+  nodeProxyConfig,
+  ProxyState,
+  printIpsetSave,
+  printIpvsadmSave,
+} from '../src/index.ts';
 import { service, slice } from './support/objects.ts';
 
 function node(more: Partial<NodeProxyConfig> = {}): NodeProxyConfig {
@@ -137,6 +145,20 @@ describe('IPVS mode', () => {
     const plan = ipvsPlan(cluster(), inside);
     expect(plan.nodeRefused).toEqual([]);
     expect(plan.sets.get('LOAD-BALANCER-SOURCE-IP')!.entries).toEqual(['198.51.100.7,tcp:80,198.51.100.7']);
+  });
+
+  test('the parts of the services together are the plan', () => {
+    const state = cluster();
+    const whole = ipvsPlan(state, node());
+    const parts = state.services().map((id) => ipvsServicePlan(state.ports(id), node()));
+    const text = (servers: typeof whole.virtualServers) => printIpvsadmSave(servers).split('\n').sort();
+    expect(text(parts.flatMap(({ virtualServers }) => virtualServers))).toEqual(text(whole.virtualServers));
+    for (const [name, set] of whole.sets) {
+      const entries = parts.flatMap((part) => part.entries.get(name) ?? []);
+      expect([...new Set(entries)].sort()).toEqual(set.entries);
+    }
+    const filled = [...whole.sets].filter(([, set]) => set.entries.length > 0).map(([name]) => name);
+    expect(ipvsRules(new Set(filled), node())).toEqual(whole.ruleset);
   });
 
   test('rules are as many for ten thousand services as for one', () => {

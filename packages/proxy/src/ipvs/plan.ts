@@ -72,6 +72,30 @@ export function ipvsPlan(state: ProxyState, config: NodeProxyConfig, options: Ip
   return planner.plan();
 }
 
+/** What one service adds to the plan. */
+export interface IpvsServicePlan extends Pick<IpvsPlan, 'virtualServers' | 'boundAddresses' | 'nodeRefused'> {
+  /** Elements of sets; several services may ask for the same one. */
+  readonly entries: ReadonlyMap<IpvsSetName, readonly string[]>;
+}
+
+/** The part of {@link ipvsPlan} that one service makes, so that a change costs its own service only. */
+export function ipvsServicePlan(
+  ports: readonly PortState[],
+  config: NodeProxyConfig,
+  options: IpvsOptions = {},
+): IpvsServicePlan {
+  const planner = new Planner(config, options.scheduler ?? 'rr');
+  for (const port of ports) planner.add(port);
+  return planner.part();
+}
+
+/** The rules of {@link ipvsPlan}: they depend on which sets have elements, and on nothing else of the services. */
+export function ipvsRules(filled: ReadonlySet<IpvsSetName>, config: NodeProxyConfig): Ruleset {
+  const { family } = config;
+  const sets = ipvsSetNames.map((name) => [name, ipvsSet(name, family, filled.has(name) ? [''] : [])] as const);
+  return ipvsRuleset(new Map(sets), config);
+}
+
 class Planner {
   readonly #config: NodeProxyConfig;
   readonly #scheduler: string;
@@ -85,6 +109,16 @@ class Planner {
     this.#config = config;
     this.#scheduler = scheduler;
     this.#nodeIps = nodePortIps(config) ?? this.#ownAddresses();
+  }
+
+  part(): IpvsServicePlan {
+    for (const ip of this.#bound) this.#put('IPVS-IPS', formatIp(ip));
+    return {
+      virtualServers: this.#servers,
+      boundAddresses: [...this.#bound],
+      entries: this.#entries,
+      nodeRefused: this.#refused,
+    };
   }
 
   plan(): IpvsPlan {
