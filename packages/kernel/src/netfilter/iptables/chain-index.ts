@@ -3,7 +3,7 @@ import type { Skb } from '../../skb.ts';
 import type { Negatable, Rule } from './rule.ts';
 
 /** Chains shorter than this are walked: a look-up would cost more. */
-const MIN_RULES = 8;
+export const MIN_RULES = 8;
 const NONE = 0x7fffffff;
 
 /**

@@ -1,200 +1,40 @@
-import type { Prefix } from '@netsim/wire';
-import { prefixMask } from '@netsim/wire';
-import type { Skb } from '../../skb.ts';
-import { ChainIndex } from './chain-index.ts';
-import type { HookContext } from './context.ts';
-import { compileMatch, interfaceMatches, isRepeatable, type Predicate } from './predicate.ts';
+import { ChainIndex, MIN_RULES } from './chain-index.ts';
+import { CompiledRule } from './compiled-rule.ts';
+import { FlatRules } from './flat-rules.ts';
 import { printRule } from './print.ts';
-import type { Chain, Match, Negatable, PortRange, Rule, Table, Target } from './rule.ts';
-
-const HAS_SOURCE = 1;
-const NOT_SOURCE = 2;
-const HAS_DESTINATION = 4;
-const NOT_DESTINATION = 8;
-const HAS_PROTOCOL = 16;
-const NOT_PROTOCOL = 32;
-const HAS_INTERFACE = 64;
-const FRAGMENT = 128;
-const HAS_PORT = 256;
-const UNREPEATABLE = 512;
-
-const noPredicates: readonly Predicate[] = [];
-
-/** What a rule does when it matches, as a number to switch on. */
-export const Action = {
-  CONTINUE: 0,
-  ACCEPT: 1,
-  DROP: 2,
-  RETURN: 3,
-  JUMP: 4,
-  GOTO: 5,
-  REJECT: 6,
-  MARK: 7,
-  CONNMARK: 8,
-  NAT: 9,
-  NOTRACK: 10,
-  LOG: 11,
-  TRACE: 12,
-} as const;
-export type Action = (typeof Action)[keyof typeof Action];
-
-const actions: Readonly<Record<Target['kind'], Action>> = {
-  ACCEPT: Action.ACCEPT,
-  DROP: Action.DROP,
-  RETURN: Action.RETURN,
-  jump: Action.JUMP,
-  goto: Action.GOTO,
-  REJECT: Action.REJECT,
-  MARK: Action.MARK,
-  CONNMARK: Action.CONNMARK,
-  DNAT: Action.NAT,
-  SNAT: Action.NAT,
-  MASQUERADE: Action.NAT,
-  REDIRECT: Action.NAT,
-  CT: Action.NOTRACK,
-  LOG: Action.LOG,
-  TRACE: Action.TRACE,
-};
-
-/** A rule made ready to be asked. */
-export class CompiledRule {
-  readonly rule: Rule;
-  /** From 1. */
-  readonly index: number;
-  readonly action: Action;
-  readonly target: Target | undefined;
-  readonly #flags: number;
-  readonly #src: number;
-  readonly #srcMask: number;
-  readonly #dst: number;
-  readonly #dstMask: number;
-  readonly #protocol: number;
-  readonly #portFrom: number;
-  readonly #portTo: number;
-  readonly #predicates: readonly Predicate[];
-
-  constructor(rule: Rule, index: number) {
-    this.rule = rule;
-    this.index = index;
-    this.target = rule.target;
-    this.action = rule.target === undefined ? Action.CONTINUE : actions[rule.target.kind];
-    const { source, destination, protocol, inInterface, outInterface } = rule;
-    let flags = 0;
-    if (source !== undefined) flags |= HAS_SOURCE | (source.not ? NOT_SOURCE : 0);
-    if (destination !== undefined) flags |= HAS_DESTINATION | (destination.not ? NOT_DESTINATION : 0);
-    if (protocol !== undefined) flags |= HAS_PROTOCOL | (protocol.not ? NOT_PROTOCOL : 0);
-    if (inInterface !== undefined || outInterface !== undefined) flags |= HAS_INTERFACE;
-    // Packets are never fragmented here: `-f` never matches, `! -f` always does.
-    if (rule.fragment !== undefined && rule.fragment.not !== true) flags |= FRAGMENT;
-    const port = plainPort(rule);
-    if (port !== undefined) flags |= HAS_PORT;
-    this.#portFrom = port?.from ?? 0;
-    this.#portTo = port?.to ?? 0;
-    this.#src = prefixWord(source);
-    this.#srcMask = maskWord(source);
-    this.#dst = prefixWord(destination);
-    this.#dstMask = maskWord(destination);
-    this.#protocol = protocol?.value ?? 0;
-    const predicates = rule.matches
-      .map((match) => (port !== undefined && isPlainPort(match) ? undefined : compileMatch(match)))
-      .filter((predicate) => predicate !== undefined);
-    // The port is asked here, before any predicate: most rules then have none.
-    this.#predicates = predicates.length === 0 ? noPredicates : predicates;
-    if (!rule.matches.every(isRepeatable)) flags |= UNREPEATABLE;
-    this.#flags = flags;
-  }
-
-  /** Does the packet match all of it? */
-  matches(skb: Skb, at: HookContext): boolean {
-    const flags = this.#flags;
-    if ((flags & HAS_PROTOCOL) !== 0 && (skb.protocol === this.#protocol) === ((flags & NOT_PROTOCOL) !== 0))
-      return false;
-    if ((flags & HAS_PORT) !== 0 && (skb.dport < this.#portFrom || skb.dport > this.#portTo)) return false;
-    if ((flags & (HAS_SOURCE | HAS_DESTINATION)) !== 0) {
-      const src = skb.src;
-      const dst = skb.dst;
-      if (typeof src === 'number' && typeof dst === 'number') {
-        if ((flags & HAS_SOURCE) !== 0 && ((src & this.#srcMask) === this.#src) === ((flags & NOT_SOURCE) !== 0))
-          return false;
-        if (
-          (flags & HAS_DESTINATION) !== 0 &&
-          ((dst & this.#dstMask) === this.#dst) === ((flags & NOT_DESTINATION) !== 0)
-        ) {
-          return false;
-        }
-      } else if (!this.#matchesWide(src, dst)) return false;
-    }
-    if ((flags & (HAS_INTERFACE | FRAGMENT)) !== 0 && !this.#matchesRare(at)) return false;
-    if ((flags & UNREPEATABLE) !== 0) at.repeatable = false;
-    const predicates = this.#predicates;
-    for (let i = 0; i < predicates.length; i++) if (!predicates[i]!(skb, at)) return false;
-    return true;
-  }
-
-  #matchesWide(src: number | bigint, dst: number | bigint): boolean {
-    const { source, destination } = this.rule;
-    if (source !== undefined && holds(source.value, src) === (source.not === true)) return false;
-    return destination === undefined || holds(destination.value, dst) !== (destination.not === true);
-  }
-
-  #matchesRare(at: HookContext): boolean {
-    if ((this.#flags & FRAGMENT) !== 0) return false;
-    const { inInterface, outInterface } = this.rule;
-    if (
-      inInterface !== undefined &&
-      interfaceMatches(inInterface.value, at.inDev?.name ?? '') === (inInterface.not === true)
-    ) {
-      return false;
-    }
-    return (
-      outInterface === undefined ||
-      interfaceMatches(outInterface.value, at.outDev?.name ?? '') !== (outInterface.not === true)
-    );
-  }
-}
-
-/** A match that asks for a destination port and nothing else. */
-function isPlainPort(match: Match): boolean {
-  if (match.kind !== 'tcp' && match.kind !== 'udp' && match.kind !== 'sctp') return false;
-  const { dport, sport, flags, option } = match;
-  return (
-    dport !== undefined && dport.not !== true && sport === undefined && flags === undefined && option === undefined
-  );
-}
-
-function plainPort(rule: Rule): PortRange | undefined {
-  const ports = rule.matches.filter(isPlainPort);
-  const [only] = ports;
-  if (ports.length !== 1 || only === undefined) return undefined;
-  return only.kind === 'tcp' || only.kind === 'udp' || only.kind === 'sctp' ? only.dport?.value : undefined;
-}
-
-function prefixWord(prefix: Negatable<Prefix> | undefined): number {
-  return prefix !== undefined && typeof prefix.value.address === 'number' ? prefix.value.address | 0 : 0;
-}
-function maskWord(prefix: Negatable<Prefix> | undefined): number {
-  if (prefix === undefined || typeof prefix.value.address !== 'number') return 0;
-  return Number(prefixMask(4, prefix.value.length)) | 0;
-}
-function holds(prefix: Prefix, ip: number | bigint): boolean {
-  const { address, length } = prefix;
-  if (typeof address !== 'bigint' || typeof ip !== 'bigint') return false;
-  return length === 128 ? address === ip : (address ^ ip) >> BigInt(128 - length) === 0n;
-}
+import type { Chain, Rule, Table } from './rule.ts';
 
 /** A chain made ready. It knows nothing of its table, so that unchanged chains outlive a change of others. */
 export class CompiledChain {
   readonly name: string;
-  readonly rules: readonly CompiledRule[];
   readonly policy: 'ACCEPT' | 'DROP' | undefined;
   /** Null where a plain walk is as good. */
   readonly index: ChainIndex | null;
+  readonly #chain: Chain;
+  #rules: readonly CompiledRule[] | undefined;
+  #flat: FlatRules | undefined;
 
   constructor(chain: Chain) {
+    this.#chain = chain;
     this.name = chain.name;
     this.policy = chain.policy;
-    this.rules = chain.rules.map((rule, i) => new CompiledRule(rule, i + 1));
     this.index = ChainIndex.of(chain.rules);
+  }
+
+  /** For those who want to see every rule; made when one comes. */
+  get rules(): readonly CompiledRule[] {
+    this.#rules ??= this.#chain.rules.map((rule, i) => new CompiledRule(rule, i + 1));
+    return this.#rules;
+  }
+
+  /** For packets that nobody follows. Made for a chain with an index only: the others lie together in their table. */
+  get flat(): FlatRules {
+    if (this.#flat === undefined) {
+      const { rules } = this.#chain;
+      this.#flat = new FlatRules(rules.length);
+      this.#flat.add(rules);
+    }
+    return this.#flat;
   }
 }
 
@@ -209,52 +49,68 @@ function compileChain(chain: Chain): CompiledChain {
   return compiled;
 }
 
-/**
- * A chain in its table: jumps are resolved the first time they are taken. A packet that is the first of its connection
- * comes by chains that no packet before it took, so what it needs lies as near together as can be.
- */
+/** A chain in its table: jumps are resolved the first time they are taken. */
 export class LinkedChain {
-  readonly rules: readonly CompiledRule[];
   readonly index: ChainIndex | null;
   readonly compiled: CompiledChain;
-  readonly #table: LinkedTable;
-  /** Chain of each jump, by the number of its rule. A chain with one jump, as most have, keeps it in `#only`. */
+  readonly table: LinkedTable;
+  /** Chain of each jump, by the number of its rule. */
   #targets: (LinkedChain | undefined)[] | null = null;
-  #only: LinkedChain | undefined;
-  #onlyRule: CompiledRule | undefined;
+  #operands: Int32Array | undefined;
+  #place: FlatPlace | undefined;
 
   constructor(table: LinkedTable, compiled: CompiledChain) {
-    this.#table = table;
+    this.table = table;
     this.compiled = compiled;
-    this.rules = compiled.rules;
     this.index = compiled.index;
+  }
+
+  get rules(): readonly CompiledRule[] {
+    return this.compiled.rules;
+  }
+
+  get place(): FlatPlace {
+    this.#place ??= this.table.place(this.compiled.name);
+    return this.#place;
+  }
+
+  /** Two words a rule, as the operands of a jump in {@link FlatRules}: rules of an index outlive their table, these do not. */
+  get operands(): Int32Array {
+    this.#operands ??= new Int32Array(2 * this.compiled.flat.rules.length);
+    return this.#operands;
   }
 
   /** The chain that a jump or goto rule leads to. */
   target(rule: CompiledRule): LinkedChain | undefined {
-    if (rule === this.#onlyRule) return this.#only;
     return this.#targets?.[rule.index - 1] ?? this.#resolve(rule);
   }
 
   #resolve(rule: CompiledRule): LinkedChain | undefined {
     const target = rule.target;
     if (target?.kind !== 'jump' && target?.kind !== 'goto') return undefined;
-    const chain = this.#table.chain(target.chain);
-    if (this.#onlyRule === undefined) {
-      this.#onlyRule = rule;
-      this.#only = chain;
-      return chain;
-    }
+    const chain = this.table.chain(target.chain);
     this.#targets ??= this.rules.map(() => undefined);
     this.#targets[rule.index - 1] = chain;
     return chain;
   }
 }
 
+/** Where a chain without an index lies among the flat rules of its table; of one with an index `first` is ~ its number there. */
+export interface FlatPlace {
+  readonly first: number;
+  readonly count: number;
+}
+
+const nowhere: FlatPlace = { first: 0, count: 0 };
+
 /** A table made ready, chain by chain as they are reached. Shared by all netns that load the same table. */
 export class LinkedTable {
   readonly table: Table;
+  /** Rules of the chains without an index that packets have reached. */
+  readonly flat = new FlatRules();
   readonly #chains = new Map<string, LinkedChain>();
+  readonly #places = new Map<string, FlatPlace>();
+  readonly #indexed: LinkedChain[] = [];
 
   constructor(table: Table) {
     this.table = table;
@@ -268,6 +124,31 @@ export class LinkedTable {
     const linked = new LinkedChain(this, compileChain(chain));
     this.#chains.set(name, linked);
     return linked;
+  }
+
+  /** The chain that a negative first rule means. */
+  indexed(first: number): LinkedChain {
+    return this.#indexed[~first]!;
+  }
+
+  /** Where a chain lies; `count` is 0 for one that does not exist. */
+  place(name: string): FlatPlace {
+    let place = this.#places.get(name);
+    if (place === undefined) {
+      place = this.#makePlace(name);
+      this.#places.set(name, place);
+    }
+    return place;
+  }
+
+  #makePlace(name: string): FlatPlace {
+    const chain = this.table.chains.get(name);
+    if (chain === undefined) return nowhere;
+    const count = chain.rules.length;
+    if (count < MIN_RULES) return { first: this.flat.add(chain.rules), count };
+    const linked = this.chain(name)!;
+    if (linked.index === null) return { first: this.flat.add(chain.rules), count };
+    return { first: ~(this.#indexed.push(linked) - 1), count };
   }
 }
 

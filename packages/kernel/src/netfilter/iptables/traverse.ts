@@ -2,8 +2,10 @@ import { hookNames } from '../../hook.ts';
 import type { Skb } from '../../skb.ts';
 import { CtInfo } from '../conntrack.ts';
 import { IndexCursor } from './chain-index.ts';
-import { Action, type CompiledRule, type LinkedChain, ruleText } from './compile.ts';
+import { type LinkedChain, type LinkedTable, ruleText } from './compile.ts';
+import { Action, type CompiledRule } from './compiled-rule.ts';
 import type { HookContext } from './context.ts';
+import { type FlatRules, OPERANDS, RULE_WORDS } from './flat-rules.ts';
 import { MAX_CHAIN_DEPTH } from './nesting.ts';
 import type { RejectWith, Target } from './rule.ts';
 
@@ -39,6 +41,11 @@ export class Traversal {
   readonly #actions: TargetActions;
   readonly #cursors = Array.from({ length: MAX_CHAIN_DEPTH }, () => new IndexCursor());
   readonly #plain: boolean;
+  /** A DNAT target, filled in from flat rules. */
+  readonly #endpoint = {
+    kind: 'DNAT' as const,
+    range: { minAddress: 0, maxAddress: 0, minPort: 0, maxPort: 0 },
+  };
   #table = '';
   #depth = 0;
 
@@ -56,7 +63,9 @@ export class Traversal {
     const outerDepth = this.#depth;
     this.#table = table;
     this.#depth = 0;
-    let outcome = this.#walk(chain, skb);
+    // A listener may be told of any packet from the next rule on (TRACE): it takes those that are looked at one by one.
+    const seen = this.#plain || at.host.tracer !== null;
+    let outcome = seen ? this.#walk(chain, skb) : this.#runFlat(chain, skb);
     this.#table = outerTable;
     this.#depth = outerDepth;
     if (outcome === Outcome.CONTINUE) {
@@ -98,6 +107,106 @@ export class Traversal {
       if (outcome >= 0) return outcome as Outcome;
     }
     return Outcome.CONTINUE;
+  }
+
+  #runFlat({ table, place: { first, count } }: LinkedChain, skb: Skb): Outcome {
+    return first < 0 ? this.#walkIndexed(table.indexed(first), skb) : this.#walkFlat(table, first, count, skb);
+  }
+
+  /** The same as `#walk` on rules without an index, written flat. */
+  #walkFlat(table: LinkedTable, first: number, count: number, skb: Skb): Outcome {
+    const { flat } = table;
+    const end = first + count;
+    for (let rule = first; rule < end; rule++) {
+      if (this.#at.budget-- <= 0) return Outcome.EXHAUSTED;
+      const action = flat.match(rule, skb, this.#at);
+      if (action < 0) continue;
+      // The words are read anew each time: they move when a chain is added.
+      const outcome = this.#actFlat(action, table, flat, rule, flat.words, rule * RULE_WORDS + OPERANDS, skb);
+      if (outcome >= 0) return outcome as Outcome;
+    }
+    return Outcome.CONTINUE;
+  }
+
+  #walkIndexed(chain: LinkedChain, skb: Skb): Outcome {
+    const { table } = chain;
+    const { flat } = chain.compiled;
+    const cursor = this.#cursors[this.#depth]!;
+    chain.index!.seek(skb, cursor);
+    for (let rule = cursor.next(); rule >= 0; rule = cursor.next()) {
+      if (this.#at.budget-- <= 0) return Outcome.EXHAUSTED;
+      const action = flat.match(rule, skb, this.#at);
+      if (action < 0) continue;
+      const jumps = action === Action.JUMP || action === Action.GOTO;
+      const operands = jumps ? chain.operands : flat.words;
+      const outcome = this.#actFlat(
+        action,
+        table,
+        flat,
+        rule,
+        operands,
+        jumps ? rule * 2 : rule * RULE_WORDS + OPERANDS,
+        skb,
+      );
+      if (outcome >= 0) return outcome as Outcome;
+    }
+    return Outcome.CONTINUE;
+  }
+
+  /** As `#act`; the operands of the rule stand in `operands` from `at` on. */
+  #actFlat(
+    action: number,
+    table: LinkedTable,
+    flat: FlatRules,
+    rule: number,
+    operands: Int32Array,
+    at: number,
+    skb: Skb,
+  ): number {
+    switch (action) {
+      case Action.CONTINUE:
+        return -1;
+      case Action.ACCEPT:
+        return Outcome.ACCEPT;
+      case Action.DROP:
+        return Outcome.DROP;
+      case Action.RETURN:
+        return Outcome.CONTINUE;
+      case Action.JUMP:
+      case Action.GOTO: {
+        // A word of 0 behind the first rule: nobody took the jump before.
+        if (operands[at + 1] === 0) {
+          const target = flat.rules[rule]!.target;
+          if (target?.kind !== 'jump' && target?.kind !== 'goto') return -1;
+          const place = table.place(target.chain);
+          // Where the words moved meanwhile this is lost, and found again the next time.
+          operands[at] = place.first;
+          operands[at + 1] = place.count + 1;
+        }
+        const first = operands[at]!;
+        const count = operands[at + 1]! - 1;
+        this.#depth++;
+        const outcome =
+          first < 0 ? this.#walkIndexed(table.indexed(first), skb) : this.#walkFlat(table, first, count, skb);
+        this.#depth--;
+        return outcome === Outcome.CONTINUE && action === Action.JUMP ? -1 : outcome;
+      }
+      case Action.MARK:
+        skb.mark = ((skb.mark & ~operands[at + 1]!) ^ operands[at]!) >>> 0;
+        return -1;
+      case Action.DNAT: {
+        const endpoint = this.#endpoint;
+        const { range } = endpoint;
+        range.minAddress = operands[at]!;
+        range.maxAddress = operands[at]!;
+        range.minPort = operands[at + 1]!;
+        range.maxPort = operands[at + 1]!;
+        this.#at.repeatable = false;
+        return this.#actions.nat(skb, endpoint, this.#at) ? Outcome.ACCEPT : Outcome.DROP;
+      }
+      default:
+        return this.#apply(flat.rules[rule]!.target!, skb);
+    }
   }
 
   /** Does what a matching rule says. Negative: go on with the next rule. */
