@@ -105,15 +105,16 @@ function readTrace(lab: Lab, events: readonly TraceEvent[], facts: PlanFacts, po
     const netns = lab.nameOf(event.netns);
     const id = `${event.netns} ${event.id}`;
     const header = event.network === undefined ? undefined : Buffer.from(event.network, 'hex');
+    const transport = Buffer.from(event.transport ?? '', 'hex');
     if (event.table === TRACE_TABLE) {
       if (event.type !== 'rule' || event.handle === undefined || header === undefined) continue;
-      const identity = identityOf(header);
+      const identity = identityOf(header, transport);
       const looped = event.iif === LOOPBACK && lastOf(passages, netns, identity);
       if (looped) {
         byId.set(id, looped);
         continue;
       }
-      const packet = decodeIp(Buffer.concat([header, Buffer.from(event.transport ?? '', 'hex')]), facts.vxlanPorts);
+      const packet = decodeIp(Buffer.concat([header, transport]), facts.vxlanPorts);
       const key = packet && headerKey(packet, ports);
       const passage = { netns, packet: key ?? '', key, rules: [], identity };
       passages.push(passage);
@@ -121,7 +122,7 @@ function readTrace(lab: Lab, events: readonly TraceEvent[], facts: PlanFacts, po
       continue;
     }
     if (header !== undefined) {
-      const mine = lastOf(passages, netns, identityOf(header));
+      const mine = lastOf(passages, netns, identityOf(header, transport));
       if (mine !== undefined) byId.set(id, mine);
     }
     if (event.type !== 'rule' || event.handle === undefined) continue;
@@ -138,9 +139,13 @@ function lastOf<T extends OpenPassage>(passages: readonly T[], netns: string, id
   return passages.findLast((passage) => passage.netns === netns && passage.identity === identity);
 }
 
-/** Family, protocol, and for IPv4 the identification, which no NAT touches. */
-function identityOf(header: Uint8Array): string {
-  return header[0]! >> 4 === 4 ? `4 ${header[9]} ${header[4]} ${header[5]}` : `6 ${header[6]}`;
+/** What no NAT and no router changes: protocol, length, for IPv4 the identification, for IPv6 the flow label; for ICMP its type. */
+function identityOf(header: Uint8Array, transport: Uint8Array): string {
+  const v4 = header[0]! >> 4 === 4;
+  const protocol = v4 ? header[9]! : header[6]!;
+  const constant = v4 ? header.subarray(2, 6) : header.subarray(1, 6);
+  const icmp = protocol === IpProto.ICMP || protocol === IpProto.ICMPV6;
+  return [v4 ? 4 : 6, protocol, ...constant, ...(icmp ? transport.subarray(0, 2) : [])].join(' ');
 }
 
 function readFrames(lab: Lab, answer: AgentAnswer, facts: PlanFacts, ports: KnownPorts): Arrival[] {
