@@ -4,6 +4,7 @@ import type { ListenerConfig, Netns, NetnsConfig, NftRuleset, Ruleset, World, Wo
 import type { Node, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
 import { proxyConfigOf, proxySysctls } from '@netsim/proxy';
 import { familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
+import { UsageError } from './errors.ts';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
@@ -214,6 +215,12 @@ export class Datapath {
     const nftRulesets: { netns: string; ruleset: NftRuleset }[] = [];
     const listeners: ListenerConfig[] = [];
     for (const name of this.#planner.nodeNames()) {
+      if (this.#rules.usesIpvs(name)) {
+        throw new UsageError(
+          'a cluster in IPVS mode is no plan of links, routes and rules',
+          'choose another mode of kube-proxy',
+        );
+      }
       netns.push(...this.#planner.node(name).netns);
       for (const ruleset of this.#rules.iptables(name)) rulesets.push({ netns: name, ruleset });
       const nft = this.#rules.nft(name);

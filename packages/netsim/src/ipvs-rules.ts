@@ -22,7 +22,7 @@ import { familyBits, familyOf, type Ip, IpProto } from '@netsim/wire';
 type Ruleset = IpvsPlan['ruleset'];
 
 /** The dummy device that has the addresses of services: what is sent to them is taken for the node's own. */
-export const IPVS_DEVICE = 'kube-ipvs0';
+const IPVS_DEVICE = 'kube-ipvs0';
 
 const protocolNumbers = { tcp: IpProto.TCP, udp: IpProto.UDP, sctp: IpProto.SCTP };
 

@@ -125,6 +125,11 @@ export class NodeRules {
     netns.loadNft(nft);
   }
 
+  /** Is any of kube-proxy's work on a node done by IPVS? */
+  usesIpvs(node: string): boolean {
+    return this.#families.some(({ family }) => this.#config(node, family).mode === 'ipvs');
+  }
+
   /** A node's iptables rules, one ruleset a family; in IPVS mode without those of kube-proxy. */
   iptables(node: string): Ruleset[] {
     return this.#families.map(({ family, iptables }) => {

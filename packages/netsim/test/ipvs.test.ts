@@ -248,6 +248,53 @@ describe('change', () => {
   });
 });
 
+describe('both families', () => {
+  test.each(['client', 'node/kind-worker'])('%s reaches a dual-stack service by either address', async (from) => {
+    const kind = `
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+networking: { ipFamily: dual, kubeProxyMode: ipvs }
+nodes: [{ role: control-plane }, { role: worker }, { role: worker }]
+`;
+    const both = await Cluster.load({
+      yaml:
+        kind +
+        pod('client', 'kind-worker', 'app: client') +
+        pod('server', 'kind-worker2', 'app: server') +
+        service(
+          's',
+          'clusterIP: 10.96.0.20, clusterIPs: [10.96.0.20, "fd00:10:96::20"], ipFamilyPolicy: RequireDualStack, selector: { app: server }, ports: [{ port: 80 }]',
+        ),
+    });
+    for (const to of ['10.96.0.20:80', '[fd00:10:96::20]:80']) {
+      const [path] = both.trace({ from, to }).paths;
+      expect(path!.disposition).toBe('DELIVERED');
+      expect(path!.backend?.name).toBe('server');
+    }
+    const { stdout } = await both.exec('node/kind-worker', ['ipvsadm', '-Sn']);
+    expect(stdout).toContain('-A -t [fd00:10:96::20]:80 -s rr\n');
+  });
+});
+
+describe('a plan as plain data', () => {
+  test('there is none in IPVS mode', () => {
+    expect(() => cluster.plan()).toThrow('a cluster in IPVS mode is no plan');
+  });
+});
+
+describe('a flow of packets', () => {
+  test.each([
+    ['a pod over UDP', 'client', 'svc/far:dns'],
+    ['a pod over TCP', 'client', 'svc/far:80'],
+    ['a node over UDP', 'node/w1-k8s', 'svc/far:dns'],
+    ['a node over TCP', 'node/w1-k8s', 'svc/far:80'],
+  ])('from %s goes the way of its one connection', (_, from, to) => {
+    const flow = cluster.flow({ from, to });
+    for (let i = 0; i < 40; i++) expect(flow.send()).toBe('DELIVERED');
+    expect(cluster.netnsOfMachine('w1-k8s').ipvs!.connections()).toHaveLength(1);
+  });
+});
+
 describe('load balancers in layer 2', () => {
   const owners = async (strict: boolean) => {
     const other = await Cluster.load({ yaml: configuration(`ipvs: { strictARP: ${strict} }`) + objects });

@@ -90,7 +90,7 @@ export function serviceKey(protocol: number, address: Ip, port: number): string 
 }
 
 /** As `ipvsadm -S` names a virtual service: `-t 10.96.0.1:443`. */
-export function serviceText({ protocol, address, port }: VirtualService): string {
+function serviceText({ protocol, address, port }: VirtualService): string {
   const option = protocol === IpProto.TCP ? '-t' : protocol === IpProto.UDP ? '-u' : '--sctp-service';
   return `${option} ${formatEndpoint(address, port)}`;
 }

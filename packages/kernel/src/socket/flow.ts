@@ -70,6 +70,7 @@ export class Flow {
     skb.physIn = null;
     skb.physOut = null;
     skb.bridged = false;
+    skb.ipvs = false;
     skb.nfTrace = false;
     skb.flooded = false;
     skb.hops = 0;
