@@ -152,7 +152,9 @@ struct result {
   char answer[256];
 };
 
-static int send_echo(int fd, int family, int id) {
+/* As ping does: not connected, so that an answer from another address (that of an anycast address) is heard. */
+static int send_echo(int fd, const struct sockaddr *to, socklen_t length, int id) {
+  int family = to->sa_family;
   unsigned char packet[16] = {0};
   packet[0] = family == AF_INET ? ICMP_ECHO : ICMPV6_ECHO_REQUEST;
   packet[4] = id >> 8;
@@ -162,7 +164,7 @@ static int send_echo(int fd, int family, int id) {
     uint16_t sum = checksum(packet, sizeof packet);
     memcpy(packet + 2, &sum, 2);
   }
-  return send(fd, packet, sizeof packet, 0) < 0 ? -1 : 0;
+  return sendto(fd, packet, sizeof packet, 0, to, length) < 0 ? -1 : 0;
 }
 
 /* True where the datagram is the answer to our echo request. */
@@ -211,7 +213,7 @@ static void probe_tcp(int fd, const struct sockaddr *to, socklen_t length, int64
 }
 
 static void probe_datagram(int fd, int icmp, int family, const struct sockaddr *to, socklen_t length, int id, int64_t deadline, struct result *r) {
-  if (connect(fd, to, length) != 0 || (icmp ? send_echo(fd, family, id) : (int)send(fd, "probe", 5, 0)) < 0) {
+  if (icmp ? send_echo(fd, to, length, id) < 0 : connect(fd, to, length) != 0 || send(fd, "probe", 5, 0) < 0) {
     r->outcome = error_name(errno);
     return;
   }
