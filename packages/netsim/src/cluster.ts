@@ -4,11 +4,11 @@ import { ScriptedRandom, World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
 import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
-import { type Ip, parseIp } from '@netsim/wire';
 import { Capture } from './capture.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
+import { kubeadmCoreDns } from './dns/kubeadm.ts';
 import { parseDuration } from './duration.ts';
 import { epochOf } from './epoch.ts';
 import { UsageError } from './errors.ts';
@@ -63,6 +63,7 @@ export class Cluster {
     this.random = new ScriptedRandom(seed);
     this.world = new World({ random: this.random });
     this.#epoch = epochOf(store);
+    for (const object of kubeadmCoreDns(store, this.config.clusterDomain, this.config.clusterDNS[0])) store.put(object);
     this.#control = new ControlPlane({
       store,
       config: this.config,
@@ -71,7 +72,7 @@ export class Cluster {
     });
     this.#control.settle();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
-    this.programs = new Programs(this.world, this.#epoch);
+    this.programs = new Programs(this.world, this.#epoch, this.config);
     this.datapath = new Datapath({
       store,
       config: this.config,
@@ -265,16 +266,6 @@ export class Cluster {
     const netns = this.datapath.machineNetns(name);
     if (netns === undefined) throw new UsageError(`machine "${name}" is not there`);
     return netns;
-  }
-
-  /**
-   * Address of a name as a program in the cluster would look it up. Services are found by name; the queries themselves are not
-   * packets yet.
-   */
-  resolve(name: string, namespace: string = this.namespace): Ip | undefined {
-    const { clusterIP } = this.names(namespace).serviceByName(name)?.spec ?? {};
-    if (clusterIP === undefined || clusterIP === 'None' || clusterIP === '') return undefined;
-    return parseIp(clusterIP);
   }
 
   #find(text: string): KubeObject {

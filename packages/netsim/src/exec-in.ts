@@ -1,5 +1,6 @@
-import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from './cluster.ts';
+import { addressesOf, lookUp } from './dns/look-up.ts';
+import { MACHINE_RESOLV_CONF, podFiles } from './dns/pod-files.ts';
 import { UsageError } from './errors.ts';
 
 export interface ExecOptions {
@@ -29,7 +30,7 @@ export async function execIn(
   switch (source.kind) {
     case 'Pod': {
       const { pod } = source;
-      const { name, namespace } = pod.metadata;
+      const { name } = pod.metadata;
       const containers = pod.spec.containers.map((container) => container.name);
       if (options.container !== undefined && !containers.includes(options.container)) {
         throw new UsageError(
@@ -37,20 +38,17 @@ export async function execIn(
           `its containers: ${containers.join(', ')}`,
         );
       }
-      const hostname = pod.spec.hostNetwork === true ? (pod.spec.nodeName ?? name) : (pod.spec.hostname ?? name);
-      const own = new Map<string, Ip>(
-        [pod.status?.podIP].flatMap((text) => {
-          const ip = text === undefined ? undefined : tryParseIp(text);
-          return ip === undefined ? [] : [[hostname, ip] as const];
-        }),
-      );
+      const { hosts, hostname, resolvConf } = podFiles(pod, cluster.config);
       return runTool(argv, {
         netns: cluster.netnsOfPod(pod),
         programs: cluster.programs,
         hostname,
         privileged: false,
-        files: new Map([['/etc/hosts', hostsFile(own)]]),
-        resolve: (lookedUp) => resolveIn(cluster, lookedUp, namespace, own),
+        files: new Map([
+          ['/etc/hosts', hosts],
+          ['/etc/resolv.conf', resolvConf],
+        ]),
+        resolve: (name) => addressesOf(lookUp(cluster, pod, name, options.container)),
       });
     }
     case 'Node':
@@ -62,35 +60,9 @@ export async function execIn(
         hostname,
         privileged: true,
         // Machines use the resolver of their own network, which knows nothing of the cluster's names.
-        resolve: (lookedUp) => resolveIn(cluster, lookedUp, undefined, new Map()),
+        files: new Map([['/etc/resolv.conf', MACHINE_RESOLV_CONF]]),
+        resolve: () => undefined,
       });
     }
   }
-}
-
-function resolveIn(
-  cluster: Cluster,
-  name: string,
-  namespace: string | undefined,
-  own: ReadonlyMap<string, Ip>,
-): readonly Ip[] | undefined {
-  const ip = tryParseIp(name) ?? own.get(name) ?? (name === 'localhost' ? tryParseIp('127.0.0.1') : undefined);
-  if (ip !== undefined) return [ip];
-  const found = namespace === undefined ? undefined : cluster.resolve(name, namespace);
-  return found === undefined ? undefined : [found];
-}
-
-/** As the kubelet writes it for a pod with its own network. */
-function hostsFile(own: ReadonlyMap<string, Ip>): string {
-  const lines = [
-    '# Kubernetes-managed hosts file.',
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix',
-    'fe00::1\tip6-allnodes',
-    'fe00::2\tip6-allrouters',
-    ...[...own].map(([name, ip]) => `${formatIp(ip)}\t${name}`),
-  ];
-  return `${lines.join('\n')}\n`;
 }

@@ -20,8 +20,6 @@ export interface DestinationRef {
   readonly ip: Ip;
   readonly port?: number;
   readonly protocol: TransportProtocol;
-  /** The name that was looked up, where the destination was written as a name. */
-  readonly resolvedFrom?: string;
   /** For a URL: scheme, host and path. */
   readonly url?: URL;
 }
@@ -146,6 +144,44 @@ export class NameResolver {
       return { text, kind: 'IP', ip, ...this.#number(port, protocol, text), protocol };
     }
     return this.#name(text, host, port, wanted);
+  }
+
+  /** The name in a destination that is to be looked up (`name:port`, a URL with a name); undefined for all others. */
+  nameToLookUp(text: string): { host: string; port?: string; url?: URL } | undefined {
+    if (/^https?:\/\//i.test(text)) {
+      const url = parseUrl(text);
+      const host = url.hostname.replace(/^\[|\]$/g, '');
+      return tryParseIp(host) === undefined ? { host, port: urlPort(url), url } : undefined;
+    }
+    if (text === '' || text.includes('/')) return undefined;
+    const { host, port } = splitPort(text);
+    return host === '' || tryParseIp(host) !== undefined
+      ? undefined
+      : { host, ...(port === undefined ? {} : { port }) };
+  }
+
+  /** The destination that a name has led to: the service or the pod with that address, or the bare address. */
+  resolved(text: string, ip: Ip, wanted: TransportProtocol | undefined): DestinationRef {
+    const { port, url } = this.nameToLookUp(text) ?? {};
+    const transport = url === undefined ? wanted : 'tcp';
+    const address = formatIp(ip);
+    const more = url === undefined ? {} : { url };
+    const service = this.#store
+      .list<Service>('Service')
+      .find(({ spec }) => spec.clusterIP === address || spec.clusterIPs?.includes(address));
+    if (service !== undefined) return { ...this.#service(text, service, port, transport), ip, ...more };
+    const pod = this.#store
+      .list<Pod>('Pod')
+      .find((each) => each.spec.hostNetwork !== true && podIPs(each).includes(address));
+    if (pod !== undefined) return { ...this.#podDestination(text, pod, port, transport), ip, ...more };
+    const protocol = transport ?? 'tcp';
+    return { text, kind: 'IP', ip, ...this.#number(port, protocol, text), protocol, ...more };
+  }
+
+  /** A service whose name is like one that was not found. */
+  similarService(host: string): string | undefined {
+    const services = this.#store.list('Service', this.#namespace).map((object) => object.metadata.name);
+    return nearest(host.split('.')[0]!, services);
   }
 
   /** Finds a pod by `name`, `name.namespace` or `namespace/name`. */
@@ -380,13 +416,8 @@ export class NameResolver {
   }
 
   #url(text: string): DestinationRef {
-    let url: URL;
-    try {
-      url = new URL(text);
-    } catch {
-      throw new UsageError(`${JSON.stringify(text)} is not a URL`);
-    }
-    const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+    const url = parseUrl(text);
+    const port = urlPort(url);
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const ip = tryParseIp(host);
     if (ip !== undefined) return { text, kind: 'IP', ip, port: Number(port), protocol: 'tcp', url };
@@ -403,7 +434,7 @@ export class NameResolver {
         didYouMean(host, services) ?? `known services: ${services.slice(0, 8).join(', ')}`,
       );
     }
-    return { ...this.#service(text, service, port, wanted), resolvedFrom: host };
+    return this.#service(text, service, port, wanted);
   }
 
   serviceByName(host: string): Service | undefined {
@@ -418,6 +449,18 @@ export class NameResolver {
     if (labels.length > 2) return undefined;
     return this.#store.get<Service>('Service', labels[1] ?? this.#namespace, labels[0]!);
   }
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    throw new UsageError(`${JSON.stringify(text)} is not a URL`);
+  }
+}
+
+function urlPort({ port, protocol }: URL): string {
+  return port === '' ? (protocol === 'https:' ? '443' : '80') : port;
 }
 
 function protocolOf(port: ServicePort): TransportProtocol {

@@ -1,7 +1,9 @@
 import { podIPs } from '@netsim/control';
+import type { LookupResult } from '@netsim/dns';
 import type { Pod } from '@netsim/manifest';
-import { tryParseIp } from '@netsim/wire';
+import { type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from './cluster.ts';
+import { addressesOf, lookUp } from './dns/look-up.ts';
 import { UsageError } from './errors.ts';
 import type { ExecResult } from './exec-in.ts';
 import { httpCall } from './http/client.ts';
@@ -47,11 +49,7 @@ export class PodHandle {
     const url = new URL(request.url);
     if (url.protocol !== 'http:') throw new TypeError(`fetch failed: ${url.protocol} is not modelled`);
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    const ip =
-      host === 'localhost'
-        ? tryParseIp('127.0.0.1')
-        : (tryParseIp(host) ?? this.#cluster.resolve(host, this.#namespace));
-    if (ip === undefined) throw new TypeError('fetch failed', { cause: new Error(`getaddrinfo ENOTFOUND ${host}`) });
+    const ip = tryParseIp(host) ?? this.#address(host);
     const headers = new Headers(request.headers);
     headers.set('host', url.host);
     const body = new Uint8Array(await request.arrayBuffer());
@@ -74,6 +72,23 @@ export class PodHandle {
     } catch (cause) {
       throw new TypeError(`fetch failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
+  }
+
+  /**
+   * Looks a name up as the C library of the pod's first container does (`getaddrinfo`): files, then queries over the
+   * emulated network, in virtual time.
+   */
+  lookup(name: string): LookupResult {
+    return lookUp(this.#cluster, this.object, name);
+  }
+
+  #address(host: string): Ip {
+    const found = this.lookup(host);
+    const [ip] = addressesOf(found);
+    if (ip !== undefined) return ip;
+    // Node.js calls EAI_NONAME so.
+    const code = found.error === 'EAI_NONAME' || found.error === undefined ? 'ENOTFOUND' : found.error;
+    throw new TypeError('fetch failed', { cause: new Error(`getaddrinfo ${code} ${host}`) });
   }
 
   /** Lets the pod's program serve HTTP on a port, in place of what netsim put there. */

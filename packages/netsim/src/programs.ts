@@ -1,5 +1,8 @@
+import type { ClusterConfig } from '@netsim/control';
 import { type Netns, type Socket, type TcpConnection, TcpListener, UdpSocket, type World } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
+import { podFiles } from './dns/pod-files.ts';
+import { isCoreDns, serveCoreDns } from './dns/serve.ts';
 import { encodeResponse, type HttpRequest, MessageReader } from './http/message.ts';
 import { losers } from './lint.ts';
 import { type PodListener, podListeners, startDelay } from './listeners.ts';
@@ -16,6 +19,7 @@ interface Running {
 export class Programs {
   readonly #world: World;
   readonly #epoch: number;
+  readonly #config: ClusterConfig;
   readonly #running = new Map<string, Running>();
   /** Handlers given by `pod.listen`, by pod UID and port: they outlive a rebuild of the pod's netns. */
   readonly #handlers = new Map<string, Map<number, RequestHandler>>();
@@ -23,7 +27,8 @@ export class Programs {
   #wake: (() => void) | undefined;
 
   /** `epoch`: what the clock's zero is in milliseconds since 1970. */
-  constructor(world: World, epoch: number) {
+  constructor(world: World, epoch: number, config: ClusterConfig) {
+    this.#config = config;
     this.#world = world;
     this.#epoch = epoch;
   }
@@ -47,10 +52,12 @@ export class Programs {
       });
       return;
     }
-    const sockets: Socket[] = [];
+    const coreDns = isCoreDns(pod);
+    const { resolvConf } = podFiles(pod, this.#config);
+    const sockets: Socket[] = coreDns ? serveCoreDns({ netns, pod, store, resolvConf, epoch: this.#epoch }) : [];
     const lost = losers(pod);
     for (const listener of podListeners(pod).listeners) {
-      if (lost.has(listener)) continue;
+      if (lost.has(listener) || (coreDns && listener.port === 53)) continue;
       const socket = this.#open(netns, pod, listener);
       if (socket !== undefined) sockets.push(socket);
     }

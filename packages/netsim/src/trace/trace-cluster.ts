@@ -1,11 +1,13 @@
-import { podIPs } from '@netsim/control';
+import { internalIPs, podIPs } from '@netsim/control';
+import type { EaiError } from '@netsim/dns';
 import { type Choice, type Netns, nextScript, probabilityOf } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
 import { familyOf, formatIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
+import { addressesOf, lookUp, resolutionOf } from '../dns/look-up.ts';
 import { UsageError } from '../errors.ts';
-import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
+import type { DestinationRef, NameResolver, SourceRef, TransportProtocol } from '../names.ts';
 import { transportProtocols } from '../names.ts';
 import { buildPath } from './build.ts';
 import { Collector } from './collector.ts';
@@ -40,8 +42,92 @@ export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
   }
   const names = cluster.names(options.namespace);
   const source = names.source(options.from);
-  const destination = names.destinationFrom(source, options.to, protocol);
-  return new Tracing(cluster, options, source, destination).trace();
+  const asked = names.nameToLookUp(options.to);
+  if (asked === undefined) {
+    return new Tracing(cluster, options, source, names.destinationFrom(source, options.to, protocol)).trace();
+  }
+  const { host } = asked;
+  if (source.kind !== 'Pod') return nameNotFound(cluster, options, source, { name: host, queries: [] }, names);
+  const found = lookUp(cluster, source.pod, host);
+  const resolution = resolutionOf(found);
+  const [ip] = addressesOf(found);
+  if (ip === undefined) return nameNotFound(cluster, options, source, resolution, names, found.error);
+  return new Tracing(cluster, options, source, names.resolved(options.to, ip, protocol), resolution).trace();
+}
+
+/** The trace of a packet that was never sent, because its sender does not know where to. */
+function nameNotFound(
+  cluster: Cluster,
+  { to, protocol }: TraceOptions,
+  source: SourceRef,
+  resolution: Resolution,
+  names: NameResolver,
+  error?: EaiError,
+): Trace {
+  const { name, queries } = resolution;
+  const similar = names.similarService(name);
+  const port = names.nameToLookUp(to)?.port;
+  const ways = 'name the service (svc/NAME), a pod or an address: names of the cluster are known in pods only';
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    kind: 'Trace',
+    source: summaryOf(cluster, source),
+    destination: {
+      text: to,
+      kind: 'Name',
+      name,
+      ...(port !== undefined && /^[0-9]+$/.test(port) && { port: Number(port) }),
+      protocol: protocol ?? 'tcp',
+    },
+    resolution,
+    paths: [
+      {
+        probability: 1,
+        disposition: 'NAME_NOT_FOUND',
+        reason:
+          source.kind === 'Pod'
+            ? notFoundReason(name, queries, error)
+            : `${name} is looked up outside the cluster's DNS, which alone knows the names of services`,
+        ...(source.kind !== 'Pod'
+          ? { advice: ways }
+          : similar === undefined
+            ? {}
+            : { advice: `did you mean "${similar}"?` }),
+        request: { hops: [] },
+      },
+    ],
+  };
+}
+
+function notFoundReason(name: string, queries: Resolution['queries'], error: EaiError | undefined): string {
+  const failed = queries.filter(({ rcode }) => rcode !== 'NOERROR' && rcode !== 'NXDOMAIN');
+  const last = failed.at(-1) ?? queries.at(-1);
+  if (last === undefined) return `${name} has no address, and no name server was asked (${error ?? 'EAI_NONAME'})`;
+  if (last.rcode === 'NXDOMAIN')
+    return `there is no name ${name}: ${last.server} answers NXDOMAIN (${error ?? 'EAI_NONAME'})`;
+  if (last.rcode === 'NOERROR') return `the name ${name} is there, but has no address (${error ?? 'EAI_NONAME'})`;
+  const what =
+    /^[A-Z]+$/.test(last.rcode) && !last.rcode.startsWith('E') && last.rcode !== 'TIMEOUT'
+      ? `answers ${last.rcode}`
+      : `gives no answer (${last.rcode})`;
+  return `${name} could not be looked up: ${last.server} ${what} to ${last.name} ${last.type} (${error ?? 'EAI_AGAIN'})`;
+}
+
+function summaryOf(cluster: Cluster, source: SourceRef): TraceSource {
+  switch (source.kind) {
+    case 'Pod': {
+      const { name, namespace } = source.pod.metadata;
+      return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ip: podIPs(source.pod)[0] ?? '' };
+    }
+    case 'Node': {
+      const { name } = source.node.metadata;
+      return { kind: 'Node', name, ip: internalIPs(source.node)[0] ?? '' };
+    }
+    case 'Host': {
+      const ip = source.ip ?? cluster.datapath.outsideHosts.get(source.name);
+      return { kind: 'Host', name: source.name, ip: ip === undefined ? '' : formatIp(ip) };
+    }
+  }
 }
 
 class Tracing {
@@ -52,7 +138,16 @@ class Tracing {
   readonly #netns: Netns;
   readonly #known: Knowledge;
 
-  constructor(cluster: Cluster, options: TraceOptions, source: SourceRef, destination: DestinationRef) {
+  readonly #resolution: Resolution | undefined;
+
+  constructor(
+    cluster: Cluster,
+    options: TraceOptions,
+    source: SourceRef,
+    destination: DestinationRef,
+    resolution?: Resolution,
+  ) {
+    this.#resolution = resolution;
     this.#cluster = cluster;
     this.#options = options;
     this.#source = source;
@@ -79,7 +174,7 @@ class Tracing {
           : count !== undefined
             ? this.#many(count)
             : [this.#walk(1)];
-    const resolution = this.#resolution();
+    const resolution = this.#resolution;
     return {
       schemaVersion: SCHEMA_VERSION,
       kind: 'Trace',
@@ -169,11 +264,6 @@ class Tracing {
     return [...outcomes.values()]
       .sort((a, b) => b.requests - a.requests)
       .map(({ path, requests }) => ({ ...path, probability: requests / count, requests }));
-  }
-
-  #resolution(): Resolution | undefined {
-    const { resolvedFrom, ip } = this.#destination;
-    return resolvedFrom === undefined ? undefined : { name: resolvedFrom, queries: [], address: formatIp(ip) };
   }
 
   #sourceSummary(paths: readonly Path[]): TraceSource {
