@@ -12,7 +12,8 @@ const of = <T extends KubeObject>(kind: string) => dump.filter((object) => objec
 async function get<T extends KubeObject>(kind: string): Promise<T[]> {
   const { code, stdout, stderr } = await netsim(['-f', '-', 'get', kind, '-A', '-o', 'json'], { stdin: text });
   expect([code, stderr]).toEqual([0, '']);
-  return (JSON.parse(stdout) as { items: T[] }).items;
+  // The dump has nothing of the cluster's DNS: kubeadm's is added to it.
+  return (JSON.parse(stdout) as { items: T[] }).items.filter(({ metadata }) => metadata.namespace !== 'kube-system');
 }
 
 const byName = <T extends KubeObject, U>(objects: readonly T[], value: (object: T) => U) =>

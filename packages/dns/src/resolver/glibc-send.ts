@@ -122,6 +122,7 @@ function* sendDatagram(
       if (event === undefined || event.kind === 'timeout') break;
       if (event.socket !== socket) continue;
       if (event.kind === 'error') {
+        sockets.failed(pair, event.error);
         failed = true;
         break;
       }
@@ -218,6 +219,7 @@ function* sendStream(pair: QueryPair, server: string, sockets: Sockets): Convers
       if (event === undefined || event.kind === 'timeout') break;
       if (event.socket !== socket) continue;
       if (event.kind === 'error') {
+        sockets.failed(pair, event.error);
         reset = event.error === 'ECONNRESET';
         break;
       }

@@ -51,6 +51,14 @@ export class Sockets {
     return event.error;
   }
 
+  /** Notes that a socket was told of an error after it had sent these messages. */
+  failed(messages: readonly Uint8Array[], error: SocketError): void {
+    for (const message of messages) {
+      const query = this.queries.findLast((candidate) => candidate.message === message);
+      if (query !== undefined && query.reply === undefined) query.error ??= error;
+    }
+  }
+
   /** Notes that a reply was taken for the last query with its identifier that went to that server. */
   took(server: string, bytes: Uint8Array, reply: Reply): void {
     const query = this.queries.findLast(

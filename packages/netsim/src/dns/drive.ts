@@ -18,7 +18,7 @@ interface Open {
 export function driveLookup<T>(netns: Netns, lookup: Conversation<T>, program = ''): T {
   const { world } = netns;
   const open = new Map<number, Open>();
-  const events: ResolverEvent[] = [];
+  let events: ResolverEvent[] = [];
   let input: ResolverEvent | undefined;
   try {
     for (;;) {
@@ -44,6 +44,8 @@ export function driveLookup<T>(netns: Netns, lookup: Conversation<T>, program = 
         case 'close':
           open.get(action.socket)?.close();
           open.delete(action.socket);
+          // What a closed socket had in its queue is gone with it.
+          events = events.filter((event) => event.kind === 'timeout' || event.socket !== action.socket);
           break;
         case 'send': {
           const { socket, server, message } = action;
@@ -56,7 +58,6 @@ export function driveLookup<T>(netns: Netns, lookup: Conversation<T>, program = 
           const patience = Math.max(0, action.until - world.clock.now);
           if (events.length === 0) waitUntil(world, () => events.length > 0, patience);
           input = events.shift() ?? { kind: 'timeout' };
-          while (input.kind !== 'timeout' && !open.has(input.socket)) input = events.shift() ?? { kind: 'timeout' };
         }
       }
     }

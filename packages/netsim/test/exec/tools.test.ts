@@ -308,7 +308,9 @@ describe('on nodes', () => {
     );
     expect(stderr).toBe('conntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n');
     // The overlay's own packets are connections of the node too.
-    expect((await run('node/w1-k8s', 'conntrack -L -p udp')).stdout).toMatch(/^udp {6}17 .* dport=8472 \[UNREPLIED\] /);
+    expect((await run('node/w1-k8s', 'conntrack -L -p udp')).stdout).toMatch(
+      /^udp {6}17 .* dport=8472 \[UNREPLIED\] /m,
+    );
     expect((await run('node/w1-k8s', 'conntrack -L -p icmp')).stdout).toBe('');
     expect((await run('node/w1-k8s', 'conntrack -F')).code).toBe(0);
     expect((await run('node/w1-k8s', 'conntrack -C')).stdout).toBe('0\n');

@@ -1,0 +1,185 @@
+import { assertTraceInvariants } from '@netsim/trace';
+import { Cluster } from 'netsim';
+import { describe, expect, test } from 'vitest';
+
+const kubia = (): Promise<Cluster> => Cluster.load({ demo: 'kubia' });
+const pods = (cluster: Cluster): string[] =>
+  cluster.store.list('Pod', 'kube-system').map(({ metadata }) => metadata.labels?.['k8s-app'] ?? '');
+const client = (extra: string): string => `apiVersion: v1
+kind: Pod
+metadata: { name: client }
+spec:
+  containers: [{ name: c, image: debian, command: [sleep, inf] }]
+${extra}`;
+const queriesOf = (cluster: Cluster, pod: string, name: string): string[] =>
+  cluster
+    .pod(pod)
+    .lookup(name)
+    .queries.map((query) => `${query.name} ${query.type} ${query.rcode ?? '-'}`);
+
+describe('CoreDNS of a cluster', () => {
+  test('is made where the manifests say nothing of one', async () => {
+    const cluster = await kubia();
+    expect(pods(cluster)).toEqual(['kube-dns', 'kube-dns']);
+    expect(cluster.store.get('Service', 'kube-system', 'kube-dns')).toMatchObject({
+      spec: { clusterIP: '10.96.0.10' },
+    });
+    expect(cluster.findings).toEqual([]);
+  });
+
+  test('is not made where a service has the address of the cluster DNS', async () => {
+    const cluster = await Cluster.load({
+      yaml: `apiVersion: v1
+kind: Service
+metadata: { name: other, namespace: kube-system }
+spec: { clusterIP: 10.96.0.10, ports: [{ port: 53, protocol: UDP }] }`,
+    });
+    expect(pods(cluster)).toEqual([]);
+    expect(cluster.store.get('ConfigMap', 'kube-system', 'coredns')).toBeUndefined();
+  });
+
+  test('is not made where pods of its label are there', async () => {
+    const cluster = await Cluster.load({
+      yaml: `apiVersion: v1
+kind: Pod
+metadata: { name: mine, namespace: kube-system, labels: { k8s-app: kube-dns } }
+spec: { containers: [{ name: c, image: coredns/coredns }] }`,
+    });
+    expect(pods(cluster)).toEqual(['kube-dns']);
+    expect(cluster.store.get('Service', 'kube-system', 'kube-dns')).toBeUndefined();
+  });
+
+  test('answers as its Corefile says', async () => {
+    const cluster = await Cluster.load({ yaml: `${client('')}${corefile('hosts { 1.2.3.4 special.example\n }')}` });
+    expect(cluster.pod('client').lookup('special.example.').addresses).toEqual(['1.2.3.4']);
+    expect(cluster.pod('client').lookup('kubernetes').addresses).toEqual([]);
+  });
+
+  test('does not listen with a Corefile that it would not start with', async () => {
+    const cluster = await Cluster.load({ yaml: `${client('')}${corefile('nonsense')}` });
+    const { queries, error } = cluster.pod('client').lookup('kubernetes.default.svc.cluster.local.');
+    expect(error).toBe('EAI_AGAIN');
+    expect(queries[0]).toMatchObject({ error: 'ECONNREFUSED' });
+  });
+});
+
+function corefile(plugin: string): string {
+  return `
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: coredns, namespace: kube-system }
+data:
+  Corefile: |
+    .:53 {
+        ${plugin.replaceAll('\n', '\n        ')}
+    }
+`;
+}
+
+describe('a look-up from a pod', () => {
+  test('asks by packets: the queries are in conntrack, translated to a CoreDNS pod', async () => {
+    const cluster = await kubia();
+    expect(cluster.pod('pod-a').lookup('kubia').addresses).toHaveLength(1);
+    const { stdout } = await cluster.exec('node/w1-k8s', ['conntrack', '-L', '-p', 'udp', '--dport', '53']);
+    expect(stdout).toMatch(/src=10\.244\.1\.2 dst=10\.96\.0\.10 sport=\d+ dport=53 src=10\.244\.0\.[23] dst=/);
+  });
+
+  test('finds a short name at the first entry of the search list', async () => {
+    const cluster = await kubia();
+    expect(queriesOf(cluster, 'pod-a', 'kubia')).toEqual([
+      'kubia.default.svc.cluster.local. A NOERROR',
+      'kubia.default.svc.cluster.local. AAAA NOERROR',
+    ]);
+  });
+
+  test('finds a service of another namespace by name.namespace, at the second entry', async () => {
+    const cluster = await kubia();
+    expect(queriesOf(cluster, 'pod-a', 'kube-dns.kube-system').filter((query) => query.includes(' A '))).toEqual([
+      'kube-dns.kube-system.default.svc.cluster.local. A NXDOMAIN',
+      'kube-dns.kube-system.svc.cluster.local. A NOERROR',
+    ]);
+    expect(cluster.pod('pod-a').lookup('kube-dns').addresses).toEqual([]);
+  });
+
+  test('gives the addresses of all ready pods of a headless service, over TCP where they do not fit', async () => {
+    const cluster = await Cluster.load({
+      yaml: `${client('')}
+---
+apiVersion: v1
+kind: Service
+metadata: { name: many }
+spec: { clusterIP: None, selector: { app: many }, ports: [{ port: 80 }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: many }
+spec:
+  replicas: 60
+  selector: { matchLabels: { app: many } }
+  template:
+    metadata: { labels: { app: many } }
+    spec: { containers: [{ name: c, image: nginx }] }`,
+    });
+    const { addresses, queries } = cluster.pod('client').lookup('many');
+    expect(addresses).toHaveLength(60);
+    expect(queries.map(({ transport }) => transport)).toContain('tcp');
+  });
+
+  test('takes virtual time where nobody answers, and ends', async () => {
+    const cluster = await Cluster.load({ yaml: client('') });
+    cluster.scale('deploy/coredns.kube-system', 0);
+    const { error, elapsedMs } = cluster.pod('client').lookup('kubernetes');
+    expect(error).toBe('EAI_AGAIN');
+    expect(elapsedMs).toBeLessThan(60_000);
+  });
+
+  test('asks nobody for what /etc/hosts has', async () => {
+    const cluster = await Cluster.load({
+      yaml: client('  hostAliases: [{ ip: 10.9.9.9, hostnames: [legacy] }]'),
+    });
+    expect(cluster.pod('client').lookup('legacy')).toMatchObject({ addresses: ['10.9.9.9'], queries: [] });
+    expect(cluster.pod('client').lookup('client').addresses).toEqual([cluster.pod('client').ip]);
+  });
+
+  test('does not know the cluster with dnsPolicy Default', async () => {
+    const cluster = await Cluster.load({ yaml: client('  dnsPolicy: Default') });
+    const { queries, addresses } = cluster.pod('client').lookup('kubernetes.default.svc.cluster.local');
+    expect(addresses).toEqual([]);
+    expect(queries[0]).toMatchObject({ server: '8.8.8.8' });
+  });
+});
+
+describe('a trace to a name', () => {
+  test('tells the queries, and goes on to the service', async () => {
+    const trace = (await kubia()).trace({ from: 'pod-a', to: 'http://kubia/' });
+    assertTraceInvariants(trace);
+    expect(trace.destination).toMatchObject({ kind: 'Service', name: 'kubia', port: 80 });
+    expect(trace.resolution).toMatchObject({ name: 'kubia', address: trace.destination.ip });
+    expect(trace.resolution!.queries[0]).toEqual({
+      server: '10.96.0.10',
+      name: 'kubia.default.svc.cluster.local.',
+      type: 'A',
+      rcode: 'NOERROR',
+      answers: [`A ${trace.destination.ip}`],
+    });
+    expect(trace.paths[0]!.disposition).toBe('DELIVERED');
+  });
+
+  test('ends as NAME_NOT_FOUND where there is no such name', async () => {
+    const trace = (await kubia()).trace({ from: 'pod-a', to: 'kubai.default.svc.cluster.local.:80' });
+    assertTraceInvariants(trace);
+    expect(trace.paths).toMatchObject([{ disposition: 'NAME_NOT_FOUND', advice: 'did you mean "kubia"?' }]);
+    expect(trace.paths[0]!.reason).toMatch(/10\.96\.0\.10 answers NXDOMAIN/);
+  });
+
+  test.each(['node/w1-k8s', 'external'])('%s does not know names of the cluster', async (from) => {
+    const trace = (await kubia()).trace({ from, to: 'kubia:80' });
+    assertTraceInvariants(trace);
+    expect(trace.paths[0]!.disposition).toBe('NAME_NOT_FOUND');
+  });
+
+  test('to svc/NAME asks no name server', async () => {
+    expect((await kubia()).trace({ from: 'pod-a', to: 'svc/kubia' }).resolution).toBeUndefined();
+  });
+});
