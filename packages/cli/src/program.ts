@@ -139,6 +139,18 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     });
 
   program
+    .command('dns')
+    .description('every query of a lookup with its answer; exit status 1 where there is none')
+    .argument('<source>', 'pod that asks')
+    .argument('<name>', 'as a program in the pod would write it')
+    .argument('[type]', 'record type, such as SRV (default: addresses, as getaddrinfo)')
+    .addHelpText('after', examples('netsim dns pod-a kubia', 'netsim dns pod-a kubernetes.default SRV'))
+    .action(async (source: string, name: string, type: string | undefined, _options: object, command: Command) => {
+      const { dns } = await import('./commands/dns.ts');
+      await act(command, (context) => dns(context, source, name, type));
+    });
+
+  program
     .command('get')
     .description('show objects after the control loops, as kubectl does')
     .argument('<kind>', 'pods, svc, ep, endpointslices, deploy, rs, nodes, ns, all, ... or KIND/NAME')

@@ -9,6 +9,7 @@ import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
 import { kubeadmCoreDns } from './dns/kubeadm.ts';
+import { type Lookup, type LookupOptions, lookupNames } from './dns/lookup-names.ts';
 import { parseDuration } from './duration.ts';
 import { epochOf } from './epoch.ts';
 import { UsageError } from './errors.ts';
@@ -159,6 +160,11 @@ export class Cluster {
     this.#control.nodeUp(name);
     this.datapath.setMachineUp(name, true);
     this.settle();
+  }
+
+  /** Looks a name up from a pod by queries over the network, in virtual time, and tells each of them. */
+  lookup(options: LookupOptions): Lookup {
+    return lookupNames(this, options);
   }
 
   /** As `kubectl port-forward`: one pod, entered on its localhost. */

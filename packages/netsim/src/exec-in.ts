@@ -1,7 +1,11 @@
+import { containerLibc } from '@netsim/dns';
+import type { Pod } from '@netsim/manifest';
 import type { Cluster } from './cluster.ts';
-import { addressesOf, lookUp } from './dns/look-up.ts';
+import { driveLookup } from './dns/drive.ts';
+import { addressesOf, lookUp, podResolver } from './dns/look-up.ts';
 import { MACHINE_RESOLV_CONF, podFiles } from './dns/pod-files.ts';
 import { UsageError } from './errors.ts';
+import type { ToolDns } from './exec/tool.ts';
 
 export interface ExecOptions {
   readonly namespace?: string;
@@ -48,6 +52,7 @@ export async function execIn(
           ['/etc/hosts', hosts],
           ['/etc/resolv.conf', resolvConf],
         ]),
+        dns: toolDns(cluster, pod, options.container),
         resolve: (name) => addressesOf(lookUp(cluster, pod, name, options.container)),
       });
     }
@@ -65,4 +70,20 @@ export async function execIn(
       });
     }
   }
+}
+
+/** Images with musl that bring the tools of bind all the same. */
+const withBindTools = /netshoot|multitool|agnhost|dnsutils/;
+
+function toolDns(cluster: Cluster, pod: Pod, name: string | undefined): ToolDns {
+  const netns = cluster.netnsOfPod(pod);
+  const container = pod.spec.containers.find((each) => each.name === name) ?? pod.spec.containers[0];
+  const resolver = podResolver(cluster, pod, netns, name);
+  const musl = containerLibc(pod, container).libc === 'musl';
+  return {
+    conf: resolver.conf,
+    nslookup: musl && !withBindTools.test(container?.image ?? '') ? 'busybox' : 'bind',
+    lookup: (asked, family) => driveLookup(netns, resolver.lookup(asked, { family })),
+    now: () => new Date(cluster.now),
+  };
 }

@@ -30,4 +30,4 @@ export {
   formatNslookup,
   type NslookupRun,
 } from './tools/nslookup.ts';
-export type { ToolFailure, ToolOutput, ToolReply } from './tools/reply.ts';
+export { recordText, type ToolFailure, type ToolOutput, type ToolReply } from './tools/reply.ts';

@@ -1,5 +1,6 @@
 import { bridge } from './bridge.ts';
 import { curl } from './curl/curl.ts';
+import { dig, getent, host, nslookup } from './dns-tools.ts';
 import { ip } from './ip/ip.ts';
 import { ipset, ipvsadm } from './ipvs.ts';
 import { nc } from './nc.ts';
@@ -14,12 +15,16 @@ const everywhere = new Map<string, Tool>([
   ['bridge', bridge],
   ['cat', cat],
   ['curl', curl],
+  ['dig', dig],
   ['echo', echo],
   ['false', falseTool],
+  ['getent', getent],
+  ['host', host],
   ['hostname', hostname],
   ['ip', ip],
   ['nc', nc],
   ['netcat', nc],
+  ['nslookup', nslookup],
   ['ping', ping],
   ['ping6', (args, context) => ping(['-6', ...args], context)],
   ['ss', ss],

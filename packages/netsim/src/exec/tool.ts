@@ -1,3 +1,4 @@
+import type { Family, LookupResult, ResolvConf } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 
@@ -6,6 +7,17 @@ export interface ToolResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number;
+}
+
+/** Names as a container has them. */
+export interface ToolDns {
+  readonly conf: ResolvConf;
+  /** Whose nslookup the image has. */
+  readonly nslookup: 'bind' | 'busybox';
+  /** `getaddrinfo` of the container's C library. */
+  lookup(name: string, family: Family): LookupResult;
+  /** Time of day, of the virtual clock. */
+  now(): Date;
 }
 
 /** Where a tool runs. Output goes to a terminal: curl shows no progress meter, for one. */
@@ -24,6 +36,8 @@ export interface ExecContext {
     /** Resolves when one more has been answered. */
     answered(): Promise<void>;
   };
+  /** What the tools that ask name servers need; only in pods. */
+  readonly dns?: ToolDns;
   /** Looks a name up, as the C library would. Undefined or empty: there is no such name. */
   resolve(name: string): readonly Ip[] | undefined | Promise<readonly Ip[] | undefined>;
 }
