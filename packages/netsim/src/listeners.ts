@@ -92,7 +92,7 @@ const httpPorts = new Set([80, 3000, 5000, 5678, 8000, 8008, 8080, 8081, 8888, 9
 const notHttp = new Set(['redis', 'memcached', 'postgres', 'mysql', 'mariadb', 'mongo', 'rabbitmq']);
 
 /** The repository of an image without registry, tag and digest: `registry.example/library/nginx:1.27@sha256:...` to `nginx`. */
-function imageName(image: string): string {
+export function imageName(image: string): string {
   const withoutDigest = image.split('@')[0]!;
   const slash = withoutDigest.lastIndexOf('/');
   const colon = withoutDigest.indexOf(':', slash + 1);

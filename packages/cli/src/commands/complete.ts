@@ -25,6 +25,10 @@ const toolNames = [
   'iptables',
   'conntrack',
   'bridge',
+  'dig',
+  'getent',
+  'host',
+  'nslookup',
 ];
 
 /**
@@ -150,6 +154,7 @@ async function positional(line: Line, io: CliIo): Promise<Candidate[]> {
       const store = await storeOf(line, io);
       return at === 0 ? sources(store, line) : destinations(store, line);
     }
+    case 'dns':
     case 'exec':
       return at > 0 ? [] : [...targets(await storeOf(line, io), line)];
     case 'get':
