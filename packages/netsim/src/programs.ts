@@ -53,8 +53,7 @@ export class Programs {
       return;
     }
     const coreDns = isCoreDns(pod);
-    const { resolvConf } = podFiles(pod, this.#config);
-    const sockets: Socket[] = coreDns ? serveCoreDns({ netns, pod, store, resolvConf, epoch: this.#epoch }) : [];
+    const sockets: Socket[] = coreDns ? this.#serveDns(netns, pod, store) : [];
     const lost = losers(pod);
     for (const listener of podListeners(pod).listeners) {
       if (lost.has(listener) || (coreDns && listener.port === 53)) continue;
@@ -63,6 +62,11 @@ export class Programs {
     }
     this.#running.set(keyOf(pod), { sockets });
     for (const [port, handler] of this.#handlers.get(keyOf(pod)) ?? []) this.#listen(netns, pod, port, handler);
+  }
+
+  #serveDns(netns: Netns, pod: Pod, store: ObjectStore): Socket[] {
+    const { resolvConf } = podFiles(pod, this.#config);
+    return serveCoreDns({ netns, pod, store, resolvConf, epoch: this.#epoch });
   }
 
   /** Milliseconds until the programs of a pod listen. */
