@@ -23,8 +23,7 @@ export function routeOutput(netns: Netns, dst: Ip, src: Ip | undefined, mark: nu
     if (known !== undefined && known.generation === netns.fibGeneration) return known;
   }
   const decided = decideOutput(netns, dst, src, mark, oif);
-  if (cacheable) netns.keepOutputRoute(dst, decided);
-  return decided;
+  return cacheable ? netns.keepOutputRoute(dst, decided) : decided;
 }
 
 function decideOutput(netns: Netns, dst: Ip, src: Ip | undefined, mark: number, oif: Device | null): Dst {

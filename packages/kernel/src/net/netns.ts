@@ -69,6 +69,7 @@ export class Netns implements NetfilterHost {
   /** Moves on with every change that may change a route; decisions of an older one are void. */
   fibGeneration = 0;
   readonly outputRoutes = new Map<Ip, Dst>();
+  readonly #gatewayRoutes = new Map<Route, Dst>();
   readonly #devices = new Map<string, Device>();
   readonly #mtus = new Map<Ip, { mtu: number; expires: number }>();
   /** Addresses of all devices, with how many devices have each. */
@@ -378,10 +379,30 @@ export class Netns implements NetfilterHost {
   routesChanged(): void {
     this.fibGeneration++;
     this.outputRoutes.clear();
+    this.#gatewayRoutes.clear();
   }
-  keepOutputRoute(dst: Ip, decided: Dst): void {
+  /** Keeps a decision for a destination. What goes by one gateway is one decision, however many destinations are behind it. */
+  keepOutputRoute(dst: Ip, decided: Dst): Dst {
     if (this.outputRoutes.size >= OUTPUT_CACHE_LIMIT) this.outputRoutes.clear();
-    this.outputRoutes.set(dst, decided);
+    const kept = this.#shareByGateway(decided);
+    this.outputRoutes.set(dst, kept);
+    return kept;
+  }
+  #shareByGateway(decided: Dst): Dst {
+    const { route, gateway } = decided;
+    if (route === null || gateway === undefined) return decided;
+    const known = this.#gatewayRoutes.get(route);
+    const same =
+      known !== undefined &&
+      known.generation === decided.generation &&
+      known.kind === decided.kind &&
+      known.dev === decided.dev &&
+      known.gateway === gateway &&
+      known.src === decided.src &&
+      known.mtu === decided.mtu;
+    if (same) return known;
+    this.#gatewayRoutes.set(route, decided);
+    return decided;
   }
   firstDevice(): Device {
     for (const dev of this.#devices.values()) if (dev !== this.lo && dev.up) return dev;
