@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 30_000,
+    // Much of the time of some tests is waiting for the real kernel: no core needs to be kept free.
+    maxWorkers: '100%',
     passWithNoTests: false,
   },
 });
