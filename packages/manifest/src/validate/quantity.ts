@@ -12,7 +12,7 @@ const BINARY = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 export function canonicalQuantity(text: string): string | undefined {
   const match = QUANTITY.exec(text);
   if (match === null) return undefined;
-  const [, sign, digits, suffix = '', binary] = match as unknown as [string, string, string, string?, string?];
+  const [, sign, digits = '', suffix = '', binary] = match;
   const [whole = '', fraction = ''] = digits.split('.');
   let units = BigInt(`${whole}${fraction}` || '0');
   if (units === 0n) return '0';
