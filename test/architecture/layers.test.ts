@@ -14,6 +14,7 @@ const layers: Record<string, number> = {
   cni: 3,
   proxy: 3,
   dns: 3,
+  ingress: 3,
   netsim: 4,
   render: 5,
   lab: 5,

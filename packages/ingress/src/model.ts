@@ -1,0 +1,141 @@
+/**
+ * The nouns of the front door: a request comes in, a decision goes out. Both the Ingress routers and the Gateway API router
+ * speak them, so whoever carries the request (the controller's pod, `netsim routes`, a unit test) does not care which it is.
+ */
+
+/** One HTTP request as the front door receives it. */
+export interface FrontRequest {
+  readonly scheme: 'http' | 'https';
+  readonly method: string;
+  readonly version: '1.0' | '1.1' | '2';
+  /** The `Host` header or `:authority`, exactly as sent. Undefined: there was none. */
+  readonly host: string | undefined;
+  /** The request target exactly as sent: `/path?query`, `http://host/path`, `*`. */
+  readonly target: string;
+  /** Header fields in the order they were sent, `Host` left out. */
+  readonly headers: readonly HeaderField[];
+  /** The server name of the TLS handshake. */
+  readonly sni?: string;
+  /** The port of the listener that it came to. */
+  readonly port: number;
+  /** Who sent it, as the front door sees it. */
+  readonly clientAddress?: string;
+}
+
+export type HeaderField = readonly [name: string, value: string];
+
+/** One rule of one object: what a user would point at. */
+export interface RouteRule {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Where it stands in the object, for the file and line: `['spec', 'rules', 0, 'http', 'paths', 1]`. */
+  readonly field: readonly (string | number)[];
+  /** The host as written; `*` where the rule names none. */
+  readonly host: string;
+  /** The path as written, or what else it matches on, in words. */
+  readonly path: string;
+  readonly pathType: string;
+  readonly backends: readonly Backend[];
+}
+
+/** Where a request is sent to. */
+export type Backend =
+  | {
+      readonly kind: 'service';
+      readonly namespace: string;
+      readonly name: string;
+      /** A number or a name of the Service's port. */
+      readonly port: number | string;
+      readonly weight?: number;
+    }
+  | { readonly kind: 'resource'; readonly text: string; readonly weight?: number }
+  /** The controller's own answer to what nobody wants. */
+  | { readonly kind: 'default-backend' };
+
+export type Outcome =
+  | Forward
+  | {
+      readonly kind: 'redirect';
+      readonly status: number;
+      readonly location: string;
+      readonly headers: readonly HeaderField[];
+    }
+  | {
+      readonly kind: 'respond';
+      readonly status: number;
+      readonly headers: readonly HeaderField[];
+      readonly body: string;
+    }
+  /** Bytes are passed on unread: TLS passthrough, TCP and UDP routes. */
+  | { readonly kind: 'pass-through'; readonly backend: Backend }
+  /** The connection is ended without an HTTP answer. */
+  | { readonly kind: 'close'; readonly why: string };
+
+/** The request goes to a backend, changed in these ways. */
+export interface Forward {
+  readonly kind: 'forward';
+  readonly backend: Backend;
+  /** The request target that the backend sees. */
+  readonly target: string;
+  /** The `Host` that the backend sees. */
+  readonly host: string;
+  /** The header fields that the backend sees, `Host` left out. */
+  readonly headers: readonly HeaderField[];
+  /** What is done to the header fields of the answer. */
+  readonly response: readonly HeaderChange[];
+  /** Milliseconds; 0: no limit. */
+  readonly timeouts: { readonly request: number; readonly backendRequest: number; readonly connect: number };
+  readonly tlsToBackend: boolean;
+  readonly mirrors: readonly Backend[];
+  readonly retry?: { readonly codes: readonly number[]; readonly attempts: number };
+  /** The same key goes to the same endpoint. */
+  readonly affinity?: { readonly cookie: string; readonly value?: string };
+}
+
+export type HeaderChange =
+  | { readonly kind: 'set'; readonly name: string; readonly value: string }
+  | { readonly kind: 'add'; readonly name: string; readonly value: string }
+  | { readonly kind: 'remove'; readonly name: string };
+
+/** A rule that was looked at, and why it won or lost. */
+export interface Considered {
+  readonly rule: RouteRule;
+  readonly won: boolean;
+  /** One line: `path /foo is not a prefix of /bar`. */
+  readonly why: string;
+}
+
+export interface Decision {
+  readonly outcome: Outcome;
+  /** The rule that decided; undefined: nobody's rule, the default answer. */
+  readonly rule?: RouteRule;
+  readonly considered: readonly Considered[];
+}
+
+/** A row of `netsim routes`: rules in order of precedence, the first that matches wins. */
+export interface RouteRow {
+  readonly rule: RouteRule;
+  /** The rule that takes every request that this one could have had. */
+  readonly shadowedBy?: RouteRule;
+  readonly notes: readonly string[];
+}
+
+export interface RouteFinding {
+  readonly code: string;
+  readonly severity: 'error' | 'warning' | 'info';
+  readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
+  readonly field: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** What a controller has compiled from the objects it watches. Immutable: a changed object makes a new one. */
+export interface Router {
+  /** Decides without saying why: the fast path. `chance` in [0, 1) settles weights. */
+  decide(request: FrontRequest, chance: number): Outcome;
+  /** The same decision, with each rule that was considered. */
+  explain(request: FrontRequest, chance: number): Decision;
+  /** The rules for a host, or all, in order of precedence. */
+  routes(host?: string): readonly RouteRow[];
+  readonly findings: readonly RouteFinding[];
+}
