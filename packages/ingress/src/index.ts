@@ -1,1 +1,2 @@
+export * from './gateway/index.ts';
 export type * from './model.ts';

@@ -2,6 +2,7 @@ export * from './admit.ts';
 export * from './check.ts';
 export * from './files.ts';
 export * from './finding.ts';
+export type * from './gateway-objects.ts';
 export * from './kinds/registry.ts';
 export { checkClusterIPRanges, completeServiceFamilies, isExternallyAccessible } from './kinds/service.ts';
 export * from './labels.ts';
