@@ -1,5 +1,6 @@
 import { type KindInfo, kindInfo, parseApiVersion } from './kinds/registry.ts';
 import { rulesOf } from './kinds/rules.ts';
+import type { ServerWarning } from './kinds/service-warnings.ts';
 import { type AnyObject, type KubeObject, type ObjectMeta, ORIGIN } from './objects.ts';
 import { type DecodeIssue, decode, type Fields } from './schema/decode.ts';
 import { schemaOf, structOf } from './schema/index.ts';
@@ -20,6 +21,8 @@ export interface Admission {
   readonly issues: readonly DecodeIssue[];
   /** Found by validation even where the decoder refuses: the server would tell them next. */
   readonly causes: readonly Cause[];
+  /** Told where the object is accepted. */
+  readonly warnings: readonly ServerWarning[];
 }
 
 /**
@@ -48,7 +51,8 @@ export function admit(input: KubeObject, options: AdmitOptions = {}): Admission 
     validateMetadata(causes, object.metadata, info.namespaced, names);
   }
   const code = issues.length > 0 ? 400 : causes.list.length > 0 ? 422 : 201;
-  return { code, object, issues, causes: causes.list };
+  const warnings = code === 201 ? (rules.warn?.(object) ?? []) : [];
+  return { code, object, issues, causes: causes.list, warnings };
 }
 
 /** An object's fields, to be looked at one by one. */

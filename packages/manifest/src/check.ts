@@ -48,6 +48,9 @@ export function checkObject(input: KubeObject, options: CheckOptions = {}): Chec
   const causes = told(object, { ...admission, issues }).slice(0, MOST_TOLD);
   for (const issue of issues) findings.push(fromIssue(admission.object, object, issue));
   for (const cause of causes) findings.push(fromCause(admission.object, object, cause));
+  for (const { message, path } of admission.warnings) {
+    findings.push(finding(admission.object, { severity: 'warning', code: 'api-warning', message }, path));
+  }
   const rest = admission.issues.length - issues.length;
   if (rest > 0) {
     const message = `and ${rest} more fields that are unknown or of a wrong type`;

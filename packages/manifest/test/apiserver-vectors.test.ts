@@ -19,6 +19,8 @@ interface ServerCase {
   readonly message?: string;
   readonly causes?: readonly { readonly field: string }[];
   readonly stored?: Record<string, unknown>;
+  /** What the server says beside. The recording breaks off at the first quotation mark inside a text. */
+  readonly warnings?: readonly string[];
 }
 
 const NAME = 'manifest/apiserver-recorded';
@@ -45,6 +47,16 @@ test.skipIf(vectors === undefined)('accepts, refuses and completes objects as ku
   }
   console.log(`vectors ${NAME}: ${total - failed.length}/${total}`);
   expect(EXACT.flatMap((kind) => kinds.get(kind)?.failed ?? [])).toEqual([]);
+});
+
+test.skipIf(vectors === undefined)('warns of services as kube-apiserver does', () => {
+  const services = vectors!.cases.filter(({ object, code }) => object.kind === 'Service' && code === 201);
+  const said = services.map(({ id, object }) => ({
+    id,
+    warnings: admit(object).warnings.map(({ message }) => message.replace(/".*/, '\\')),
+  }));
+  expect(said).toEqual(services.map(({ id, warnings = [] }) => ({ id, warnings })));
+  expect(said.flatMap(({ warnings }) => warnings).length).toBeGreaterThan(20);
 });
 
 function compare({ object, code, message = '', causes = [], stored }: ServerCase): string | undefined {

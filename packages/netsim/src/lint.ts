@@ -112,17 +112,24 @@ function* lintService(service: Service, labels: LabelIndex): Generator<Finding> 
       return complete && !listeners.some((listener) => listener.port === target && listener.protocol === protocol);
     });
     if (deaf.length === 0) continue;
-    const open = [...new Set(podListeners(deaf[0]!).listeners.map((listener) => listener.port))];
+    const listening = podListeners(deaf[0]!).listeners;
+    const open = [...new Set(listening.filter((each) => each.protocol === protocol).map((each) => each.port))];
+    const other = listening.find((each) => each.port === target);
     yield finding(
       service,
       'target-port-closed',
       ['spec', 'ports', index, port.targetPort === undefined ? 'port' : 'targetPort'],
-      `targetPort ${target}: nothing listens there in ${deaf.length === pods.length ? 'any pod' : `${deaf.length} of ${pods.length} pods`} that the service selects`,
-      open.length === 0
-        ? `annotate the pods with ${LISTEN_ANNOTATION}: "${target}" if they do`
-        : `did you mean ${open.join(' or ')}?`,
+      `targetPort ${protocol === 'tcp' ? target : `${target}/${protocol.toUpperCase()}`}: nothing listens there in ${deaf.length === pods.length ? 'any pod' : `${deaf.length} of ${pods.length} pods`} that the service selects`,
+      suggestListener(other, open, protocol === 'tcp' ? `${target}` : `${target}/${protocol}`),
     );
   }
+}
+
+/** What to do about a target port where nobody listens. */
+function suggestListener(other: PodListener | undefined, open: readonly number[], entry: string): string {
+  if (other !== undefined) return `its listener is for ${other.protocol.toUpperCase()}`;
+  if (open.length > 0) return `did you mean ${open.join(' or ')}?`;
+  return `annotate the pods with ${LISTEN_ANNOTATION}: "${entry}" if they do`;
 }
 
 /** Backends of an Ingress whose service or port is not there: its controller answers 503 for them. */

@@ -63,6 +63,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The annotation netsim.dev/listen cannot be read.',
     mend: 'Write 8080, 127.0.0.1:8080, 53/udp or container=9090, several by commas, or none.',
   },
+  'api-warning': {
+    meaning:
+      'The API server takes the object, and warns as kubectl would show: a field is deprecated or has no effect.',
+    mend: 'Do as the warning says, or leave the field out.',
+  },
   'removed-api': {
     meaning: 'The API version was removed from Kubernetes; netsim still understands it.',
     mend: 'Change to the version named: clusters of today refuse the old one.',
@@ -139,8 +144,13 @@ export const findings: Readonly<Record<string, Explanation>> = {
     mend: 'Take one of 30000 to 32767, or leave it out.',
   },
   'node-port-clash': {
-    meaning: 'Two services want the same node port.',
+    meaning: 'Two services want the same node port; the port for health checks is one of them too.',
     mend: 'Give one of them another, or leave it out.',
+  },
+  'family-left-out': {
+    meaning:
+      'An address or a source range of a service is of a family that the service does not have, and kube-proxy leaves it out.',
+    mend: 'Write one of the family of the service, or give the service both families with spec.ipFamilyPolicy. Without any source range of its own family a service is open to all.',
   },
   'endpoints-without-service': {
     meaning: 'Endpoints are written by hand for a service that does not exist, so nothing uses them.',

@@ -7,6 +7,8 @@ import {
   type Finding,
   nearest,
   type ObjectStore,
+  ORIGIN,
+  type Path,
   type Pod,
   type PodTemplate,
   type Service,
@@ -29,7 +31,7 @@ export function serviceFindings(store: ObjectStore, config: ClusterConfig): Find
   const served = servedServices(store);
   for (const service of services) {
     findings.push(...selectorFindings(service, pods, served));
-    findings.push(...addressFindings(service, config));
+    findings.push(...addressFindings(service, config), ...ignoredFamilies(service));
   }
   findings.push(...clashes(services), ...portClashes(services, config), ...orphanEndpoints(store));
   return findings;
@@ -184,9 +186,10 @@ function addressFindings(service: Service, config: ClusterConfig): Finding[] {
   if (spec.type === 'ExternalName') return [];
   const causes = new Causes();
   const ranges = config.serviceCIDRs.map(formatPrefix);
-  checkClusterIPRanges({ ...spec, clusterIPs: [...clusterIPs(service)] }, ranges, causes);
-  const outside = causes.list.map((cause) => ({ code: 'service-ip-out-of-range', ...cause }));
   const families = serviceFamilies(service, config).refused.map((cause) => ({ code: 'service-families', ...cause }));
+  // The allocator is asked when the families are settled.
+  if (families.length === 0) checkClusterIPRanges({ ...spec, clusterIPs: [...clusterIPs(service)] }, ranges, causes);
+  const outside = causes.list.map((cause) => ({ code: 'service-ip-out-of-range', ...cause }));
   const findings = [...outside, ...families].map(({ code, path, field, message }) => {
     // A manifest has clusterIP; the list is the API server's doing.
     const at = field.startsWith('spec.clusterIPs') ? ['spec', 'clusterIP'] : path;
@@ -203,7 +206,12 @@ function addressFindings(service: Service, config: ClusterConfig): Finding[] {
 function clashes(services: readonly Service[]): Finding[] {
   const holders = new Map<string, Service>();
   const findings: Finding[] = [];
-  for (const service of services) {
+  // What a cluster makes of itself is there before any manifest.
+  const inOrder = [
+    ...services.filter((each) => each[ORIGIN] === undefined),
+    ...services.filter((each) => each[ORIGIN]),
+  ];
+  for (const service of inOrder) {
     if (service.spec.type === 'ExternalName') continue;
     for (const ip of clusterIPs(service)) {
       if (ip === 'None') continue;
@@ -214,7 +222,7 @@ function clashes(services: readonly Service[]): Finding[] {
           findingAt(service, ['spec', 'clusterIP'], {
             severity: 'error',
             code: 'service-ip-clash',
-            message: `${nameOf(service)}: cluster IP ${ip} is already that of ${nameOf(holder)}`,
+            message: `${nameOf(service)}: spec.clusterIPs: Invalid value: ["${ip}"]: failed to allocate IP ${ip}: provided IP is already allocated; ${nameOf(holder)} has it`,
             suggestion: 'leave clusterIP out, and a free one is allocated',
           }),
         );
@@ -224,28 +232,67 @@ function clashes(services: readonly Service[]): Finding[] {
   return findings;
 }
 
+interface AskedPort {
+  readonly number: number;
+  readonly path: Path;
+  /** How the API server begins what it says. */
+  readonly saying: string;
+}
+
+function askedPorts({ spec }: Service): AskedPort[] {
+  const asked: AskedPort[] = [];
+  for (const [i, { nodePort }] of (spec.ports ?? []).entries()) {
+    if (!nodePort) continue;
+    const saying = `spec.ports[${i}].nodePort: Invalid value: ${nodePort}:`;
+    asked.push({ number: nodePort, path: ['spec', 'ports', i, 'nodePort'], saying });
+  }
+  const health = spec.healthCheckNodePort;
+  if (health) {
+    const saying = `spec.healthCheckNodePort: failed to allocate requested HealthCheck NodePort ${health}:`;
+    asked.push({ number: health, path: ['spec', 'healthCheckNodePort'], saying });
+  }
+  return asked;
+}
+
+/** Node ports out of the range, or that something else has. The allocator of the API server knows numbers, not protocols. */
 function portClashes(services: readonly Service[], { nodePortRange }: ClusterConfig): Finding[] {
-  const holders = new Map<string, Service>();
+  const holders = new Map<number, Service>();
   const findings: Finding[] = [];
   for (const service of services) {
-    for (const [i, { nodePort, protocol = 'TCP' }] of (service.spec.ports ?? []).entries()) {
-      if (!nodePort) continue;
-      const path = ['spec', 'ports', i, 'nodePort'];
+    for (const { number, path, saying } of askedPorts(service)) {
       const { from, to } = nodePortRange;
-      if (nodePort < from || nodePort > to) {
-        const message = `${nameOf(service)}: node port ${nodePort} is not in the range ${from}-${to}`;
+      const holder = holders.get(number);
+      const health = path[1] === 'healthCheckNodePort';
+      if (number < from || number > to) {
+        const message = `${nameOf(service)}: ${saying} provided port is not in the valid range. The range of valid ports is ${from}-${to}`;
         findings.push(findingAt(service, path, { severity: 'error', code: 'node-port-out-of-range', message }));
-      }
-      const key = `${nodePort}/${protocol}`;
-      const holder = holders.get(key) ?? holders.get(String(nodePort));
-      if (holder !== undefined && holder !== service) {
-        const message = `${nameOf(service)}: node port ${nodePort} is already allocated to ${nameOf(holder)}`;
+      } else if (holder !== undefined && (health || holder !== service)) {
+        const message = `${nameOf(service)}: ${saying} provided port is already allocated; ${holder === service ? 'a port of the service itself' : nameOf(holder)} has it`;
         findings.push(findingAt(service, path, { severity: 'error', code: 'node-port-clash', message }));
-      } else {
-        holders.set(key, service);
-        holders.set(String(nodePort), service);
-      }
+      } else holders.set(number, service);
     }
+  }
+  return findings;
+}
+
+/** Addresses that kube-proxy leaves out, since the service has none of their family. */
+function ignoredFamilies(service: Service): Finding[] {
+  const { ipFamilies = [], loadBalancerSourceRanges: ranges = [], externalIPs = [], type } = service.spec;
+  const findings: Finding[] = [];
+  if (ipFamilies.length === 0 || type === 'ExternalName') return findings;
+  const familyIn = (text: string) => (text.includes(':') ? 'IPv6' : 'IPv4');
+  const tell = (path: Path, text: string, more: string) => {
+    const message = `${nameOf(service)}: ${text} is ${familyIn(text)}, and the service has no ${familyIn(text)} address: kube-proxy leaves it out${more}`;
+    findings.push(findingAt(service, path, { severity: 'warning', code: 'family-left-out', message }));
+  };
+  const open = ipFamilies.filter((family) => !ranges.some((range) => familyIn(range) === family));
+  for (const [i, range] of ranges.entries()) {
+    if (ipFamilies.includes(familyIn(range))) continue;
+    const consequence = open.length === 0 ? '' : `; no range of ${open.join(', ')} is given, so anyone may enter`;
+    tell(['spec', 'loadBalancerSourceRanges', i], range, consequence);
+  }
+  for (const [i, ip] of externalIPs.entries()) {
+    if (!ipFamilies.includes(familyIn(ip))) tell(['spec', 'externalIPs', i], ip, '');
   }
   return findings;
 }

@@ -36,10 +36,7 @@ export function clusterIPs(service: Service): readonly string[] {
   return list.length > 0 ? list : clusterIP ? [clusterIP] : [];
 }
 
-/**
- * The families of a service and its policy in this cluster. A service that demands what the cluster lacks, which the
- * API server refuses, gets the families there are; `refused` says why.
- */
+/** The families of a service and its policy in this cluster; `refused` where the service demands what the cluster lacks. */
 export function serviceFamilies(service: Service, config: ClusterConfig): Families {
   const cluster = clusterFamilies(config);
   const given = service.spec.ipFamilies ?? [];

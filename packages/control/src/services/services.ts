@@ -52,7 +52,9 @@ export class Services extends Controller {
   #allocate(service: Service, key: string): ServiceSpec {
     const { spec } = service;
     if (spec.type === 'ExternalName') return spec;
-    const { families, policy } = serviceFamilies(service, this.context.config);
+    const { families, policy, refused } = serviceFamilies(service, this.context.config);
+    // The API server would not store it: it stays as it was written, for the finding to say so.
+    if (refused.length > 0) return spec;
     let next: ServiceSpec = spec;
     if (spec.ipFamilyPolicy !== policy || !sameList(spec.ipFamilies, families)) {
       next = { ...next, ipFamilies: [...families], ipFamilyPolicy: policy };

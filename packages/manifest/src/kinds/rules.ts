@@ -12,6 +12,7 @@ import {
 } from './networking.ts';
 import { defaultPod, validatePod } from './pod.ts';
 import { defaultService, validateService } from './service.ts';
+import { type ServerWarning, serviceWarnings } from './service-warnings.ts';
 import {
   defaultDaemonSet,
   defaultDeployment,
@@ -30,12 +31,14 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   /** Defaults, before validation. */
   defaults?(object: T): void;
   validate?(object: T, causes: Causes): void;
+  /** What it says of an object that it takes. */
+  warn?(object: T): readonly ServerWarning[];
 }
 
 const rules = <T extends KubeObject>(of: KindRules<T>): KindRules => of;
 
 const RULES: Readonly<Record<string, KindRules>> = {
-  Service: rules({ defaults: defaultService, validate: validateService }),
+  Service: rules({ defaults: defaultService, validate: validateService, warn: serviceWarnings }),
   Endpoints: rules({ defaults: defaultEndpoints, validate: validateEndpoints }),
   EndpointSlice: rules({ defaults: defaultEndpointSlice, validate: validateEndpointSlice }),
   Namespace: rules({ defaults: defaultNamespace, validate: validateNamespace }),
