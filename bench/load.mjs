@@ -5,9 +5,39 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { largeCluster } from './clusters.mjs';
+import { plot } from './plot.mjs';
+import { table } from './table.mjs';
+
+/** @type {import('./run.mjs').Part['run']} */
+export function run({ smoke, save }) {
+  const results = measureLoad({ sizes: smoke ? [100, 1_000] : [100, 1_000, 10_000], runs: smoke ? 1 : 3 });
+  console.log('\nLoading a cluster from JSON, until the first packet is through');
+  console.log(
+    table(
+      ['pods', 'services', 'nodes', 'load', 'with first trace', 'memory at most'],
+      results.map(({ pods, services, nodes, loadMs, ms, rssMb }) => [
+        pods.toLocaleString('en'),
+        services.toLocaleString('en'),
+        nodes,
+        `${loadMs.toFixed(0)} ms`,
+        `${ms.toFixed(0)} ms`,
+        `${rssMb.toFixed(0)} MB`,
+      ]),
+    ),
+  );
+  const points = results.map(({ pods, ms }) => [pods, ms / 1000]);
+  const svg = plot({
+    title: 'Loading a cluster',
+    xLabel: 'pods',
+    yLabel: 'seconds',
+    series: [{ name: 'netsim', points }],
+  });
+  save('load.svg', svg);
+  return results;
+}
 
 /** @returns {{ pods: number, services: number, nodes: number, ms: number, rssMb: number, heapMb: number }[]} */
-export function measureLoad({ sizes, runs }) {
+function measureLoad({ sizes, runs }) {
   const folder = mkdtempSync(join(tmpdir(), 'netsim-bench-'));
   try {
     return sizes.map((pods) => {

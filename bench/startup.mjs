@@ -1,11 +1,30 @@
 // The whole process of the main job, from fork to exit.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { table } from './table.mjs';
 
 const program = fileURLToPath(new URL('../packages/cli/bin/netsim.js', import.meta.url));
 
+/** @type {import('./run.mjs').Part['run']} */
+export function run({ smoke }) {
+  const results = measureStartup({ runs: smoke ? 3 : 11 });
+  const { traceMs, versionMs, nodeMs } = results;
+  console.log('\nWhole process, median');
+  console.log(
+    table(
+      ['command', 'wall clock'],
+      [
+        ['netsim trace pod-a svc/kubia', `${traceMs.toFixed(0)} ms`],
+        ['netsim --version', `${versionMs.toFixed(0)} ms`],
+        ['node -e 0', `${nodeMs.toFixed(0)} ms`],
+      ],
+    ),
+  );
+  return results;
+}
+
 /** Milliseconds of wall clock: the main job, and an empty Node process to compare with. */
-export function measureStartup({ runs }) {
+function measureStartup({ runs }) {
   return {
     traceMs: median(runs, [program, 'trace', 'pod-a', 'svc/kubia']),
     versionMs: median(runs, [program, '--version']),

@@ -1,0 +1,72 @@
+// Packets of an established flow, and flows that are each new, beside the real kernel in the same run.
+import { compileGenerator, kernelMissing, measureKernel } from './kernel-side.mjs';
+import { measureOurs } from './our-side.mjs';
+import { plot, short } from './plot.mjs';
+import { table } from './table.mjs';
+
+/** @type {import('./run.mjs').Part['run']} */
+export async function run({ smoke, kernel: withKernel, save }) {
+  const missing = !withKernel ? ['a run without --no-kernel'] : kernelMissing();
+  if (missing.length > 0) console.log(`real kernel: skipped: needs ${missing.join(', ')}`);
+  const generator = missing.length > 0 ? undefined : compileGenerator();
+  const sizes = smoke ? [1, 100] : [1, 100, 1_000, 10_000];
+  // Connections that are made until conntrack is emptied, on both sides.
+  const flowsPerRound = smoke ? 10_000 : 30_000;
+  const results = [];
+  try {
+    for (const services of sizes) {
+      const { plan, flow, ...ours } = await measureOurs(services, {
+        seconds: smoke ? 0.3 : 2,
+        flows: flowsPerRound,
+      });
+      const kernel =
+        generator &&
+        (await measureKernel(generator.program, plan, flow, {
+          seconds: smoke ? 0.3 : 2,
+          rounds: smoke ? 1 : 3,
+          flowsPerRound,
+        }));
+      results.push({ services, ours, kernel });
+    }
+  } finally {
+    generator?.close();
+  }
+  const ratio = (ours, kernel) => (kernel === undefined ? '-' : `${(ours / kernel).toFixed(1)}x`);
+  console.log(
+    '\nA small UDP packet: pod, veth, bridge, service DNAT, conntrack, VXLAN, second node, bridge, veth, pod',
+  );
+  console.log(
+    table(
+      ['services', 'established/s', 'kernel', 'ratio', 'new flows/s', 'kernel', 'ratio'],
+      results.map(({ services, ours, kernel }) => [
+        services.toLocaleString('en'),
+        short(ours.established.perSecond),
+        kernel ? short(kernel.established) : '-',
+        ratio(ours.established.perSecond, kernel?.established),
+        short(ours.fresh.perSecond),
+        kernel ? short(kernel.fresh) : '-',
+        ratio(ours.fresh.perSecond, kernel?.fresh),
+      ]),
+    ),
+  );
+  const first = results[0];
+  const last = results.at(-1);
+  const flat = last.ours.fresh.perSecond / first.ours.fresh.perSecond;
+  console.log(`new flows at ${last.services.toLocaleString('en')} services against 1: ${(flat * 100).toFixed(0)} %`);
+  const checks = results.flatMap(({ ours }) => [ours.established.crossCheck, ours.fresh.crossCheck]);
+  console.log(`tinybench against benchmark: ${Math.min(...checks).toFixed(2)} to ${Math.max(...checks).toFixed(2)}`);
+  const line = (name, of, dashed) => ({
+    name,
+    dashed,
+    points: results.filter((row) => of(row) !== undefined).map((row) => [row.services, 1 / of(row)]),
+  });
+  const series = [
+    line('netsim, new flow', (row) => row.ours.fresh.perSecond),
+    line('kernel, new flow', (row) => row.kernel?.fresh),
+    line('netsim, established', (row) => row.ours.established.perSecond, true),
+    line('kernel, established', (row) => row.kernel?.established, true),
+  ].filter(({ points }) => points.length > 0);
+  const svg = plot({ title: 'Cost of a packet through two nodes', xLabel: 'services', yLabel: 'seconds', series });
+  save('flows.svg', svg);
+  return results;
+}
