@@ -89,8 +89,47 @@ export interface Forward {
   readonly tlsToBackend: boolean;
   readonly mirrors: readonly Backend[];
   readonly retry?: { readonly codes: readonly number[]; readonly attempts: number };
-  /** The same key goes to the same endpoint. */
-  readonly affinity?: { readonly cookie: string; readonly value?: string };
+  readonly affinity?: CookieAffinity;
+  /** Asked before the backend: a 2xx lets the request pass, 401 and 403 are handed to the client, all else is a 500. */
+  readonly auth?: AuthRequest;
+  /** Bytes of a request body that are let through, 413 above; 0 or absent: no limit. */
+  readonly maxBody?: number;
+  /** An answer of the backend with one of these codes is replaced by what another backend says. */
+  readonly onStatus?: { readonly codes: readonly number[]; readonly backend: Backend };
+}
+
+/** A cookie that the front door sets, so that the same client comes to the same endpoint. */
+export interface CookieAffinity {
+  readonly cookie: string;
+  /** What the client sent; undefined: a new one is to be set. */
+  readonly value?: string;
+  /** What follows the value in `Set-Cookie`: `; Path=/; HttpOnly`. */
+  readonly attributes: string;
+}
+
+/** A request of its own, with the header fields of the client's and no body. */
+export interface AuthRequest {
+  readonly method: string;
+  /** Absolute, with the variables put in. */
+  readonly url: string;
+  /** Where a 401 is sent instead of being handed on. */
+  readonly signin?: string;
+  /** Fields of its answer that the backend gets with the request. */
+  readonly responseHeaders: readonly string[];
+}
+
+/** The certificate that ends a TLS connection, as a client sees it. */
+export interface ServerCertificate {
+  /** As openssl prints it: `CN=foo.com, O=Acme`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Subject alternative names of type DNS; the common name where there are none. */
+  readonly names: readonly string[];
+  /** Epoch milliseconds. */
+  readonly validFrom: number;
+  readonly validTo: number;
+  /** Where it stands; undefined: the controller's own. */
+  readonly secret?: { readonly namespace: string; readonly name: string };
 }
 
 export type HeaderChange =

@@ -3,6 +3,7 @@ export * from './check.ts';
 export * from './files.ts';
 export * from './finding.ts';
 export type * from './gateway-objects.ts';
+export type { Ingress, IngressBackend, IngressClass } from './kinds/networking.ts';
 export * from './kinds/registry.ts';
 export { checkClusterIPRanges, completeServiceFamilies, isExternallyAccessible } from './kinds/service.ts';
 export * from './labels.ts';

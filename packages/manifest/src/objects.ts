@@ -263,3 +263,10 @@ export interface ConfigMap extends KubeObject {
   kind: 'ConfigMap';
   data?: Record<string, string>;
 }
+export interface Secret extends KubeObject {
+  kind: 'Secret';
+  type?: string;
+  /** Base64. */
+  data?: Record<string, string>;
+  stringData?: Record<string, string>;
+}

@@ -12,7 +12,7 @@ import {
   validatePortNumberOrName,
 } from '../validate/common.ts';
 
-interface IngressBackend {
+export interface IngressBackend {
   service?: { name: string; port?: { name?: string; number?: number } };
   resource?: { apiGroup?: string; kind: string; name: string };
 }

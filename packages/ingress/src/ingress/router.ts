@@ -1,0 +1,17 @@
+import type { Router, ServerCertificate } from '../model.ts';
+import { specRouter } from './spec/spec-router.ts';
+import type { IngressOptions, IngressView } from './view.ts';
+
+export interface IngressRouter extends Router {
+  /** The certificate that ends a TLS connection with this server name (SNI); undefined: the handshake fails. */
+  certificate(serverName: string | undefined): ServerCertificate | undefined;
+}
+
+/** Compiles the Ingresses of a cluster into a router. Bad objects never throw: they are findings. */
+export function ingressRouter(view: IngressView, options: IngressOptions): IngressRouter {
+  switch (options.profile) {
+    case 'spec':
+    case 'ingress-nginx':
+      return specRouter(view, options);
+  }
+}
