@@ -20,7 +20,19 @@ describe('netsim dns', () => {
   });
 
   test.each([
-    [['node/w1-k8s', 'kubia'], /^error: node\/w1-k8s is no pod/m],
+    ['node/w1-k8s', 1, 'NXDOMAIN'],
+    ['external', 1, 'NXDOMAIN'],
+    ['deploy/kubia', 0, 'NOERROR'],
+  ])('asks from %s by its own resolv.conf', async (from, status, rcode) => {
+    const { code, stdout } = await netsim(['dns', from, 'kubia', '-o', 'json']);
+    expect([code, JSON.parse(stdout).queries[0].rcode]).toEqual([status, rcode]);
+  });
+
+  test.each([
+    [['svc/kubia', 'kubia'], /^error: a service sends nothing: svc\/kubia/m],
+    [['pod-a', ''], /^error: the name is empty/m],
+    [['pod-a', 'a'.repeat(64)], /^error: the label "a+\.\.\." has 64 octets; a label has at most 63/m],
+    [['pod-a', `${'abcd.'.repeat(51)}`], /^error: the name has 254 octets; a DNS name has at most 253/m],
     [['pod-a', 'kubia', 'BOGUS'], /^error: unknown type "BOGUS"/m],
   ])('refuses %j', async (words, says) => {
     const { code, stderr } = await netsim(['dns', ...words]);

@@ -141,8 +141,8 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
   program
     .command('dns')
     .description('every query of a lookup with its answer; exit status 1 where there is none')
-    .argument('<source>', 'pod that asks')
-    .argument('<name>', 'as a program in the pod would write it')
+    .argument('<source>', 'who asks: pod, deploy/NAME, node/NAME, host/NAME or external')
+    .argument('<name>', 'as a program there would write it')
     .argument('[type]', 'record type, such as SRV (default: addresses, as getaddrinfo)')
     .addHelpText('after', examples('netsim dns pod-a kubia', 'netsim dns pod-a kubernetes.default SRV'))
     .action(async (source: string, name: string, type: string | undefined, _options: object, command: Command) => {

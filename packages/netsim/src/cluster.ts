@@ -4,12 +4,15 @@ import { ScriptedRandom, World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
 import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
+import { familyOf, parseIp } from '@netsim/wire';
 import { Capture } from './capture.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
 import { kubeadmCoreDns } from './dns/kubeadm.ts';
 import { type Lookup, type LookupOptions, lookupNames } from './dns/lookup-names.ts';
+import { OutsideNames } from './dns/outside-names.ts';
+import { OUTSIDE_RESOLVERS, serveOutside } from './dns/outside-resolver.ts';
 import { parseDuration } from './duration.ts';
 import { epochOf } from './epoch.ts';
 import { UsageError } from './errors.ts';
@@ -45,6 +48,8 @@ export class Cluster {
   readonly datapath: Datapath;
   readonly random: ScriptedRandom;
   readonly programs: Programs;
+  /** What the name servers of the world outside answer. */
+  readonly outsideNames: OutsideNames;
   readonly #control: ControlPlane;
   /** When virtual time began, in milliseconds since the Unix epoch. */
   readonly #epoch: number;
@@ -74,6 +79,7 @@ export class Cluster {
     this.#control.settle();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
     this.programs = new Programs(this.world, this.#epoch, this.config);
+    this.outsideNames = new OutsideNames(store);
     this.datapath = new Datapath({
       store,
       config: this.config,
@@ -81,6 +87,10 @@ export class Cluster {
       proxy: proxy.settings,
       world: this.world,
       started: (netns, pod) => this.programs.start(netns, pod, store),
+      outsideServers: {
+        addresses: Object.values(OUTSIDE_RESOLVERS).map(parseIp),
+        start: (netns, address) => serveOutside(netns, familyOf(address), this.outsideNames),
+      },
       serve: (netns, port, program, handler) => this.programs.serve(netns, port, program, handler),
     });
     this.clock = new ClusterClock(this.world, {

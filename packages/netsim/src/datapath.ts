@@ -16,6 +16,12 @@ import type { ProxySettings } from './proxy-from-objects.ts';
 /** Called for a namespace that has just come to be: programs start listening in it. */
 export type NetnsStarted = (netns: Netns, pod: Pod | undefined) => void;
 
+/** Machines that are always there in the world outside, and what starts their programs. */
+export interface OutsideServers {
+  readonly addresses: readonly Ip[];
+  start(netns: Netns, address: Ip): void;
+}
+
 /**
  * Joins the plans of control plane, CNI and kube-proxy to the kernel, and keeps them current. A node is built when the first
  * packet reaches it; later changes of objects reach the nodes that are built, at the cost of the change.
@@ -36,6 +42,9 @@ export class Datapath {
   readonly #healthChecks: HealthChecks;
   /** Machines taken off the network. */
   readonly #stopped = new Set<string>();
+  /** Machines somewhere outside that were asked for, by the name of their netns. */
+  readonly #outside = new Set<string>();
+  readonly #outsideServers: OutsideServers;
   #servicesChanged = false;
   #topologyChanged = false;
   readonly #unwatch: (() => void)[] = [];
@@ -47,8 +56,10 @@ export class Datapath {
     proxy: ProxySettings;
     world: World;
     started: NetnsStarted;
+    outsideServers: OutsideServers;
     serve: ServeHttp;
   }) {
+    this.#outsideServers = options.outsideServers;
     this.#store = options.store;
     this.#config = options.config;
     this.#cni = options.cni;
@@ -136,10 +147,18 @@ export class Datapath {
 
   /** A machine somewhere outside, with any address: it hangs off the router by a link of its own. */
   outsideHost(ip: Ip): Netns {
-    const name = `host/${formatIp(ip)}`;
-    const known = this.world.netns(name);
-    if (known !== undefined) return known;
     const router = this.machineNetns(this.routerName)!;
+    return this.world.netns(outsideName(ip)) ?? this.#attachOutside(ip, router);
+  }
+
+  /** The world outside, of which nothing is known but what is asked of it: the router, and the servers behind it. */
+  isOutside(netns: string): boolean {
+    return netns === this.routerName || this.#outsideServers.addresses.some((ip) => outsideName(ip) === netns);
+  }
+
+  #attachOutside(ip: Ip, router: Netns): Netns {
+    const name = outsideName(ip);
+    this.#outside.add(name);
     const family = familyOf(ip);
     const length = familyBits(family);
     const far = this.world.addNetns(name, name.slice('host/'.length), 'host');
@@ -362,6 +381,7 @@ export class Datapath {
     if (surroundings !== undefined) {
       this.#built.add(name);
       this.world.load({ netns: [surroundings], rulesets: [], listeners: [] });
+      if (name === this.routerName) this.#startOutside(this.world.netns(name)!);
       return;
     }
     const node = this.#store.get<Node>('Node', undefined, name);
@@ -379,6 +399,13 @@ export class Datapath {
     }
   }
 
+  #startOutside(router: Netns): void {
+    const families = new Set(router.addresses().map(({ address }) => familyOf(address)));
+    for (const ip of this.#outsideServers.addresses) {
+      if (families.has(familyOf(ip))) this.#outsideServers.start(this.#attachOutside(ip, router), ip);
+    }
+  }
+
   #podsOn(node: string): Pod[] {
     return this.#store.list<Pod>('Pod').filter((pod) => pod.spec.nodeName === node && podInfo(pod) !== undefined);
   }
@@ -387,7 +414,8 @@ export class Datapath {
     this.#topologyChanged = false;
     this.#servicesChanged = false;
     this.#changedPods.clear();
-    for (const netns of [...this.#podOfNetns.keys(), ...this.#built]) this.world.deleteNetns(netns);
+    for (const netns of [...this.#podOfNetns.keys(), ...this.#outside, ...this.#built]) this.world.deleteNetns(netns);
+    this.#outside.clear();
     this.#healthChecks.forget();
     this.#built.clear();
     this.#podOfNetns.clear();
@@ -402,6 +430,10 @@ export class Datapath {
     const netns = this.world.netns(name);
     if (netns !== undefined) this.#rules.load(name, netns);
   }
+}
+
+function outsideName(ip: Ip): string {
+  return `host/${formatIp(ip)}`;
 }
 
 /** The sockets of a pod's containers; those that lose the fight for a port are not among them. */

@@ -2,10 +2,10 @@ import { containerLibc } from '@netsim/dns';
 import type { Pod } from '@netsim/manifest';
 import type { Cluster } from './cluster.ts';
 import { driveLookup } from './dns/drive.ts';
-import { addressesOf, lookUp, podResolver } from './dns/look-up.ts';
-import { MACHINE_RESOLV_CONF, podFiles } from './dns/pod-files.ts';
+import { type Asker, addressesOf, askerOf } from './dns/look-up.ts';
 import { UsageError } from './errors.ts';
-import type { ToolDns } from './exec/tool.ts';
+import type { ExecContext, ToolDns } from './exec/tool.ts';
+import type { SourceRef } from './names.ts';
 
 export interface ExecOptions {
   readonly namespace?: string;
@@ -42,48 +42,44 @@ export async function execIn(
           `its containers: ${containers.join(', ')}`,
         );
       }
-      const { hosts, hostname, resolvConf } = podFiles(pod, cluster.config);
-      return runTool(argv, {
-        netns: cluster.netnsOfPod(pod),
-        programs: cluster.programs,
-        hostname,
-        privileged: false,
-        files: new Map([
-          ['/etc/hosts', hosts],
-          ['/etc/resolv.conf', resolvConf],
-        ]),
-        dns: toolDns(cluster, pod, options.container),
-        resolve: (name) => addressesOf(lookUp(cluster, pod, name, options.container)),
-      });
+      return runTool(argv, { ...inside(cluster, source, options.container), privileged: false });
     }
     case 'Node':
-    case 'Host': {
-      const hostname = source.kind === 'Node' ? source.node.metadata.name : source.name;
-      return runTool(argv, {
-        netns: cluster.netnsOfMachine(hostname),
-        programs: cluster.programs,
-        hostname,
-        privileged: true,
-        // Machines use the resolver of their own network, which knows nothing of the cluster's names.
-        files: new Map([['/etc/resolv.conf', MACHINE_RESOLV_CONF]]),
-        resolve: () => undefined,
-      });
-    }
+    case 'Host':
+      return runTool(argv, { ...inside(cluster, source), privileged: true });
   }
+}
+
+/** What a tool finds where it runs: the network namespace, the files, the resolver. */
+function inside(cluster: Cluster, source: SourceRef, container?: string): Omit<ExecContext, 'privileged'> {
+  const asker = askerOf(cluster, source, container);
+  const { netns, files, resolver } = asker;
+  return {
+    netns,
+    programs: cluster.programs,
+    hostname: files.hostname,
+    files: new Map([
+      ['/etc/hosts', files.hosts],
+      ['/etc/resolv.conf', files.resolvConf],
+    ]),
+    dns: toolDns(cluster, source, asker, container),
+    resolve: (name) => addressesOf(driveLookup(netns, resolver.lookup(name))),
+  };
 }
 
 /** Images with musl that bring the tools of bind all the same. */
 const withBindTools = /netshoot|multitool|agnhost|dnsutils/;
 
-function toolDns(cluster: Cluster, pod: Pod, name: string | undefined): ToolDns {
-  const netns = cluster.netnsOfPod(pod);
-  const container = pod.spec.containers.find((each) => each.name === name) ?? pod.spec.containers[0];
-  const resolver = podResolver(cluster, pod, netns, name);
-  const musl = containerLibc(pod, container).libc === 'musl';
+function toolDns(cluster: Cluster, source: SourceRef, { netns, resolver }: Asker, name?: string): ToolDns {
   return {
     conf: resolver.conf,
-    nslookup: musl && !withBindTools.test(container?.image ?? '') ? 'busybox' : 'bind',
+    nslookup: source.kind === 'Pod' && hasBusyboxTools(source.pod, name) ? 'busybox' : 'bind',
     lookup: (asked, family) => driveLookup(netns, resolver.lookup(asked, { family })),
     now: () => new Date(cluster.now),
   };
+}
+
+function hasBusyboxTools(pod: Pod, name: string | undefined): boolean {
+  const container = pod.spec.containers.find((each) => each.name === name) ?? pod.spec.containers[0];
+  return containerLibc(pod, container).libc === 'musl' && !withBindTools.test(container?.image ?? '');
 }

@@ -184,6 +184,14 @@ export class NameResolver {
     return nearest(host.split('.')[0]!, services);
   }
 
+  /** The service that a name of one label means, where it is in another namespace than the asker's and in no more than that one. */
+  serviceElsewhere(host: string, home: string | undefined): Service | undefined {
+    const name = host.replace(/\.$/, '').toLowerCase();
+    if (name.includes('.')) return undefined;
+    const found = this.#store.list<Service>('Service').filter(({ metadata }) => metadata.name === name);
+    return found.length === 1 && found[0]!.metadata.namespace !== home ? found[0] : undefined;
+  }
+
   /** Finds a pod by `name`, `name.namespace` or `namespace/name`. */
   pod(name: string): Pod {
     return this.#find('Pod', name) as Pod;

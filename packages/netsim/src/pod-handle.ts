@@ -79,7 +79,7 @@ export class PodHandle {
    * emulated network, in virtual time.
    */
   lookup(name: string): LookupResult {
-    return lookUp(this.#cluster, this.object, name);
+    return lookUp(this.#cluster, { kind: 'Pod', pod: this.object }, name);
   }
 
   #address(host: string): Ip {

@@ -103,7 +103,8 @@ describe('programs', () => {
 
   test.each([
     ['a name that does not exist', 'http://nobody.default.svc.cluster.local.', /ENOTFOUND nobody/],
-    ['a name that only the outside could know', 'http://nobody', /EAI_AGAIN nobody/],
+    ['a name that nobody in the world has', 'http://nobody', /ENOTFOUND nobody/],
+    ['a name that only the outside could know', 'http://www.example.com', /EAI_AGAIN www/],
     ['a closed port', 'http://10.244.1.2:81', /ECONNREFUSED/],
     ['an address that nobody has', 'http://10.244.1.99', /EHOSTUNREACH/],
     ['an address outside, after five virtual minutes at most', 'http://11.11.11.11', /ETIMEDOUT/],

@@ -21,7 +21,7 @@ export async function dns(
   return found.answers.length > 0 ? 0 : 1;
 }
 
-function text({ name, queries, answers, error, elapsedMs }: Lookup): string {
+function text({ name, queries, answers, error, elapsedMs, from }: Lookup): string {
   const rows = queries.map((query, i) => [
     String(i + 1),
     `${query.at}ms`,
@@ -32,12 +32,16 @@ function text({ name, queries, answers, error, elapsedMs }: Lookup): string {
     query.answers.join(', '),
   ]);
   const widths = rows.reduce<number[]>((all, row) => row.map((cell, i) => Math.max(all[i] ?? 0, cell.length)), []);
-  const lines = rows.map((row) =>
-    row
+  const lines = rows.flatMap((row, at) => {
+    const line = row
       .map((cell, i) => (i < 2 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join(' ')
-      .trimEnd(),
-  );
+      .trimEnd();
+    const { reason } = queries[at]!;
+    return reason === undefined ? [line] : [`# ${reason}`, line];
+  });
+  if (from === 'hosts') lines.push('# /etc/hosts has the name: no server is asked');
+  if (from === 'numeric') lines.push('# an address needs no look-up');
   const end = answers.length > 0 ? answers.join(', ') : `not found${error === undefined ? '' : ` (${error})`}`;
   const count = `${queries.length} ${queries.length === 1 ? 'query' : 'queries'}, ${elapsedMs}ms`;
   return [...lines, `${name}: ${end} (${count})`, ''].join('\n');

@@ -1,17 +1,46 @@
-import { containerLibc, type LookupResult, Resolver } from '@netsim/dns';
+import { containerLibc, type Libc, type LookupResult, Resolver } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
-import type { Pod } from '@netsim/manifest';
 import type { Resolution } from '@netsim/trace';
 import { familyBits, familyOf, type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
+import type { SourceRef } from '../names.ts';
+import { netnsOf } from '../source-netns.ts';
 import { driveLookup } from './drive.ts';
-import { podFiles } from './pod-files.ts';
+import { machineFiles, type NameFiles, podFiles } from './pod-files.ts';
 
-/** The resolver of a program in a container, as its C library and the pod's files make it. */
-export function podResolver(cluster: Cluster, pod: Pod, netns: Netns, container?: string): Resolver {
-  const files = podFiles(pod, cluster.config);
+/** The device of a machine on the network between the nodes. */
+const UPLINK = 'eth0';
+
+/** A program that looks names up: where it runs, and the resolver that its C library and its files make. */
+export interface Asker {
+  readonly netns: Netns;
+  readonly resolver: Resolver;
+  readonly files: NameFiles;
+}
+
+/** The asker of a source of packets: a container of a pod, else a machine, which has glibc. */
+export function askerOf(cluster: Cluster, source: SourceRef, container?: string): Asker {
+  const netns = netnsOf(cluster, source);
+  if (source.kind === 'Pod') {
+    const { pod } = source;
+    const { containers } = pod.spec;
+    const { libc } = containerLibc(pod, containers.find(({ name }) => name === container) ?? containers[0]);
+    const files = podFiles(pod, cluster.config);
+    return { netns, files, resolver: resolverIn(netns, files, libc) };
+  }
+  const name = source.kind === 'Node' ? source.node.metadata.name : source.name;
+  const own = netns.addresses().filter(({ dev }) => dev === UPLINK);
+  const files = machineFiles(
+    name,
+    own.map(({ address }) => address),
+    cluster.config,
+  );
+  return { netns, files, resolver: resolverIn(netns, files, 'glibc') };
+}
+
+function resolverIn(netns: Netns, files: NameFiles, libc: Libc): Resolver {
   return new Resolver({
-    libc: containerLibc(pod, pod.spec.containers.find(({ name }) => name === container) ?? pod.spec.containers[0]).libc,
+    libc,
     resolvConf: files.resolvConf,
     hosts: files.hosts,
     hostname: files.hostname,
@@ -21,10 +50,10 @@ export function podResolver(cluster: Cluster, pod: Pod, netns: Netns, container?
   });
 }
 
-/** Looks a name up from a pod, with packets, in virtual time. */
-export function lookUp(cluster: Cluster, pod: Pod, name: string, container?: string): LookupResult {
-  const netns = cluster.netnsOfPod(pod);
-  return driveLookup(netns, podResolver(cluster, pod, netns, container).lookup(name));
+/** Looks a name up, with packets, in virtual time. */
+export function lookUp(cluster: Cluster, source: SourceRef, name: string, container?: string): LookupResult {
+  const { netns, resolver } = askerOf(cluster, source, container);
+  return driveLookup(netns, resolver.lookup(name));
 }
 
 /** The address that a packet to a destination would leave with. */

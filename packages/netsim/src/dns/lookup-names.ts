@@ -1,12 +1,14 @@
-import { bindCandidates, type LookupResult, queryMessage, recordText } from '@netsim/dns';
+import { bindCandidates, queryMessage, recordText } from '@netsim/dns';
+import { nearest } from '@netsim/manifest';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
 import { ask } from './ask.ts';
 import { driveLookup } from './drive.ts';
-import { lookUp, podResolver } from './look-up.ts';
+import { type Asker, askerOf } from './look-up.ts';
+import { queryReasons } from './query-reasons.ts';
 
 export interface LookupOptions {
-  /** A pod, as {@link TraceOptions.from}: machines do not know the cluster's names. */
+  /** As {@link TraceOptions.from}: a pod, a node, or a machine outside. Each asks the servers of its own resolv.conf. */
   readonly from: string;
   readonly name: string;
   /** Record type; without it, addresses are looked up as `getaddrinfo` does. */
@@ -23,6 +25,8 @@ export interface LookupQuery {
   readonly at: number;
   readonly rcode: string;
   readonly answers: readonly string[];
+  /** Why it was asked; absent where it goes along with the one before. */
+  readonly reason?: string;
 }
 
 /** Every query of a lookup, and what came of it. */
@@ -31,50 +35,57 @@ export interface Lookup {
   readonly queries: readonly LookupQuery[];
   /** Addresses in the order that a program would try them; with a type, the data of the records. */
   readonly answers: readonly string[];
+  /** The file that answered, where no server was asked; `numeric` for an address. */
+  readonly from?: 'numeric' | 'hosts' | 'dns';
   /** The error of getaddrinfo. */
   readonly error?: string;
   readonly elapsedMs: number;
 }
 
 const types = ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT', 'ANY'];
+/** RFC 1035: a name of 255 octets on the wire is one of 253 characters, and a dot. */
+const MAX_NAME = 253;
 
-/** Looks a name up from a pod, and tells each query. */
+/** Looks a name up, and tells each query. */
 export function lookupNames(cluster: Cluster, { from, name, type, namespace }: LookupOptions): Lookup {
   const source = cluster.names(namespace).source(from);
-  if (source.kind !== 'Pod') {
-    throw new UsageError(`${from} is no pod`, 'names of the cluster are looked up in pods');
-  }
   if (name === '') throw new UsageError('the name is empty');
-  if (type === undefined) return told(lookUp(cluster, source.pod, name));
-  const wanted = type.toUpperCase();
-  if (!types.includes(wanted))
-    throw new UsageError(`unknown type ${JSON.stringify(type)}`, `known: ${types.join(', ')}`);
-  const netns = cluster.netnsOfPod(source.pod);
-  const { clock } = netns.world;
-  const { conf } = podResolver(cluster, source.pod, netns);
-  const start = clock.now;
-  const queries: LookupQuery[] = [];
-  let answers: readonly string[] = [];
-  for (const candidate of bindCandidates(name, conf)) {
-    const at = clock.now - start;
-    const message = queryMessage(candidate, wanted, { id: netns.random.below(65_536) });
-    const { reply } = driveLookup(netns, ask(conf.nameservers, message, { clock, timeout: 5_000, tries: 2 }));
-    answers = reply?.message.answers.map((record) => recordText(record)) ?? [];
-    queries.push({
-      server: reply?.server ?? conf.nameservers[0] ?? '',
-      name: message.questions[0]!.name,
-      type: wanted,
-      transport: reply?.transport ?? 'udp',
-      at,
-      rcode: reply?.message.rcode ?? 'TIMEOUT',
-      answers,
-    });
-    if (reply?.message.rcode !== 'NXDOMAIN') break;
-  }
-  return { name, queries, answers, elapsedMs: clock.now - start };
+  checkName(name);
+  const asker = askerOf(cluster, source);
+  const found = type === undefined ? addresses(asker, name) : records(asker, name, typeNamed(type));
+  const reasons = queryReasons(name, asker.resolver.conf, found.queries);
+  const queries = found.queries.map((query, at) => ({
+    ...query,
+    ...(reasons[at] !== undefined && { reason: reasons[at] }),
+  }));
+  return { ...found, queries };
 }
 
-function told({ name, queries, addresses, error, elapsedMs }: LookupResult): Lookup {
+function typeNamed(type: string): string {
+  const wanted = type.toUpperCase();
+  if (types.includes(wanted)) return wanted;
+  const near = nearest(wanted, types);
+  throw new UsageError(
+    `unknown type ${JSON.stringify(type)}`,
+    near === undefined ? `known: ${types.join(', ')}` : `did you mean ${near}?`,
+  );
+}
+
+/** What no message can carry is a mistake of whoever typed it. */
+function checkName(name: string): void {
+  const plain = name.replace(/\.$/, '');
+  if (Buffer.byteLength(plain) > MAX_NAME)
+    throw new UsageError(`the name has ${Buffer.byteLength(plain)} octets`, `a DNS name has at most ${MAX_NAME}`);
+  const long = plain.split('.').find((label) => Buffer.byteLength(label) > 63);
+  if (long !== undefined)
+    throw new UsageError(
+      `the label ${JSON.stringify(`${long.slice(0, 20)}...`)} has ${Buffer.byteLength(long)} octets`,
+      'a label has at most 63',
+    );
+}
+
+function addresses({ netns, resolver }: Asker, name: string): Lookup {
+  const { addresses: answers, error, elapsedMs, from, queries } = driveLookup(netns, resolver.lookup(name));
   return {
     name,
     queries: queries.map((query) => ({
@@ -86,8 +97,34 @@ function told({ name, queries, addresses, error, elapsedMs }: LookupResult): Loo
       rcode: query.rcode ?? query.error ?? 'TIMEOUT',
       answers: query.answers,
     })),
-    answers: addresses,
+    answers,
+    ...(from !== undefined && { from }),
     ...(error !== undefined && { error }),
     elapsedMs,
   };
+}
+
+/** Records of a type, looked up as the tools of bind do: the search list until a name is there. */
+function records({ netns, resolver: { conf } }: Asker, name: string, type: string): Lookup {
+  const { clock } = netns.world;
+  const start = clock.now;
+  const queries: LookupQuery[] = [];
+  let answers: readonly string[] = [];
+  for (const candidate of bindCandidates(name, conf)) {
+    const at = clock.now - start;
+    const message = queryMessage(candidate, type, { id: netns.random.below(65_536) });
+    const { reply } = driveLookup(netns, ask(conf.nameservers, message, { clock, timeout: 5_000, tries: 2 }));
+    answers = reply?.message.answers.map((record) => recordText(record)) ?? [];
+    queries.push({
+      server: reply?.server ?? conf.nameservers[0] ?? '',
+      name: message.questions[0]!.name,
+      type,
+      transport: reply?.transport ?? 'udp',
+      at,
+      rcode: reply?.message.rcode ?? 'TIMEOUT',
+      answers,
+    });
+    if (reply?.message.rcode !== 'NXDOMAIN') break;
+  }
+  return { name, queries, answers, elapsedMs: clock.now - start };
 }

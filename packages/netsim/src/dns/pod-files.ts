@@ -1,22 +1,35 @@
 import type { ClusterConfig } from '@netsim/control';
 import { hostnameOf, hostsFile, resolvConf } from '@netsim/dns';
 import type { Pod } from '@netsim/manifest';
-import { formatIp } from '@netsim/wire';
+import { type Family, familyOf, formatIp, type Ip } from '@netsim/wire';
+import { OUTSIDE_RESOLVERS } from './outside-resolver.ts';
 
-/** `/etc/resolv.conf` of a machine: a resolver of the outside world, which is not modelled and never answers. */
-export const MACHINE_RESOLV_CONF = 'nameserver 8.8.8.8\n';
-
-/** The files that the kubelet writes into a pod for its names, and the hostname that its kernel tells. */
-export interface PodFiles {
+/** What a program reads when it looks names up, and the hostname that its kernel tells. */
+export interface NameFiles {
   readonly resolvConf: string;
   readonly hosts: string;
   readonly hostname: string;
 }
 
-export function podFiles(pod: Pod, { clusterDNS, clusterDomain }: ClusterConfig): PodFiles {
-  const kubelet = { clusterDNS: clusterDNS.map(formatIp), clusterDomain, nodeResolvConf: MACHINE_RESOLV_CONF };
+/** `/etc/resolv.conf` of a machine: a resolver of the world outside, of a family that the cluster has. */
+function machineResolvConf({ podCIDRs }: ClusterConfig): string {
+  const family: Family = podCIDRs.some(({ address }) => familyOf(address) === 4) ? 4 : 6;
+  return `nameserver ${OUTSIDE_RESOLVERS[family]}\n`;
+}
+
+/** The files of a node or of a machine outside. */
+export function machineFiles(name: string, addresses: readonly Ip[], config: ClusterConfig): NameFiles {
+  const own = addresses.map((ip) => `${formatIp(ip)}\t${name}\n`).join('');
+  const hosts = `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${own}`;
+  return { resolvConf: machineResolvConf(config), hosts, hostname: name };
+}
+
+/** The files that the kubelet writes into a pod for its names. */
+export function podFiles(pod: Pod, config: ClusterConfig): NameFiles {
+  const { clusterDNS, clusterDomain } = config;
+  const nodeResolvConf = machineResolvConf(config);
   return {
-    resolvConf: resolvConf(pod, kubelet).text,
+    resolvConf: resolvConf(pod, { clusterDNS: clusterDNS.map(formatIp), clusterDomain, nodeResolvConf }).text,
     hosts: hostsFile(pod, { clusterDomain }),
     hostname: hostnameOf(pod, { clusterDomain }).kernelHostname,
   };

@@ -18,8 +18,8 @@ export function buildPath(walk: Walk, known: Knowledge): Path {
   const { collector, probability } = walk;
   const request = collector.of(collector.request);
   if (request.length === 0) return neverSent(walk, known);
-  const reply = collector.reply === 0 ? [] : collector.of(collector.reply);
   const ended = judgeRequest(request, known);
+  const reply = collector.reply === 0 || leftCluster(ended, known) ? [] : collector.of(collector.reply);
   const outcome = ended.disposition === 'DELIVERED' && reply.length > 0 ? judgeReply(ended, reply, known) : ended;
   const backend = backendOf(request, ended, known);
   const seen = ended.disposition === 'DELIVERED' ? sourceSeen(request) : undefined;
@@ -38,9 +38,17 @@ export function buildPath(walk: Walk, known: Knowledge): Path {
   };
 }
 
-/** Without the fate that a packet meets outside, which is not the cluster's to tell. */
+/** Whether what comes back is outside's to tell. */
+function leftCluster({ disposition, endedIn }: Outcome, known: Knowledge): boolean {
+  return disposition === 'EXITS_CLUSTER' && endedIn !== undefined && known.isOutside(endedIn);
+}
+
+/** Without the fate that a packet meets outside, which is not the cluster's to tell: up to where the first machine there sends it on. */
 function inside(events: readonly TraceEvent[], known: Knowledge): readonly TraceEvent[] {
-  return events.filter(({ where, step }) => step.kind !== 'drop' || !known.isOutside(where.name));
+  const first = events.find(({ where }) => known.isOutside(where.name))?.where.name;
+  return events.filter(
+    ({ where, step }) => !known.isOutside(where.name) || (where.name === first && step.kind !== 'drop'),
+  );
 }
 
 /** Says at the rule that draws an endpoint which one of how many it is. */

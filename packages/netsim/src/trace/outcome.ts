@@ -61,6 +61,7 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
   const { where, step } = events[index]!;
   switch (step.kind) {
     case 'socket':
+      if (known.isOutside(where.name)) return undefined;
       if (step.action === 'delivered' || step.action === 'accepted') {
         return {
           disposition: 'DELIVERED',
@@ -73,7 +74,7 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
       if (isDrop(step)) return droppedByRule(events, index, step, known);
       return undefined;
     case 'policy':
-      return step.action === 'DROP'
+      return step.action === 'DROP' && !known.isOutside(where.name)
         ? {
             disposition: 'DROPPED',
             reason: `the policy of chain ${step.chain} (table ${step.table}) on ${where.machine} is DROP`,
@@ -410,7 +411,7 @@ function arrival(events: readonly TraceEvent[]): { dst: string; dport?: number }
 }
 
 /** Points at a field of an object: the line of the file it was read from, or of the object that made it. */
-function causeOf(object: KubeObject, path: ObjectPath, text: string): Cause {
+export function causeOf(object: KubeObject, path: ObjectPath, text: string): Cause {
   const origin = object[ORIGIN];
   const { namespace, name } = object.metadata;
   const base = { kind: object.kind, ...(namespace === undefined ? {} : { namespace }), name, text };

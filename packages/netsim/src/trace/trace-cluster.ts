@@ -1,5 +1,4 @@
-import { internalIPs, podIPs } from '@netsim/control';
-import type { EaiError } from '@netsim/dns';
+import { podIPs } from '@netsim/control';
 import { type Choice, type Netns, nextScript, probabilityOf } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
@@ -7,10 +6,12 @@ import { familyOf, formatIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import { addressesOf, lookUp, resolutionOf } from '../dns/look-up.ts';
 import { UsageError } from '../errors.ts';
-import type { DestinationRef, NameResolver, SourceRef, TransportProtocol } from '../names.ts';
+import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
 import { transportProtocols } from '../names.ts';
+import { netnsOf } from '../source-netns.ts';
 import { buildPath } from './build.ts';
 import { Collector } from './collector.ts';
+import { nameNotFound } from './name-not-found.ts';
 import type { Knowledge } from './outcome.ts';
 
 export interface TraceOptions {
@@ -47,87 +48,11 @@ export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
     return new Tracing(cluster, options, source, names.destinationFrom(source, options.to, protocol)).trace();
   }
   const { host } = asked;
-  if (source.kind !== 'Pod') return nameNotFound(cluster, options, source, { name: host, queries: [] }, names);
-  const found = lookUp(cluster, source.pod, host);
+  const found = lookUp(cluster, source, host);
   const resolution = resolutionOf(found);
   const [ip] = addressesOf(found);
   if (ip === undefined) return nameNotFound(cluster, options, source, resolution, names, found.error);
   return new Tracing(cluster, options, source, names.resolved(options.to, ip, protocol), resolution).trace();
-}
-
-/** The trace of a packet that was never sent, because its sender does not know where to. */
-function nameNotFound(
-  cluster: Cluster,
-  { to, protocol }: TraceOptions,
-  source: SourceRef,
-  resolution: Resolution,
-  names: NameResolver,
-  error?: EaiError,
-): Trace {
-  const { name, queries } = resolution;
-  const similar = names.similarService(name);
-  const port = names.nameToLookUp(to)?.port;
-  const ways = 'name the service (svc/NAME), a pod or an address: names of the cluster are known in pods only';
-  return {
-    schemaVersion: SCHEMA_VERSION,
-    kind: 'Trace',
-    source: summaryOf(cluster, source),
-    destination: {
-      text: to,
-      kind: 'Name',
-      name,
-      ...(port !== undefined && /^[0-9]+$/.test(port) && { port: Number(port) }),
-      protocol: protocol ?? 'tcp',
-    },
-    resolution,
-    paths: [
-      {
-        probability: 1,
-        disposition: 'NAME_NOT_FOUND',
-        reason:
-          source.kind === 'Pod'
-            ? notFoundReason(name, queries, error)
-            : `${name} is looked up outside the cluster's DNS, which alone knows the names of services`,
-        ...(source.kind !== 'Pod'
-          ? { advice: ways }
-          : similar === undefined
-            ? {}
-            : { advice: `did you mean "${similar}"?` }),
-        request: { hops: [] },
-      },
-    ],
-  };
-}
-
-function notFoundReason(name: string, queries: Resolution['queries'], error: EaiError | undefined): string {
-  const failed = queries.filter(({ rcode }) => rcode !== 'NOERROR' && rcode !== 'NXDOMAIN');
-  const last = failed.at(-1) ?? queries.at(-1);
-  if (last === undefined) return `${name} has no address, and no name server was asked (${error ?? 'EAI_NONAME'})`;
-  if (last.rcode === 'NXDOMAIN')
-    return `there is no name ${name}: ${last.server} answers NXDOMAIN (${error ?? 'EAI_NONAME'})`;
-  if (last.rcode === 'NOERROR') return `the name ${name} is there, but has no address (${error ?? 'EAI_NONAME'})`;
-  const what =
-    /^[A-Z]+$/.test(last.rcode) && !last.rcode.startsWith('E') && last.rcode !== 'TIMEOUT'
-      ? `answers ${last.rcode}`
-      : `gives no answer (${last.rcode})`;
-  return `${name} could not be looked up: ${last.server} ${what} to ${last.name} ${last.type} (${error ?? 'EAI_AGAIN'})`;
-}
-
-function summaryOf(cluster: Cluster, source: SourceRef): TraceSource {
-  switch (source.kind) {
-    case 'Pod': {
-      const { name, namespace } = source.pod.metadata;
-      return { kind: 'Pod', ...(namespace === undefined ? {} : { namespace }), name, ip: podIPs(source.pod)[0] ?? '' };
-    }
-    case 'Node': {
-      const { name } = source.node.metadata;
-      return { kind: 'Node', name, ip: internalIPs(source.node)[0] ?? '' };
-    }
-    case 'Host': {
-      const ip = source.ip ?? cluster.datapath.outsideHosts.get(source.name);
-      return { kind: 'Host', name: source.name, ip: ip === undefined ? '' : formatIp(ip) };
-    }
-  }
 }
 
 class Tracing {
@@ -160,7 +85,7 @@ class Tracing {
       podOf: (netns) => datapath.podOf(netns),
       podWithAddress: (ip) => this.#podsByAddress().get(ip),
       choiceOf: (netns, chain, index) => choiceOf(cluster, netns, chain, index, destination),
-      isOutside: (netns) => netns === datapath.routerName,
+      isOutside: (netns) => datapath.isOutside(netns),
     };
   }
 
@@ -311,20 +236,6 @@ function choiceOf(
     if (at < index) number++;
   }
   return rules[index - 1]?.matches.some((match) => match.kind === 'recent') ? undefined : { number, of };
-}
-
-function netnsOf(cluster: Cluster, source: SourceRef): Netns {
-  switch (source.kind) {
-    case 'Pod':
-      return cluster.netnsOfPod(source.pod);
-    case 'Node':
-      return cluster.netnsOfMachine(source.node.metadata.name);
-    case 'Host': {
-      const known = cluster.datapath.outsideHosts.get(source.name);
-      if (known !== undefined) return cluster.netnsOfMachine(source.name);
-      return cluster.datapath.outsideHost(source.ip!);
-    }
-  }
 }
 
 function destinationSummary(destination: DestinationRef): Trace['destination'] {

@@ -77,6 +77,11 @@ describe('the tools that ask name servers', () => {
 
   test('what is not emulated is said', async () => {
     expect((await run('debian', 'dig +dnssec kubernetes')).stderr).toMatch(/^netsim: dig \+dnssec is not emulated/);
-    expect((await cluster.exec('node/w1-k8s', ['dig', 'kubernetes'])).stderr).toMatch(/^netsim: dig: /);
+  });
+
+  test('on a node they ask the resolver of the node, which does not know the cluster', async () => {
+    const { stdout } = await cluster.exec('node/w1-k8s', ['dig', 'kubernetes']);
+    expect(stdout).toContain('status: NXDOMAIN');
+    expect(stdout).toContain(';; SERVER: 8.8.8.8#53(8.8.8.8) (UDP)');
   });
 });
