@@ -12,7 +12,7 @@ export interface OutsideAnswer {
 }
 
 /** Records of external-dns: its DNSEndpoint objects, and the annotation that it reads. */
-export const HOSTNAME_ANNOTATION = 'external-dns.alpha.kubernetes.io/hostname';
+const HOSTNAME_ANNOTATION = 'external-dns.alpha.kubernetes.io/hostname';
 const TARGET_ANNOTATION = 'external-dns.alpha.kubernetes.io/target';
 const KINDS = ['DNSEndpoint', 'Service', 'Ingress', 'Node'];
 const TTL = 300;
@@ -89,7 +89,7 @@ export class OutsideNames {
 }
 
 /** Whether a name could be one of the world's: its top-level domain is in the root zone. */
-export function mayExist(name: string): boolean {
+function mayExist(name: string): boolean {
   const labels = plain(name).split('.');
   const last = labels.at(-1)!;
   if (labels.length < 2) return false;
