@@ -7,6 +7,7 @@ import { addressesOf, lookUp } from './dns/look-up.ts';
 import { UsageError } from './errors.ts';
 import type { ExecResult } from './exec-in.ts';
 import { httpCall } from './http/client.ts';
+import { requestMessage, responseOf } from './http/fetch.ts';
 import type { RequestHandler } from './programs.ts';
 
 /** How long `fetch` waits, in virtual milliseconds. */
@@ -50,8 +51,6 @@ export class PodHandle {
     if (url.protocol !== 'http:') throw new TypeError(`fetch failed: ${url.protocol} is not modelled`);
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const ip = tryParseIp(host) ?? this.#address(host);
-    const headers = new Headers(request.headers);
-    headers.set('host', url.host);
     const body = new Uint8Array(await request.arrayBuffer());
     const netns = this.#cluster.netnsOfPod(this.object);
     try {
@@ -60,15 +59,10 @@ export class PodHandle {
         programs: this.#cluster.programs,
         ip,
         port: Number(url.port || 80),
-        request: { method: request.method, target: url.pathname + url.search, headers, body },
+        request: requestMessage(request, url, body),
         timeout: FETCH_TIMEOUT,
       });
-      const empty = answer.status === 204 || answer.status === 304;
-      return new Response(empty ? null : Uint8Array.from(answer.body), {
-        status: answer.status,
-        statusText: answer.statusText,
-        headers: answer.headers,
-      });
+      return responseOf(answer);
     } catch (cause) {
       throw new TypeError(`fetch failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }

@@ -3,7 +3,9 @@ import { type Netns, type Socket, type TcpConnection, TcpListener, UdpSocket, ty
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
 import { podFiles } from './dns/pod-files.ts';
 import { isCoreDns, serveCoreDns } from './dns/serve.ts';
-import { encodeResponse, type HttpRequest, MessageReader } from './http/message.ts';
+import { fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
+import { type Answer, serveHttp } from './http/server.ts';
+import { acceptedStream } from './http/stream.ts';
 import { losers } from './lint.ts';
 import { type PodListener, podListeners, startDelay } from './listeners.ts';
 import { nodeListeners } from './node-listeners.ts';
@@ -137,10 +139,9 @@ export class Programs {
   #open(netns: Netns, pod: Pod, listener: PodListener): Socket | undefined {
     const { port, protocol, address, container: program } = listener;
     const where = address === undefined ? {} : { address };
-    const hit = `You've hit ${pod.metadata.name}\n`;
     if (protocol === 'tcp') {
       const onConnection = listener.http
-        ? (connection: TcpConnection): void => this.#serve(connection, () => new Response(hit))
+        ? (connection: TcpConnection): void => serveHttp(acceptedStream(connection), { answer: answerOf(pod) })
         : (connection: TcpConnection): void => {
             connection.handlers.onEnd = () => connection.close();
           };
@@ -162,33 +163,16 @@ export class Programs {
     return undefined;
   }
 
-  /** Speaks HTTP/1.1 on one connection: one request, one answer, and the connection is closed. */
   #serve(connection: TcpConnection, handler: RequestHandler): void {
-    const reader = new MessageReader();
-    let asked = false;
-    connection.handlers.onEnd = () => {
-      if (!asked) connection.close();
-    };
-    connection.handlers.onData = (data, length) => {
-      if (asked) return;
-      const whole = reader.push(data ?? new Uint8Array(length));
-      if (reader.error !== undefined) {
-        asked = true;
-        this.#send(connection, new Response('Bad Request\n', { status: 400 }));
-        return;
-      }
-      if (!whole) return;
-      asked = true;
-      this.#pending++;
-      this.#answer(connection, reader.request(), handler);
-    };
+    serveHttp(acceptedStream(connection), { answer: (request, reply) => this.#ask(request, handler, reply) });
   }
 
-  #answer(connection: TcpConnection, message: HttpRequest, handler: RequestHandler): void {
-    const finish = (bytes: Uint8Array): void => {
+  /** A handler may take its time, in real time. */
+  #ask(message: HttpRequest, handler: RequestHandler, reply: (response: HttpResponse) => void): void {
+    this.#pending++;
+    const finish = (response: HttpResponse): void => {
       this.#pending--;
-      connection.send(bytes);
-      connection.close();
+      reply(response);
       this.#world.run();
       const wake = this.#wake;
       this.#wake = undefined;
@@ -196,36 +180,30 @@ export class Programs {
     };
     Promise.resolve()
       .then(() => handler(toRequest(message)))
-      .then(toBytes)
-      .then(finish, () =>
-        finish(encodeResponse({ status: 500, statusText: '', headers: new Headers(), body: new Uint8Array(0) })),
-      );
-  }
-
-  #send(connection: TcpConnection, response: Response): void {
-    this.#pending++;
-    toBytes(response).then((bytes) => {
-      this.#pending--;
-      connection.send(bytes);
-      connection.close();
-      this.#world.run();
-    });
+      .then(toHttpResponse)
+      .then(finish, () => finish({ status: 500, fields: [], body: new Uint8Array(0) }));
   }
 }
 
+/** What a pod's program answers of itself: as the kubia image does. */
+function answerOf(pod: Pod): Answer {
+  const text = `You've hit ${pod.metadata.name}\n`;
+  return (_, reply) => reply(textResponse(200, text));
+}
+
 function toRequest(message: HttpRequest): Request {
-  const host = message.headers.get('host') ?? 'localhost';
+  const host = fieldOf(message, 'host') ?? 'localhost';
   const bodyless = message.method === 'GET' || message.method === 'HEAD';
   return new Request(`http://${host}${message.target}`, {
     method: message.method,
-    headers: message.headers,
+    headers: new Headers(message.fields.map(([name, value]) => [name, value])),
     ...(bodyless ? {} : { body: Uint8Array.from(message.body) }),
   });
 }
 
-async function toBytes(response: Response): Promise<Uint8Array> {
+async function toHttpResponse(response: Response): Promise<HttpResponse> {
   const body = new Uint8Array(await response.arrayBuffer());
-  return encodeResponse({ status: response.status, statusText: response.statusText, headers: response.headers, body });
+  return { status: response.status, statusText: response.statusText, fields: [...response.headers], body };
 }
 
 function keyOf(pod: Pod): string {

@@ -1,16 +1,68 @@
-import type { Errno, Netns, TcpConnection } from '@netsim/kernel';
+import type { Errno, Netns } from '@netsim/kernel';
 import { formatEndpoint, type Ip } from '@netsim/wire';
 import type { Programs } from '../programs.ts';
-import { encodeRequest, type HttpRequest, type HttpResponse, MessageReader } from './message.ts';
+import { encodeRequest, type HttpRequest, type HttpResponse, ResponseReader } from './message.ts';
+import { connectStream, type Stream } from './stream.ts';
 
-/** Why a request got no response: the socket error, or that time ran out. */
+/** Why a request got no response. */
+export type HttpFailure = {
+  readonly code: Errno | 'ETIMEDOUT' | 'EPROTO';
+  /** Before the connection was made, or after. */
+  readonly phase: 'connect' | 'read';
+  readonly message: string;
+};
+
 class HttpError extends Error {
   override readonly name = 'HttpError';
-  readonly code: Errno | 'ETIMEDOUT' | 'EPROTO';
-  constructor(code: HttpError['code'], message: string) {
+  readonly code: HttpFailure['code'];
+  constructor({ code, message }: HttpFailure) {
     super(message);
     this.code = code;
   }
+}
+
+/** Asks on an open stream; `keep` says whether it may be used again. Returns what gives up. */
+export function askStream(
+  stream: Stream,
+  request: HttpRequest,
+  readTimeout: number,
+  done: (result: HttpResponse | HttpFailure, keep: boolean) => void,
+): () => void {
+  const { connection } = stream;
+  const { clock } = connection.netns.world;
+  const reader = new ResponseReader();
+  const where = formatEndpoint(connection.remoteAddress!, connection.remotePort);
+  let over = false;
+  const finish = (result: HttpResponse | HttpFailure, keep: boolean): void => {
+    if (over) return;
+    over = true;
+    timer.cancel();
+    done(result, keep);
+  };
+  const fail = (code: HttpFailure['code'], message: string): void =>
+    finish({ code, phase: 'read', message: `${where}: ${message}` }, false);
+  const timer = clock.schedule(clock.now + readTimeout, () => fail('ETIMEDOUT', 'no answer in time'));
+  const read = (): void => {
+    const response = reader.next(request.method);
+    if (reader.error !== undefined) fail('EPROTO', reader.error);
+    else if (response !== undefined) finish(response, reader.reusable);
+  };
+  stream.onData = (bytes) => {
+    reader.push(bytes);
+    read();
+  };
+  stream.onEnd = () => {
+    reader.end();
+    read();
+    fail('ECONNRESET', 'the connection was closed without an answer');
+  };
+  stream.onClose = (error) => fail(error || 'ECONNRESET', `connection ended: ${error || 'ECONNRESET'}`);
+  const error = stream.send(encodeRequest(request));
+  if (error !== '') clock.schedule(clock.now, () => fail(error, error));
+  return () => {
+    over = true;
+    timer.cancel();
+  };
 }
 
 export interface HttpCall {
@@ -22,59 +74,54 @@ export interface HttpCall {
   /** Virtual milliseconds until it gives up. */
   readonly timeout: number;
   readonly program?: string;
+  /** Makes something else of the TCP stream, such as TLS. */
+  readonly secure?: (stream: Stream, ready: (stream: Stream | HttpFailure) => void) => void;
 }
 
 /** One HTTP request over a TCP connection of the emulated network, in virtual time. */
 export async function httpCall(call: HttpCall): Promise<HttpResponse> {
-  const { netns, programs, ip, port, request, timeout } = call;
+  const { netns, programs, ip, port, request, timeout, program = '', secure } = call;
   const { world } = netns;
   const deadline = world.clock.now + timeout;
-  const reader = new MessageReader();
-  let response: HttpResponse | undefined;
-  let failure: HttpError | undefined;
   const where = formatEndpoint(ip, port);
-  const connection: TcpConnection = netns.sockets.tcp.connect({
-    dst: ip,
-    dport: port,
-    ...(call.program === undefined ? {} : { program: call.program }),
-    onConnect: (open) => {
-      open.send(encodeRequest(request));
-    },
-    onData: (data, length) => {
-      if (reader.push(data ?? new Uint8Array(length))) response ??= reader.response();
-      if (reader.error !== undefined) failure ??= new HttpError('EPROTO', `${where}: ${reader.error}`);
-    },
-    onEnd: (open) => {
-      if (response === undefined && reader.headComplete && reader.push(new Uint8Array(0), true))
-        response = reader.response();
-      if (response === undefined)
-        failure ??= new HttpError('ECONNRESET', `${where}: the connection was closed without an answer`);
-      open.close();
-    },
-    onClose: (error) => {
-      if (response === undefined)
-        failure ??= new HttpError(error === '' ? 'ECONNRESET' : error, `connect ${error || 'ECONNRESET'} ${where}`);
-    },
+  let result: HttpResponse | HttpFailure | undefined;
+  let open: Stream | undefined;
+  const ask = (stream: Stream | HttpFailure): void => {
+    if ('code' in stream) result = stream;
+    else {
+      askStream(stream, request, deadline - world.clock.now, (given) => {
+        result = given;
+      });
+    }
+  };
+  connectStream({ netns, ip, port, program, timeout }, (stream) => {
+    if (typeof stream === 'string') {
+      result = { code: stream, phase: 'connect', message: `connect ${stream} ${where}` };
+      return;
+    }
+    open = stream;
+    if (secure === undefined) ask(stream);
+    else secure(stream, ask);
   });
-  if (connection.error !== '') failure ??= new HttpError(connection.error, `connect ${connection.error} ${where}`);
-  const done = (): boolean => response !== undefined || failure !== undefined;
-  while (!done()) {
+  await drive(programs, netns, () => result !== undefined, deadline);
+  if (result === undefined) result = { code: 'ETIMEDOUT', phase: 'read', message: `connect ETIMEDOUT ${where}` };
+  if ('code' in result) {
+    open?.abort();
     world.run();
-    if (done()) break;
-    if (programs.pending > 0) {
-      await programs.answered();
-      continue;
-    }
-    if (!world.runUntil(() => done() || programs.pending > 0, deadline - world.clock.now)) {
-      failure = new HttpError('ETIMEDOUT', `connect ETIMEDOUT ${where}`);
-    }
+    throw new HttpError(result);
   }
-  if (response === undefined) {
-    connection.abort();
-    world.run();
-    throw failure!;
-  }
-  connection.close();
+  open?.close();
   world.run();
-  return response;
+  return result;
+}
+
+/** Lets virtual time pass until `done` or the deadline; programs that take real time to answer are waited for meanwhile. */
+async function drive(programs: Programs, netns: Netns, done: () => boolean, deadline: number): Promise<void> {
+  const { world } = netns;
+  for (;;) {
+    world.run();
+    if (done()) return;
+    if (programs.pending > 0) await programs.answered();
+    else if (!world.runUntil(() => done() || programs.pending > 0, deadline - world.clock.now)) return;
+  }
 }

@@ -1,17 +1,21 @@
-/** HTTP/1.1 messages over emulated TCP: enough for what clients and servers of a cluster say to each other. RFC 9112. */
+/** HTTP/1.1 messages over emulated TCP: enough for what clients, servers and proxies of a cluster say to each other. RFC 9112. */
+
+/** A header field as it was sent: the case of its name and its place among the others are kept. */
+export type Field = readonly [name: string, value: string];
 
 export interface HttpRequest {
   readonly method: string;
-  /** Origin form: path and query. */
+  /** The request target as sent: `/path?query`, `http://host/path`, `*`. */
   readonly target: string;
-  readonly headers: Headers;
+  readonly version: '1.0' | '1.1';
+  readonly fields: readonly Field[];
   readonly body: Uint8Array;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  readonly statusText: string;
-  readonly headers: Headers;
+  readonly statusText?: string;
+  readonly fields: readonly Field[];
   readonly body: Uint8Array;
 }
 
@@ -19,13 +23,17 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder('latin1');
 /** A head larger than this is refused, as servers do. */
 const HEAD_LIMIT = 64 * 1024;
+const EMPTY = new Uint8Array(0);
 
 const reasons: Record<number, string> = {
   200: 'OK',
   201: 'Created',
+  202: 'Accepted',
   204: 'No Content',
+  206: 'Partial Content',
   301: 'Moved Permanently',
   302: 'Found',
+  303: 'See Other',
   304: 'Not Modified',
   307: 'Temporary Redirect',
   308: 'Permanent Redirect',
@@ -34,79 +42,121 @@ const reasons: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  413: 'Request Entity Too Large',
+  414: 'Request-URI Too Large',
+  421: 'Misdirected Request',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
 };
-function statusText(status: number): string {
+
+export function statusText(status: number): string {
   return reasons[status] ?? '';
 }
 
-function message(start: string, headers: Iterable<[string, string]>, body: Uint8Array): Uint8Array {
+/** The value of the first field of that name. */
+export function fieldOf({ fields }: { readonly fields: readonly Field[] }, name: string): string | undefined {
+  const wanted = name.toLowerCase();
+  return fields.find(([each]) => each.toLowerCase() === wanted)?.[1];
+}
+
+/** A response with text in it. */
+export function textResponse(status: number, text: string, fields: readonly Field[] = []): HttpResponse {
+  return { status, fields: [['content-type', 'text/plain;charset=UTF-8'], ...fields], body: encoder.encode(text) };
+}
+
+/** Does the sender of this message want the connection to stay open? RFC 9112, 9.3. */
+export function keepsAlive(version: '1.0' | '1.1', message: { readonly fields: readonly Field[] }): boolean {
+  const wish = (fieldOf(message, 'connection') ?? '').toLowerCase().split(/\s*,\s*/);
+  return version === '1.1' ? !wish.includes('close') : wish.includes('keep-alive');
+}
+
+function message(start: string, fields: readonly Field[], body: Uint8Array): Uint8Array {
   let head = `${start}\r\n`;
-  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+  for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
   const bytes = encoder.encode(`${head}\r\n`);
+  if (body.length === 0) return bytes;
   const whole = new Uint8Array(bytes.length + body.length);
   whole.set(bytes);
   whole.set(body, bytes.length);
   return whole;
 }
 
-export function encodeRequest(request: HttpRequest): Uint8Array {
-  const headers: [string, string][] = [...request.headers];
-  if (request.body.length > 0 && !request.headers.has('content-length'))
-    headers.push(['content-length', String(request.body.length)]);
-  return message(`${request.method} ${request.target} HTTP/1.1`, headers, request.body);
+function withLength(fields: readonly Field[], body: Uint8Array): readonly Field[] {
+  if (fieldOf({ fields }, 'content-length') !== undefined) return fields;
+  return [...fields, ['content-length', String(body.length)]];
 }
 
-export function encodeResponse(response: HttpResponse): Uint8Array {
-  const headers: [string, string][] = [...response.headers];
-  if (!response.headers.has('content-length')) headers.push(['content-length', String(response.body.length)]);
-  const phrase = response.statusText || statusText(response.status);
-  return message(`HTTP/1.1 ${response.status} ${phrase}`, headers, response.body);
+export function encodeRequest({ method, target, version, fields, body }: HttpRequest): Uint8Array {
+  return message(`${method} ${target} HTTP/${version}`, body.length > 0 ? withLength(fields, body) : fields, body);
 }
 
-/** Collects the bytes of one message as they arrive. */
-export class MessageReader {
-  #bytes: Uint8Array = new Uint8Array(0);
+/** `method`: of the request that it answers; to HEAD no body is sent. */
+export function encodeResponse(response: HttpResponse, method = 'GET'): Uint8Array {
+  const { status, fields, body } = response;
+  const phrase = response.statusText || statusText(status);
+  const bodyless = status === 204 || status === 304 || status < 200;
+  return message(
+    `HTTP/1.1 ${status} ${phrase}`,
+    bodyless ? fields : withLength(fields, body),
+    bodyless || method === 'HEAD' ? EMPTY : body,
+  );
+}
+
+/** Reads messages one after the other from the bytes of a connection as they arrive. */
+class MessageReader {
+  #bytes: Uint8Array = EMPTY;
   #bodyStart = -1;
-  #start = '';
-  #headers = new Headers();
+  #ended = false;
+  protected start = '';
+  protected fields: Field[] = [];
 
   /** Set where the bytes are no HTTP; nothing more is read then. */
   error: string | undefined;
 
-  /** Adds bytes; `ended` says that the peer has closed. Returns true when the message is whole. */
-  push(bytes: Uint8Array, ended = false): boolean {
+  push(bytes: Uint8Array): void {
+    if (this.#bytes.length === 0) {
+      this.#bytes = bytes;
+      return;
+    }
     const whole = new Uint8Array(this.#bytes.length + bytes.length);
     whole.set(this.#bytes);
     whole.set(bytes, this.#bytes.length);
     this.#bytes = whole;
-    if (this.#bodyStart < 0 && !this.#readHead()) return false;
-    const length = this.#headers.get('content-length');
-    if (length !== null) return this.#bytes.length - this.#bodyStart >= Number(length);
-    // Without a length, a request has no body and a response lasts until the peer closes.
-    return !this.#start.startsWith('HTTP/') || ended;
   }
 
-  get headComplete(): boolean {
-    return this.#bodyStart >= 0;
+  /** The peer sends no more. */
+  end(): void {
+    this.#ended = true;
   }
 
-  request(): HttpRequest {
-    const [method = '', target = '/'] = this.#start.split(' ');
-    return { method, target, headers: this.#headers, body: this.#body() };
+  /** Nothing of a message has come, or all that came was taken. */
+  get idle(): boolean {
+    return this.#bytes.length === 0;
   }
 
-  response(): HttpResponse {
-    const [, status = '0', ...phrase] = this.#start.split(' ');
-    return { status: Number(status), statusText: phrase.join(' '), headers: this.#headers, body: this.#body() };
-  }
-
-  #body(): Uint8Array {
-    const length = this.#headers.get('content-length');
-    return this.#bytes.subarray(this.#bodyStart, length === null ? undefined : this.#bodyStart + Number(length));
+  /**
+   * The body of the next message when it is whole; its head stands in `start` and `fields`. `bodyless`: whatever its fields
+   * say; `untilEnd`: without a length it lasts until the peer closes.
+   */
+  protected body(bodyless: () => boolean, untilEnd: boolean): Uint8Array | undefined {
+    if (this.error !== undefined || (this.#bodyStart < 0 && !this.#readHead())) return undefined;
+    const length = bodyless() ? '0' : fieldOf({ fields: this.fields }, 'content-length');
+    if (length !== undefined && !/^[0-9]+$/.test(length)) {
+      this.error = `bad Content-Length ${JSON.stringify(length)}`;
+      return undefined;
+    }
+    const start = this.#bodyStart;
+    const end = length === undefined ? (untilEnd ? this.#bytes.length : start) : start + Number(length);
+    if (this.#bytes.length < end || (length === undefined && untilEnd && !this.#ended)) return undefined;
+    const body = this.#bytes.subarray(start, end);
+    this.#bytes = this.#bytes.subarray(end);
+    this.#bodyStart = -1;
+    return body;
   }
 
   #readHead(): boolean {
@@ -121,18 +171,46 @@ export class MessageReader {
       this.error = 'no HTTP message';
       return false;
     }
-    this.#start = start;
+    this.start = start;
+    this.fields = [];
     for (const line of lines) {
       const colon = line.indexOf(':');
       if (colon <= 0) continue;
-      try {
-        this.#headers.append(line.slice(0, colon).trim(), line.slice(colon + 1).trim());
-      } catch {
+      const value = line.slice(colon + 1).trim();
+      if (value.includes('\0') || value.includes('\r') || value.includes('\n')) {
         this.error = `bad header line ${JSON.stringify(line)}`;
         return false;
       }
+      this.fields.push([line.slice(0, colon), value]);
     }
     this.#bodyStart = end + 4;
     return true;
+  }
+}
+
+export class RequestReader extends MessageReader {
+  next(): HttpRequest | undefined {
+    const body = this.body(() => false, false);
+    if (body === undefined) return undefined;
+    const [method = '', target = '/', protocol = ''] = this.start.split(' ');
+    return { method, target, version: protocol === 'HTTP/1.0' ? '1.0' : '1.1', fields: this.fields, body };
+  }
+}
+
+export class ResponseReader extends MessageReader {
+  /** `method`: of the request that is answered. */
+  next(method: string): HttpResponse | undefined {
+    const status = (): number => Number(this.start.split(' ')[1] ?? 0);
+    const body = this.body(() => method === 'HEAD' || status() === 204 || status() === 304, true);
+    if (body === undefined) return undefined;
+    return { status: status(), statusText: this.start.split(' ').slice(2).join(' '), fields: this.fields, body };
+  }
+
+  /** May the connection be used for another request after this response? */
+  get reusable(): boolean {
+    return (
+      fieldOf({ fields: this.fields }, 'content-length') !== undefined &&
+      keepsAlive(this.start.startsWith('HTTP/1.0') ? '1.0' : '1.1', { fields: this.fields })
+    );
   }
 }
