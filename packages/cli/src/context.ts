@@ -108,6 +108,7 @@ export class CommandContext {
         ...common,
       });
     }
+    if (!quiet) for (const note of cluster.notes) this.say(`note: ${note}\n`);
     const log = await this.logger();
     log.debug({ milliseconds: Math.round(performance.now() - started), files: filename }, 'cluster loaded');
     return cluster;

@@ -19,6 +19,8 @@ import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
 import { firewallsOf } from './firewall.ts';
 import { Flow, type FlowOptions } from './flow.ts';
+import { defaultControllers } from './ingress/default-controller.ts';
+import { FrontDoor } from './ingress/front-door.ts';
 import { lintListeners } from './lint.ts';
 import { startDelay } from './listeners.ts';
 import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
@@ -43,6 +45,10 @@ export class Cluster {
   readonly namespace: string;
   /** True where the manifests named no node, and the small default cluster was made. */
   readonly madeNodes: boolean;
+  /** What was made up because the manifests do not say it, one line each. */
+  readonly notes: readonly string[];
+  /** The ways in for HTTP. */
+  readonly frontDoor: FrontDoor;
   /** For the emulated tools and the lab; not needed for tracing. */
   readonly world: World;
   readonly datapath: Datapath;
@@ -69,7 +75,12 @@ export class Cluster {
     this.random = new ScriptedRandom(seed);
     this.world = new World({ random: this.random });
     this.#epoch = epochOf(store);
+    this.frontDoor = new FrontDoor({ store, config: this.config, now: () => this.now });
     for (const object of kubeadmCoreDns(store, this.config.clusterDomain, this.config.clusterDNS[0])) store.put(object);
+    // Last of all, so that what the manifests have gets the addresses that it would get without.
+    const made = defaultControllers(store);
+    for (const { objects } of made) for (const object of objects) store.put(object);
+    this.notes = made.map(({ note }) => note);
     this.#control = new ControlPlane({
       store,
       config: this.config,
@@ -77,8 +88,9 @@ export class Cluster {
       startsReady: (pod) => this.#startsReady(pod),
     });
     this.#control.settle();
+    this.frontDoor.writeStatus();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
-    this.programs = new Programs(this.world, this.#epoch, this.config);
+    this.programs = new Programs(this.world, this.#epoch, this.config, this.frontDoor);
     this.outsideNames = new OutsideNames(store);
     this.datapath = new Datapath({
       store,
@@ -257,6 +269,7 @@ export class Cluster {
   /** Lets the control loops come to rest and the kernel follow. */
   settle(): void {
     this.#control.settle();
+    this.frontDoor.writeStatus();
     this.datapath.sync();
   }
 

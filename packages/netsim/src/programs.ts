@@ -6,6 +6,8 @@ import { isCoreDns, serveCoreDns } from './dns/serve.ts';
 import { fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
 import { type Answer, serveHttp } from './http/server.ts';
 import { acceptedStream } from './http/stream.ts';
+import { controllerOf } from './ingress/controllers.ts';
+import type { FrontDoor } from './ingress/front-door.ts';
 import { losers } from './lint.ts';
 import { type PodListener, podListeners, startDelay } from './listeners.ts';
 import { nodeListeners } from './node-listeners.ts';
@@ -28,9 +30,12 @@ export class Programs {
   #pending = 0;
   #wake: (() => void) | undefined;
 
+  readonly #frontDoor: FrontDoor;
+
   /** `epoch`: what the clock's zero is in milliseconds since 1970. */
-  constructor(world: World, epoch: number, config: ClusterConfig) {
+  constructor(world: World, epoch: number, config: ClusterConfig, frontDoor: FrontDoor) {
     this.#config = config;
+    this.#frontDoor = frontDoor;
     this.#world = world;
     this.#epoch = epoch;
   }
@@ -55,10 +60,13 @@ export class Programs {
       return;
     }
     const coreDns = isCoreDns(pod);
+    const controller = controllerOf(pod);
     const sockets: Socket[] = coreDns ? this.#serveDns(netns, pod, store) : [];
+    if (controller !== undefined) sockets.push(...this.#frontDoor.start(netns, pod, controller));
+    const taken = new Set(sockets.map((socket) => socket.localPort));
     const lost = losers(pod);
     for (const listener of podListeners(pod).listeners) {
-      if (lost.has(listener) || (coreDns && listener.port === 53)) continue;
+      if (lost.has(listener) || (coreDns && listener.port === 53) || taken.has(listener.port)) continue;
       const socket = this.#open(netns, pod, listener);
       if (socket !== undefined) sockets.push(socket);
     }

@@ -1,4 +1,4 @@
-import type { Node, Service } from '@netsim/manifest';
+import type { Node, ObjectStore, Service } from '@netsim/manifest';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
@@ -140,6 +140,11 @@ export class LoadBalancers extends Controller {
   #all(): void {
     for (const key of this.#balanced) this.queue.add(key);
   }
+}
+
+/** Will a Service of type LoadBalancer get an address here? */
+export function givesLoadBalancerAddresses(store: ObjectStore): boolean {
+  return metallbConfig(store).pools.length > 0 || cloudOf(store) !== undefined;
 }
 
 type Ingress = NonNullable<NonNullable<NonNullable<Service['status']>['loadBalancer']>['ingress']>[number];

@@ -1,0 +1,194 @@
+import type { ClusterConfig } from '@netsim/control';
+import { gatewayRouter, ingressRouter, type RouteFinding, type Router } from '@netsim/ingress';
+import { type Netns, type Socket, type TcpConnection, TcpListener } from '@netsim/kernel';
+import type { Ingress, KubeObject, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
+import { type Ip, tryParseIp } from '@netsim/wire';
+import { acceptedStream } from '../http/stream.ts';
+import { type Controller, controllerOf } from './controllers.ts';
+import { ProxyBackends } from './endpoints.ts';
+import { Proxy } from './proxy.ts';
+import { publish, publishedAddresses } from './status.ts';
+
+/** A port of a namespace behind which a controller takes requests. */
+export interface Door {
+  readonly pod: Pod;
+  readonly controller: Controller;
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+  readonly router: Router;
+}
+
+interface OpenDoor {
+  readonly pod: Pod;
+  readonly controller: Controller;
+  readonly scheme: 'http' | 'https';
+}
+
+/** Kinds that a controller watches. */
+const watched = [
+  'Ingress',
+  'IngressClass',
+  'Secret',
+  'Service',
+  'Namespace',
+  'ConfigMap',
+  'Gateway',
+  'GatewayClass',
+  'HTTPRoute',
+  'GRPCRoute',
+  'TLSRoute',
+  'TCPRoute',
+  'UDPRoute',
+  'ReferenceGrant',
+  'BackendTLSPolicy',
+  'ListenerSet',
+] as const;
+
+export interface FrontDoorOptions {
+  readonly store: ObjectStore;
+  readonly config: ClusterConfig;
+  /** Milliseconds since the Unix epoch, in virtual time. */
+  now(): number;
+}
+
+/** The ways into the cluster for HTTP: the programs of the controllers' pods, and what they have made of the objects. */
+export class FrontDoor {
+  readonly #options: FrontDoorOptions;
+  readonly backends: ProxyBackends;
+  /** By what a router is compiled from beside the objects. */
+  readonly #routers = new Map<string, Router>();
+  /** Ports that are open now, by netns, then by port. */
+  readonly #doors = new Map<string, Map<number, OpenDoor>>();
+
+  constructor(options: FrontDoorOptions) {
+    this.#options = options;
+    this.backends = new ProxyBackends(options.store);
+    for (const kind of watched) {
+      options.store.watch(kind, (event) => {
+        if (matters(event)) this.#routers.clear();
+      });
+    }
+  }
+
+  /** Opens the ports of a controller's pod. */
+  start(netns: Netns, pod: Pod, controller: Controller): Socket[] {
+    const proxy = new Proxy({
+      netns,
+      controller,
+      backends: this.backends,
+      router: () => this.router(pod, controller),
+      now: () => this.#options.now(),
+      resolve: (host) => this.#addressOf(host),
+    });
+    const doors = new Map<number, OpenDoor>();
+    this.#doors.set(netns.name, doors);
+    return controller.listeners.flatMap((listener) => {
+      const socket = netns.sockets.tcp.listen({
+        port: listener.port,
+        program: controller.container,
+        onConnection: (connection: TcpConnection) => proxy.serve(acceptedStream(connection), listener),
+      });
+      if (!(socket instanceof TcpListener)) return [];
+      doors.set(listener.port, { pod, controller, scheme: listener.scheme });
+      return [socket];
+    });
+  }
+
+  /** Who takes requests at a port of a namespace; undefined where no controller does. */
+  doorAt(netns: string, port: number): Door | undefined {
+    const open = this.#doors.get(netns)?.get(port);
+    return open === undefined ? undefined : { ...open, port, router: this.router(open.pod, open.controller) };
+  }
+
+  /** What a controller has compiled from the objects as they are now. */
+  router(pod: Pod, controller: Controller): Router {
+    const { namespace = 'default' } = pod.metadata;
+    const { kind, controller: controllerClass, flags, gateway } = controller;
+    const key = JSON.stringify([kind, controllerClass, [...flags], gateway, gateway === undefined ? '' : namespace]);
+    let router = this.#routers.get(key);
+    if (router === undefined) {
+      router =
+        gateway === undefined
+          ? this.#ingressRouter(controller)
+          : gatewayRouter(this.#options.store, { namespace, name: gateway });
+      this.#routers.set(key, router);
+    }
+    return router;
+  }
+
+  #ingressRouter({ kind, controller, flags }: Controller): Router {
+    const { store, now } = this.#options;
+    const [namespace, name] = flags.get('default-backend-service')?.split('/') ?? [];
+    const ingressClass = flags.get('ingress-class');
+    return ingressRouter(store,
+      {
+        profile: kind === 'ingress-nginx' ? 'ingress-nginx' : 'spec',
+        controllerClass: controller,
+        ...(ingressClass === undefined ? {} : { ingressClass }),
+        ...(flags.get('watch-ingress-without-class') === 'true' ? { withoutClass: true } : {}),
+        now: now(),
+        ...(namespace === undefined || name === undefined ? {} : { defaultBackendService: { namespace, name } }),
+      },
+    );
+  }
+
+  /** The controllers of the cluster, each with its pods. */
+  controllers(): { readonly controller: Controller; readonly pods: readonly Pod[]; readonly router: Router }[] {
+    const found = new Map<Router, { controller: Controller; pods: Pod[]; router: Router }>();
+    for (const pod of this.#options.store.list<Pod>('Pod')) {
+      const controller = controllerOf(pod);
+      if (controller === undefined) continue;
+      const router = this.router(pod, controller);
+      const known = found.get(router);
+      if (known === undefined) found.set(router, { controller, pods: [pod], router });
+      else known.pods.push(pod);
+    }
+    return [...found.values()];
+  }
+
+  get findings(): RouteFinding[] {
+    return this.controllers().flatMap(({ router }) => [...router.findings]);
+  }
+
+  /** Writes the addresses of the controllers into the status of the Ingresses that they serve. */
+  writeStatus(): void {
+    const { store } = this.#options;
+    const ingresses = store.list<Ingress>('Ingress');
+    if (ingresses.length === 0) return;
+    const served = new Map<string, ReturnType<typeof publishedAddresses>>();
+    for (const { controller, pods, router } of this.controllers()) {
+      if (controller.gateway !== undefined) continue;
+      const addresses = publishedAddresses(store, pods, controller);
+      for (const { rule } of router.routes()) {
+        if (rule.kind === 'Ingress') served.set(`${rule.namespace}/${rule.name}`, addresses);
+      }
+    }
+    for (const ingress of ingresses) {
+      const addresses = served.get(`${ingress.metadata.namespace}/${ingress.metadata.name}`);
+      if (addresses !== undefined) publish(store, ingress, addresses);
+    }
+  }
+
+  /** The name of a service as its cluster IP; the look-up itself is no packet here. */
+  #addressOf(host: string): Ip | undefined {
+    const ip = tryParseIp(host.replace(/^\[|\]$/g, ''));
+    if (ip !== undefined) return ip;
+    const { store, config } = this.#options;
+    const [name = '', namespace = '', svc, ...rest] = host.split('.');
+    if (svc !== 'svc' || (rest.length > 0 && rest.join('.') !== config.clusterDomain)) return undefined;
+    return tryParseIp(store.get<Service>('Service', namespace, name)?.spec.clusterIP ?? '');
+  }
+}
+
+/** A status that changed is nothing to a router. */
+function matters({ type, object, old }: StoreEvent): boolean {
+  if (type !== 'MODIFIED' || old === undefined) return true;
+  const facts = (each: KubeObject & { spec?: unknown; data?: unknown }): unknown[] => [
+    each.spec,
+    each.data,
+    each.metadata.annotations,
+    each.metadata.labels,
+  ];
+  const before = facts(old);
+  return facts(object).some((fact, at) => fact !== before[at]);
+}

@@ -1,0 +1,38 @@
+import { type Field, type HttpResponse, statusText } from '../http/message.ts';
+
+/** What nginx calls some statuses in its own pages, where HTTP has another word. */
+const titles: Record<number, string> = {
+  302: 'Found',
+  503: 'Service Temporarily Unavailable',
+  504: 'Gateway Time-out',
+  413: 'Request Entity Too Large',
+  401: 'Authorization Required',
+};
+
+/** The page that nginx makes for an answer of its own (`ngx_http_special_response.c`, without its version). */
+export function nginxPage(status: number, fields: readonly Field[] = []): HttpResponse {
+  const title = `${status} ${titles[status] ?? statusText(status)}`;
+  const lines = [
+    '<html>',
+    `<head><title>${title}</title></head>`,
+    '<body>',
+    `<center><h1>${title}</h1></center>`,
+    '<hr><center>nginx</center>',
+    '</body>',
+    '</html>',
+    '',
+  ];
+  const body = new TextEncoder().encode(lines.join('\r\n'));
+  const phrase = titles[status];
+  return {
+    status,
+    ...(phrase === undefined ? {} : { statusText: phrase }),
+    fields: [['Content-Type', 'text/html'], ['Content-Length', String(body.length)], ...fields],
+    body,
+  };
+}
+
+/** An answer of a proxy that is not nginx: its status and nothing else to see. */
+export function plainPage(status: number, fields: readonly Field[] = []): HttpResponse {
+  return { status, fields: [['Content-Length', '0'], ...fields], body: new Uint8Array(0) };
+}
