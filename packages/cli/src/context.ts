@@ -84,6 +84,7 @@ export class CommandContext {
       this.badInput = true;
     }
     if (findings.length > 0) this.err(await this.findingsText(findings));
+    for (const note of cluster.notes) this.say(`note: ${note}\n`);
     return cluster;
   }
 
@@ -108,7 +109,6 @@ export class CommandContext {
         ...common,
       });
     }
-    if (!quiet) for (const note of cluster.notes) this.say(`note: ${note}\n`);
     const log = await this.logger();
     log.debug({ milliseconds: Math.round(performance.now() - started), files: filename }, 'cluster loaded');
     return cluster;

@@ -26,7 +26,10 @@ export function newCookie(random: RandomSource, now: number, backend: string): s
 }
 
 /** The endpoint that a cookie's value leads to: the same as long as it is there (highest random weight). */
-export function stickyEndpoint({ value = '' }: Pick<CookieAffinity, 'value'>, endpoints: readonly ProxyEndpoint[]): ProxyEndpoint {
+export function stickyEndpoint(
+  { value = '' }: Pick<CookieAffinity, 'value'>,
+  endpoints: readonly ProxyEndpoint[],
+): ProxyEndpoint {
   const weight = (text: string): string => createHash('md5').update(`${value}#${text}`).digest('hex');
   return endpoints.reduce((best, each) => (weight(each.text) > weight(best.text) ? each : best));
 }

@@ -58,7 +58,8 @@ function made(
   const namespace = known.name;
   const name = nginx ? 'ingress-nginx-controller' : known.name;
   const classless = ingresses.some(
-    ({ spec, metadata }) => spec.ingressClassName === undefined && metadata.annotations?.[CLASS_ANNOTATION] === undefined,
+    ({ spec, metadata }) =>
+      spec.ingressClassName === undefined && metadata.annotations?.[CLASS_ANNOTATION] === undefined,
   );
   const type = givesLoadBalancerAddresses(store) ? 'LoadBalancer' : 'NodePort';
   const needsClass = classes.length === 0;
@@ -80,7 +81,9 @@ function made(
     nginx ? '' : '; it is taken to route by the words of the Ingress API alone',
   ];
   return {
-    objects: objects.filter((object) => store.get(object.kind, object.metadata.namespace, object.metadata.name) === undefined),
+    objects: objects.filter(
+      (object) => store.get(object.kind, object.metadata.namespace, object.metadata.name) === undefined,
+    ),
     note: parts.join(''),
   };
 }

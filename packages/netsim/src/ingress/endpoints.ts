@@ -82,11 +82,18 @@ export class ProxyBackends {
   }
 }
 
-function external({ spec, metadata }: Service, port: number | string, target: number | string | undefined): ProxyEndpoints {
+function external(
+  { spec, metadata }: Service,
+  port: number | string,
+  target: number | string | undefined,
+): ProxyEndpoints {
   const ip = tryParseIp(spec.externalName ?? '');
   const number = typeof target === 'number' ? target : Number(port);
   if (ip !== undefined && Number.isInteger(number)) {
     return { list: [{ ip, port: number, text: formatEndpoint(ip, number) }], why: '' };
   }
-  return { list: [], why: `service ${metadata.namespace}/${metadata.name} is of type ExternalName, whose name is looked up outside` };
+  return {
+    list: [],
+    why: `service ${metadata.namespace}/${metadata.name} is of type ExternalName, whose name is looked up outside`,
+  };
 }

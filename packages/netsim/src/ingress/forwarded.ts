@@ -1,5 +1,5 @@
 import type { FrontRequest } from '@netsim/ingress';
-import { type Field } from '../http/message.ts';
+import type { Field } from '../http/message.ts';
 import type { Controller } from './controllers.ts';
 
 /** Fields that belong to one connection and are not passed on (RFC 9110, 7.6.1). */

@@ -6,7 +6,7 @@ import { type Ip, tryParseIp } from '@netsim/wire';
 import { acceptedStream } from '../http/stream.ts';
 import { type Controller, controllerOf } from './controllers.ts';
 import { ProxyBackends } from './endpoints.ts';
-import { Proxy } from './proxy.ts';
+import { FrontProxy } from './proxy.ts';
 import { publish, publishedAddresses } from './status.ts';
 
 /** A port of a namespace behind which a controller takes requests. */
@@ -72,7 +72,7 @@ export class FrontDoor {
 
   /** Opens the ports of a controller's pod. */
   start(netns: Netns, pod: Pod, controller: Controller): Socket[] {
-    const proxy = new Proxy({
+    const proxy = new FrontProxy({
       netns,
       controller,
       backends: this.backends,
@@ -120,16 +120,14 @@ export class FrontDoor {
     const { store, now } = this.#options;
     const [namespace, name] = flags.get('default-backend-service')?.split('/') ?? [];
     const ingressClass = flags.get('ingress-class');
-    return ingressRouter(store,
-      {
-        profile: kind === 'ingress-nginx' ? 'ingress-nginx' : 'spec',
-        controllerClass: controller,
-        ...(ingressClass === undefined ? {} : { ingressClass }),
-        ...(flags.get('watch-ingress-without-class') === 'true' ? { withoutClass: true } : {}),
-        now: now(),
-        ...(namespace === undefined || name === undefined ? {} : { defaultBackendService: { namespace, name } }),
-      },
-    );
+    return ingressRouter(store, {
+      profile: kind === 'ingress-nginx' ? 'ingress-nginx' : 'spec',
+      controllerClass: controller,
+      ...(ingressClass === undefined ? {} : { ingressClass }),
+      ...(flags.get('watch-ingress-without-class') === 'true' ? { withoutClass: true } : {}),
+      now: now(),
+      ...(namespace === undefined || name === undefined ? {} : { defaultBackendService: { namespace, name } }),
+    });
   }
 
   /** The controllers of the cluster, each with its pods. */

@@ -15,7 +15,10 @@ import { nginxPage, plainPage } from './pages.ts';
 
 /** Milliseconds that ingress-nginx keeps a connection to a pod (`upstream-keepalive-timeout`). */
 const KEEPALIVE = 60_000;
-/** Longer than anything waits; for timeouts of 0, which are none. */
+/** Where a rule has none of its own (`proxy-connect-timeout`, `proxy-read-timeout`; in milliseconds). */
+const CONNECT_TIMEOUT = 5_000;
+const READ_TIMEOUT = 60_000;
+/** Longer than anything waits: no limit for the request as a whole. */
 const NO_LIMIT = 3_600_000;
 /** `proxy_next_upstream_tries`. */
 const NGINX_TRIES = 3;
@@ -41,7 +44,7 @@ interface Exchange {
 }
 
 /** The program of a controller's pod: requests come in, are decided by the router, and go to endpoints over connections of its own. */
-export class Proxy {
+export class FrontProxy {
   readonly #options: ProxyOptions;
   readonly #pool: ConnectionPool;
   readonly #robin: RoundRobin;
@@ -137,7 +140,11 @@ export class Proxy {
       const { onStatus } = forward;
       if (onStatus?.codes.includes(response.status)) {
         const code = String(response.status);
-        const headers: Field[] = [...forward.headers, ['X-Code', code], ['X-Format', fieldOf(exchange.request, 'accept') ?? '']];
+        const headers: Field[] = [
+          ...forward.headers,
+          ['X-Code', code],
+          ['X-Format', fieldOf(exchange.request, 'accept') ?? ''],
+        ];
         this.#ask(exchange, { ...forward, backend: onStatus.backend, headers }, exchange.reply);
       } else exchange.reply(response);
     });
@@ -153,7 +160,10 @@ export class Proxy {
     }
     const name = backendName(backend);
     const { netns, now } = this.#options;
-    const cookie = affinity === undefined ? undefined : { ...affinity, value: affinity.value ?? newCookie(netns.random, now(), name) };
+    const cookie =
+      affinity === undefined
+        ? undefined
+        : { ...affinity, value: affinity.value ?? newCookie(netns.random, now(), name) };
     const pick = (): ProxyEndpoint =>
       cookie === undefined ? this.#robin.pick(name, endpoints) : stickyEndpoint(cookie, endpoints);
     const isNew = cookie !== undefined && affinity?.value === undefined;
@@ -200,7 +210,9 @@ export class Proxy {
       ['X-Original-URL', `${front.scheme}://${front.host ?? ''}${front.target}`],
       ['X-Original-Method', front.method],
       ['X-Sent-From', 'nginx-ingress-controller'],
-      ...forwardedFields(controller.kind, front, front.host ?? '', '').filter(([name]) => name === 'X-Real-IP' || name === 'X-Forwarded-For'),
+      ...forwardedFields(controller.kind, front, front.host ?? '', '').filter(
+        ([name]) => name === 'X-Real-IP' || name === 'X-Forwarded-For',
+      ),
       ['X-Auth-Request-Redirect', front.target],
     ];
     const headers = front.headers.filter(([name]) => !/^content-(length|type)$/i.test(name));
@@ -272,12 +284,12 @@ class Attempts {
     }
     this.#left--;
     const { ip, port } = pick();
-    this.#pool.take({ ip, port, timeout: Math.min(connect || NO_LIMIT, rest) }, (stream, reused) => {
+    this.#pool.take({ ip, port, timeout: Math.min(connect || CONNECT_TIMEOUT, rest) }, (stream, reused) => {
       if (typeof stream === 'string') {
         this.#failed(stream === 'ETIMEDOUT' ? 504 : 502, true);
         return;
       }
-      askStream(stream, this.#message, Math.min(backendRequest || NO_LIMIT, this.#end - now()), (result, keep) => {
+      askStream(stream, this.#message, Math.min(backendRequest || READ_TIMEOUT, this.#end - now()), (result, keep) => {
         if ('code' in result) this.#broken(stream, reused, result);
         else {
           if (keep) this.#pool.give(stream);

@@ -14,7 +14,8 @@ interface Address {
 export function publishedAddresses(store: ObjectStore, pods: readonly Pod[], { flags }: Controller): Address[] {
   const namespace = pods[0]?.metadata.namespace;
   const given = flags.get('publish-status-address');
-  if (given !== undefined) return given.split(',').map((text) => (/^[0-9.]+$|:/.test(text) ? { ip: text } : { hostname: text }));
+  if (given !== undefined)
+    return given.split(',').map((text) => (/^[0-9.]+$|:/.test(text) ? { ip: text } : { hostname: text }));
   const named = flags.get('publish-service')?.replace('$(POD_NAMESPACE)', namespace ?? '');
   const published =
     named === undefined
