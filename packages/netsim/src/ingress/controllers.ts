@@ -2,7 +2,7 @@ import type { Container, Pod } from '@netsim/manifest';
 import { imageName } from '../listeners.ts';
 
 /** Label of the pods that carry a Gateway's traffic (GEP-1762). */
-export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
+const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
 
 /** A program of a pod that takes requests from outside and passes them on by Ingresses or by a Gateway. */
 export interface Controller {

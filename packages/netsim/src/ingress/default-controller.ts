@@ -10,7 +10,7 @@ import {
 import { controllerOf, type KnownController, knownController } from './controllers.ts';
 
 /** On an Ingress, IngressClass or Gateway: `none` says that nobody serves it, and that no controller is to be made up. */
-export const CONTROLLER_ANNOTATION = 'netsim.dev/controller';
+const CONTROLLER_ANNOTATION = 'netsim.dev/controller';
 
 /** What the made objects say they come from, where an object's file is shown. */
 const ORIGIN_FILE = 'netsim:ingress-controller';
@@ -26,7 +26,7 @@ export interface MadeController {
 }
 
 /** True for an object that nobody is to serve. */
-export function refusesController({ metadata }: KubeObject): boolean {
+function refusesController({ metadata }: KubeObject): boolean {
   return metadata.annotations?.[CONTROLLER_ANNOTATION] === 'none';
 }
 
