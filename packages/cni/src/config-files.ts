@@ -1,7 +1,7 @@
 import type { ConfigMap } from '@netsim/manifest';
 import type { Prefix } from '@netsim/wire';
 import { familyOf, tryParsePrefix } from '@netsim/wire';
-import type { BridgeConfig, CniConfig, FlannelConfig } from './config.ts';
+import type { BridgeConfig, CniConfig, FlannelConfig, PortmapConfig } from './config.ts';
 import { DEFAULT_NETWORK, defaultCniConfig } from './config.ts';
 
 /** Thrown where a network configuration cannot be used; `field` is where, as `net-conf.json: Backend.Type`. */
@@ -32,9 +32,12 @@ export function flannelConfig(configMap: ConfigMap): FlannelConfig | undefined {
   }
   const base = defaultCniConfig(flannelNetworks(conf, file));
   const cniText = configMap.data?.['cni-conf.json'];
-  const delegate = cniText === undefined ? {} : flannelDelegate(parseObject(cniText, 'cni-conf.json'));
+  const list = cniText === undefined ? undefined : parseObject(cniText, 'cni-conf.json');
+  const delegate = list === undefined ? {} : flannelDelegate(list);
+  const { portmap, ...unmapped } = base;
   return {
-    ...base,
+    ...unmapped,
+    ...(list === undefined ? { portmap } : portmapOf(list, 'cni-conf.json')),
     ...bridgeOptions(delegate, 'cni-conf.json', { ...base, hairpinMode: false }),
     ...(cniText === undefined && { hairpinMode: base.hairpinMode }),
     ...(cniText !== undefined && {
@@ -82,8 +85,9 @@ export function conflistConfig(text: string, file: string, networks: readonly Pr
   const plugins = Array.isArray(conf.plugins) ? conf.plugins.filter(isObject) : [conf];
   const flannel = plugins.find((plugin) => plugin.type === 'flannel');
   if (flannel !== undefined) {
-    const base = defaultCniConfig(networks);
-    return { ...base, ...bridgeOptions(objectAt(flannel, 'delegate', file), file, { ...base, hairpinMode: false }) };
+    const { portmap: _, ...base } = defaultCniConfig(networks);
+    const bridge = bridgeOptions(objectAt(flannel, 'delegate', file), file, { ...base, hairpinMode: false });
+    return { ...base, ...bridge, ...portmapOf(conf, file) };
   }
   const bridge = plugins.find((plugin) => plugin.type === 'bridge');
   if (bridge === undefined) {
@@ -99,6 +103,7 @@ export function conflistConfig(text: string, file: string, networks: readonly Pr
     ...bridgeOptions(bridge, file, { bridge: 'cni0', hairpinMode: false, promiscMode: false }),
     isGateway: isDefaultGateway || (booleanAt(bridge, 'isGateway', file) ?? false),
     isDefaultGateway,
+    ...portmapOf(conf, file),
     routes: routes.map((route, i) => {
       const prefix = typeof route.dst === 'string' ? tryParsePrefix(route.dst) : undefined;
       if (prefix === undefined) throw new CniConfigError(`${file}: ipam.routes[${i}].dst`, 'is not a CIDR');
@@ -106,6 +111,23 @@ export function conflistConfig(text: string, file: string, networks: readonly Pr
     }),
   };
   return config;
+}
+
+/** The portmap plugin of a list, if it is there and is told of port mappings. */
+function portmapOf(conf: Json, file: string): { portmap?: PortmapConfig } {
+  const plugins = Array.isArray(conf.plugins) ? conf.plugins.filter(isObject) : [];
+  const portmap = plugins.find((plugin) => plugin.type === 'portmap');
+  if (portmap === undefined || booleanAt(objectAt(portmap, 'capabilities', file), 'portMappings', file) !== true)
+    return {};
+  const bit = numberAt(portmap, 'markMasqBit', file) ?? 13;
+  if (bit < 0 || bit > 31) throw new CniConfigError(`${file}: markMasqBit`, 'must be between 0 and 31');
+  return {
+    portmap: {
+      network: stringAt(conf, 'name', file) ?? '',
+      snat: booleanAt(portmap, 'snat', file) ?? true,
+      markMasqBit: bit,
+    },
+  };
 }
 
 type BridgeOptions = Pick<CniConfig, 'bridge' | 'hairpinMode' | 'promiscMode' | 'mtu'>;

@@ -12,6 +12,17 @@ interface BridgePluginOptions {
   readonly promiscMode: boolean;
   /** MTU of pod interfaces; absent: that of the node, less the encapsulation. */
   readonly mtu?: number;
+  /** The portmap plugin behind the bridge in the list of plugins; absent where the list has none, and host ports do nothing. */
+  readonly portmap?: PortmapConfig;
+}
+
+/** The portmap plugin with its iptables backend. */
+export interface PortmapConfig {
+  /** Name of the network in the configuration list. */
+  readonly network: string;
+  readonly snat: boolean;
+  /** Bit of the packet's mark that asks for masquerade. */
+  readonly markMasqBit: number;
 }
 
 /** flannel, as its `net-conf.json` and `cni-conf.json` say. */
@@ -62,6 +73,7 @@ export function defaultCniConfig(networks: readonly Prefix[] = [DEFAULT_NETWORK]
     bridge: 'cni0',
     hairpinMode: true,
     promiscMode: false,
+    portmap: { network: 'cbr0', snat: true, markMasqBit: 13 },
   };
 }
 

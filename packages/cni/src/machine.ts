@@ -18,6 +18,17 @@ export interface PodInfo {
   readonly node: string;
   readonly ips: readonly Ip[];
   readonly hostNetwork: boolean;
+  /** Ports of the node that the runtime asks the plugins to send to the pod; none with hostNetwork. */
+  readonly hostPorts: readonly HostPort[];
+}
+
+/** One entry of `ports` with a `hostPort`. */
+export interface HostPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly hostPort: number;
+  readonly containerPort: number;
+  /** The node's address that it is for; absent: all of them. */
+  readonly hostIP?: Ip;
 }
 
 /** Reads `status.addresses` (InternalIP) and `spec.podCIDRs`. What is no address is left out: others report it. */
@@ -41,8 +52,29 @@ export function podInfo(pod: Pod): PodInfo | undefined {
   const ips = texts.map(tryParseIp).filter((ip) => ip !== undefined);
   if (ips.length === 0) return undefined;
   const namespace = pod.metadata.namespace ?? 'default';
-  return { namespace, name: pod.metadata.name, node, ips, hostNetwork: pod.spec.hostNetwork === true };
+  const hostNetwork = pod.spec.hostNetwork === true;
+  const hostPorts = hostNetwork ? [] : hostPortsOf(pod);
+  return { namespace, name: pod.metadata.name, node, ips, hostNetwork, hostPorts };
 }
+
+function hostPortsOf({ spec }: Pod): HostPort[] {
+  const found: HostPort[] = [];
+  for (const { ports = [] } of spec.containers) {
+    for (const { hostPort, containerPort, protocol, hostIP } of ports) {
+      if (hostPort === undefined || hostPort === 0) continue;
+      const ip = hostIP === undefined ? undefined : tryParseIp(hostIP);
+      found.push({
+        protocol: protocolNames[protocol ?? 'TCP'],
+        hostPort,
+        containerPort,
+        ...(ip !== undefined && { hostIP: ip }),
+      });
+    }
+  }
+  return found;
+}
+
+const protocolNames = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
 export function ofFamily(ips: readonly Ip[], family: Family): Ip | undefined {
   return ips.find((ip) => familyOf(ip) === family);

@@ -15,6 +15,7 @@ import { flannelRulesets } from './flannel-rules.ts';
 import { macOfIp, macOfName, vethName } from './mac.ts';
 import type { NodeInfo, PodInfo } from './machine.ts';
 import { ofFamily, prefixOfFamily } from './machine.ts';
+import { mappedPods, type PortmapRules, portmapRules } from './portmap-rules.ts';
 import type { Underlay } from './underlay.ts';
 import { defaultRoutes, planUnderlay, subnetOf } from './underlay.ts';
 
@@ -23,8 +24,10 @@ export interface NodePlan {
   readonly name: string;
   /** The node's own netns first, then one for each of its pods. */
   readonly netns: readonly NetnsConfig[];
-  /** The plugin's own iptables rules, at most one ruleset of each family; to be merged with those of others. */
+  /** The plugins' own iptables rules, whose jumps go behind those of others. */
   readonly rulesets: readonly Ruleset[];
+  /** Jumps that go before all others, at most one ruleset of each family. */
+  readonly prepended: readonly Ruleset[];
 }
 
 /** What a pod adds to its node: the change when it comes, and what to take away when it goes. */
@@ -35,6 +38,7 @@ export interface PodPlan {
   readonly links: readonly LinkConfig[];
   readonly addresses: readonly AddressConfig[];
   readonly routes: readonly RouteConfig[];
+  readonly sysctls: Readonly<Record<string, number>>;
 }
 
 export interface PlannerOptions {
@@ -118,8 +122,32 @@ export class NetworkPlanner {
   node(name: string): NodePlan {
     const machine = this.#machine(name);
     const pods = [...machine.pods.values()].map((sandbox) => this.#podNetns(machine, sandbox));
-    const rulesets = this.config.plugin === 'flannel' ? flannelRulesets(machine.info, this.config) : [];
-    return { name, netns: [this.#nodeNetns(machine), ...pods], rulesets };
+    const flannel = this.config.plugin === 'flannel' ? flannelRulesets(machine.info, this.config) : [];
+    const portmap = this.#portmap(machine);
+    const rulesets = [...flannel, ...portmap.map(({ appended }) => appended)];
+    const prepended = portmap.map((rules) => rules.prepended);
+    return { name, netns: [this.#nodeNetns(machine), ...pods], rulesets, prepended };
+  }
+
+  #portmap({ info, pods }: Machine): PortmapRules[] {
+    const { portmap } = this.config;
+    if (portmap === undefined) return [];
+    const mapped = mappedPods(
+      [...pods.values()].map((sandbox) => sandbox.info),
+      info.podCIDRs,
+    );
+    return ([4, 6] as const).flatMap((family) => portmapRules(family, mapped, portmap) ?? []);
+  }
+
+  /** portmap lets the bridge take packets from localhost, so that a host port works there too. */
+  #localnet(pods: Iterable<PodInfo>): Record<string, number> {
+    const { bridge, portmap } = this.config;
+    if (portmap?.snat !== true) return {};
+    for (const { hostPorts, ips } of pods) {
+      if (hostPorts.length > 0 && ofFamily(ips, 4) !== undefined)
+        return { [`net.ipv4.conf.${bridge}.route_localnet`]: 1 };
+    }
+    return {};
   }
 
   /** Plan of a pod that is known, as {@link addPod} gave it; `undefined` for one that has no netns of its own. */
@@ -184,6 +212,7 @@ export class NetworkPlanner {
       links: [...bridge.links, this.#veth(machine, sandbox)],
       addresses: bridge.addresses,
       routes: (this.#strays.get(podNetnsName(sandbox.info)) ?? []).map(({ ip }) => this.#strayRouteHere(ip)),
+      sysctls: this.#localnet([sandbox.info]),
     };
   }
 
@@ -231,7 +260,8 @@ export class NetworkPlanner {
         if (route !== undefined) routes.push(route);
       }
     }
-    const sysctls = { ...nodeSysctls, ...this.#sysctls };
+    const pods = [...machine.pods.values()].map((sandbox) => sandbox.info);
+    const sysctls = { ...nodeSysctls, ...this.#sysctls, ...this.#localnet(pods) };
     return { name: info.name, machine: info.name, label: 'host', sysctls, links, addresses, routes, neighbours, fdb };
   }
 

@@ -16,5 +16,5 @@ export function clusterNodes(count: number, stack: 'v4' | 'v6' | 'dual' = 'v4'):
 }
 
 export function pod(name: string, node: string, ...ips: string[]): PodInfo {
-  return { namespace: 'default', name, node, ips: ips.map(parseIp), hostNetwork: false };
+  return { namespace: 'default', name, node, ips: ips.map(parseIp), hostNetwork: false, hostPorts: [] };
 }

@@ -19,6 +19,7 @@ import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
 import { firewallsOf } from './firewall.ts';
 import { Flow, type FlowOptions } from './flow.ts';
+import { hostPortFindings } from './host-port-findings.ts';
 import { defaultControllers } from './ingress/default-controller.ts';
 import { FrontDoor } from './ingress/front-door.ts';
 import { lintListeners } from './lint.ts';
@@ -132,6 +133,7 @@ export class Cluster {
       ...this.#control.findings(),
       ...firewallsOf(this.store).findings,
       ...lintListeners(this.store),
+      ...hostPortFindings(this.store, this.datapath.cni),
     ]);
   }
 

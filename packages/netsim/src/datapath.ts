@@ -72,7 +72,7 @@ export class Datapath {
       config: this.#config,
       proxy: this.#proxy,
       uplink: this.#planner.underlayConfig.uplink,
-      pluginRules: (node) => this.#planner.node(node).rulesets,
+      pluginRules: (node) => this.#planner.node(node),
     });
     this.#offerNodes();
     this.#healthChecks = new HealthChecks({
@@ -305,14 +305,21 @@ export class Datapath {
 
   #removePod(info: PodInfo): void {
     const plan = this.#planner.removePod(info.namespace, info.name, info.node);
+    if (info.hostPorts.length > 0) this.#hostPortsChanged(info.node);
     if (plan === undefined || !this.#built.has(info.node)) return;
     for (const route of plan.routes) this.world.netns(info.node)?.delRoute(route);
     this.world.deleteNetns(plan.netns.name);
     this.#podOfNetns.delete(plan.netns.name);
   }
 
+  #hostPortsChanged(node: string): void {
+    this.#rules.pluginChanged(node);
+    this.#servicesChanged = true;
+  }
+
   #addPod(info: PodInfo, pod: Pod): void {
     const plan = this.#planner.addPod(info);
+    if (info.hostPorts.length > 0) this.#hostPortsChanged(info.node);
     if (!this.#built.has(info.node)) return;
     const node = this.world.netns(info.node)!;
     if (plan === undefined) {
@@ -325,6 +332,7 @@ export class Datapath {
       if (link.master !== undefined) node.setMaster(link.name, link.master, link.hairpin ?? false);
       node.setUp(link.name);
     }
+    for (const [name, value] of Object.entries(plan.sysctls)) node.setSysctl(name, value);
     for (const address of plan.addresses) node.addAddress(address);
     for (const route of plan.routes) node.addRoute(route);
     netns.configure(plan.netns);
@@ -465,11 +473,27 @@ function sameNode(a: Node, b: Node): boolean {
   return a === b || text(a) === text(b);
 }
 
+function sameHostPorts(a: PodInfo['hostPorts'], b: PodInfo['hostPorts']): boolean {
+  return (
+    a.length === b.length &&
+    a.every((port, i) => {
+      const other = b[i]!;
+      return (
+        port.protocol === other.protocol &&
+        port.hostPort === other.hostPort &&
+        port.containerPort === other.containerPort &&
+        port.hostIP === other.hostIP
+      );
+    })
+  );
+}
+
 function samePod(a: PodInfo | undefined, b: PodInfo | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return (
     a.node === b.node &&
     a.hostNetwork === b.hostNetwork &&
+    sameHostPorts(a.hostPorts, b.hostPorts) &&
     a.ips.length === b.ips.length &&
     a.ips.every((ip, index) => ip === b.ips[index])
   );

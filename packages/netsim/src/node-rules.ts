@@ -27,14 +27,21 @@ interface PerFamily {
   udpChanges: number;
 }
 
+/** What a node holds besides kube-proxy's rules. */
+interface Base {
+  readonly base: Ruleset;
+  /** Jumps that are put before kube-proxy's. */
+  readonly prepended: readonly Ruleset[];
+}
+
 export interface NodeRulesOptions {
   readonly store: ObjectStore;
   readonly config: ClusterConfig;
   readonly proxy: ProxySettings;
   /** Interface of a node on the shared network. */
   readonly uplink: string;
-  /** The CNI plugin's own rules on a node. */
-  pluginRules(node: string): readonly Ruleset[];
+  /** The CNI plugins' own rules on a node: those behind others' jumps, and those before. */
+  pluginRules(node: string): { readonly rulesets: readonly Ruleset[]; readonly prepended: readonly Ruleset[] };
 }
 
 /** The rules that a node holds: kubelet's, the CNI plugin's, a firewall's, and kube-proxy's. */
@@ -43,7 +50,7 @@ export class NodeRules {
   readonly #families: readonly PerFamily[];
   readonly #configs = new Map<string, NodeProxyConfig>();
   /** What a node holds before kube-proxy writes, by node and family. */
-  readonly #base = new Map<string, Ruleset>();
+  readonly #base = new Map<string, Base>();
   readonly #merged = new Map<string, { readonly from: Ruleset; readonly ruleset: Ruleset }>();
   /** What was loaded last, by node and family, or node and `nft`. */
   readonly #loaded = new Map<string, Ruleset | NftRuleset>();
@@ -97,6 +104,14 @@ export class NodeRules {
     this.#merged.clear();
   }
 
+  /** The CNI plugins' rules on a node changed. */
+  pluginChanged(node: string): void {
+    for (const { family } of this.#families) {
+      this.#base.delete(`${node}/${family}`);
+      this.#merged.delete(`${node}/${family}`);
+    }
+  }
+
   /** The nodes changed: nothing of before is kept. */
   forget(): void {
     this.firewallChanged();
@@ -110,7 +125,7 @@ export class NodeRules {
   load(node: string, netns: Netns): void {
     for (const { family, state } of this.#families) {
       const config = this.#config(node, family);
-      if (config.mode === 'ipvs') this.#ipvs.load(netns, state, config, this.#baseRules(node, family));
+      if (config.mode === 'ipvs') this.#ipvs.load(netns, state, config, this.#baseRules(node, family).base);
     }
     for (const ruleset of this.iptables(node)) {
       if (this.#config(node, ruleset.family).mode === 'ipvs') continue;
@@ -134,13 +149,14 @@ export class NodeRules {
   iptables(node: string): Ruleset[] {
     return this.#families.map(({ family, iptables }) => {
       const config = this.#config(node, family);
-      const base = this.#baseRules(node, family);
+      const { base, prepended } = this.#baseRules(node, family);
       if (config.mode !== 'iptables') return base;
       const { ruleset } = iptables.sync(config);
       const key = `${node}/${family}`;
       const before = this.#merged.get(key);
       if (before?.from === ruleset) return before.ruleset;
-      const merged = mergeRulesets(base, ruleset, 'first');
+      let merged = mergeRulesets(base, ruleset, 'first');
+      for (const first of prepended) merged = mergeRulesets(merged, first, 'first');
       this.#merged.set(key, { from: ruleset, ruleset: merged });
       return merged;
     });
@@ -183,22 +199,26 @@ export class NodeRules {
     for (const family of this.#families) family.udpChanges = family.state.udpEndpointChanges;
   }
 
-  #baseRules(node: string, family: Family): Ruleset {
+  #baseRules(node: string, family: Family): Base {
     const key = `${node}/${family}`;
-    let base = this.#base.get(key);
-    if (base === undefined) {
-      base = kubeletRuleset(family);
-      if (this.#config(node, family).mode === 'iptables') {
-        base = mergeRulesets(base, canaryRuleset(family, 'KUBE-PROXY-CANARY'), 'last');
-      }
+    let known = this.#base.get(key);
+    if (known === undefined) {
+      const { mode } = this.#config(node, family);
+      let base = kubeletRuleset(family);
+      if (mode === 'iptables') base = mergeRulesets(base, canaryRuleset(family, 'KUBE-PROXY-CANARY'), 'last');
       const firewall = this.#firewall(family);
       if (firewall !== undefined) base = mergeRulesets(base, firewall, 'last');
-      for (const ruleset of this.#options.pluginRules(node)) {
+      const plugins = this.#options.pluginRules(node);
+      for (const ruleset of plugins.rulesets) {
         if (ruleset.family === family) base = mergeRulesets(base, ruleset, 'last');
       }
-      this.#base.set(key, base);
+      const prepended = plugins.prepended.filter((ruleset) => ruleset.family === family);
+      // Where kube-proxy's own rules come later, so do these.
+      if (mode !== 'iptables') for (const first of prepended) base = mergeRulesets(base, first, 'first');
+      known = { base, prepended };
+      this.#base.set(key, known);
     }
-    return base;
+    return known;
   }
 
   #firewall(family: Family): Ruleset | undefined {

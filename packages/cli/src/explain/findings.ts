@@ -208,6 +208,10 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The schedule of a CronJob, or its time zone, cannot be read; it makes no job.',
     mend: 'Write five fields: minute, hour, day of the month, month, weekday (0 to 6).',
   },
+  'host-port-ignored': {
+    meaning: 'A container has a hostPort, but no plugin of the network sends that port of the node to the pod.',
+    mend: 'Add the portmap plugin to the list of CNI plugins, or use a NodePort service.',
+  },
   'host-port-clash': {
     meaning: 'Two pods that were put on one node by nodeName want the same host port; the kubelet refuses the second.',
     mend: 'Leave nodeName out, so that the scheduler finds a free node, or take another hostPort.',
