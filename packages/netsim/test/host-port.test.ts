@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
 import { Cluster } from 'netsim';
+import { expect, test } from 'vitest';
 
 const pod = (name: string, hostPort: number) => ({
   apiVersion: 'v1',
