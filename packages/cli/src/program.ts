@@ -108,6 +108,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .option('--all-paths', 'every way that the packet may take, with its probability')
     .option('--endpoint <pod>', 'of the random choices take those that lead to this pod')
     .option('--count <n>', 'send this many and show how they spread', count)
+    .option('--dns', 'the way of each query too, where the destination is a name')
     .option('--pcap <file>', 'write the frames as pcapng, - for stdout')
     .addHelpText(
       'after',

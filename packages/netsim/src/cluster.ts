@@ -5,6 +5,7 @@ import type { Deployment, Finding, KubeObject, ObjectStore, Pod, ReplicaSet } fr
 import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
 import { familyOf, parseIp } from '@netsim/wire';
+import { AddressIndex } from './address-index.ts';
 import { Capture } from './capture.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
 import { Datapath } from './datapath.ts';
@@ -57,6 +58,7 @@ export class Cluster {
   readonly programs: Programs;
   /** What the name servers of the world outside answer. */
   readonly outsideNames: OutsideNames;
+  readonly addresses: AddressIndex;
   readonly #control: ControlPlane;
   /** When virtual time began, in milliseconds since the Unix epoch. */
   readonly #epoch: number;
@@ -93,6 +95,7 @@ export class Cluster {
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
     this.programs = new Programs(this.world, this.#epoch, this.config, this.frontDoor);
     this.outsideNames = new OutsideNames(store);
+    this.addresses = new AddressIndex(store);
     this.datapath = new Datapath({
       store,
       config: this.config,
@@ -281,6 +284,7 @@ export class Cluster {
       namespace,
       clusterDomain: this.config.clusterDomain,
       hosts: this.datapath.outsideHosts,
+      addresses: this.addresses,
     });
   }
 

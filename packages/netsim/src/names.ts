@@ -1,7 +1,8 @@
 import { internalIPs, isControlPlane, isReady, podIPs } from '@netsim/control';
 import type { Deployment, KubeObject, Node, ObjectStore, Pod, Service, ServicePort } from '@netsim/manifest';
 import { kindInfo, nearest } from '@netsim/manifest';
-import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
+import { formatEndpoint, formatIp, type Ip, tryParseIp } from '@netsim/wire';
+import type { AddressIndex } from './address-index.ts';
 import { UsageError } from './errors.ts';
 import { podListeners } from './listeners.ts';
 
@@ -52,13 +53,16 @@ export class NameResolver {
   readonly #namespace: string;
   readonly #clusterDomain: string;
   readonly #hosts: ReadonlyMap<string, Ip>;
+  readonly #addresses: AddressIndex;
 
   constructor(options: {
     store: ObjectStore;
     namespace: string;
     clusterDomain: string;
     hosts: ReadonlyMap<string, Ip>;
+    addresses: AddressIndex;
   }) {
+    this.#addresses = options.addresses;
     this.#store = options.store;
     this.#namespace = options.namespace;
     this.#clusterDomain = options.clusterDomain;
@@ -166,22 +170,32 @@ export class NameResolver {
     const transport = url === undefined ? wanted : 'tcp';
     const address = formatIp(ip);
     const more = url === undefined ? {} : { url };
-    const service = this.#store
-      .list<Service>('Service')
-      .find(({ spec }) => spec.clusterIP === address || spec.clusterIPs?.includes(address));
+    const service = this.#addresses.service(address);
     if (service !== undefined) return { ...this.#service(text, service, port, transport), ip, ...more };
-    const pod = this.#store
-      .list<Pod>('Pod')
-      .find((each) => each.spec.hostNetwork !== true && podIPs(each).includes(address));
+    const pod = this.#addresses.pod(address);
     if (pod !== undefined) return { ...this.#podDestination(text, pod, port, transport), ip, ...more };
     const protocol = transport ?? 'tcp';
     return { text, kind: 'IP', ip, ...this.#number(port, protocol, text), protocol, ...more };
   }
 
+  /** What has an address, and is sent to at a port: the service or the pod, or the bare address. */
+  at(ip: Ip, port: number, protocol: TransportProtocol): DestinationRef {
+    const address = formatIp(ip);
+    const base = { text: formatEndpoint(ip, port), ip, port, protocol };
+    const service = this.#addresses.service(address);
+    if (service !== undefined) {
+      const servicePort = pickPort(service.spec.ports ?? [], String(port), protocol);
+      return { ...base, kind: 'Service', object: service, ...(servicePort !== undefined && { servicePort }) };
+    }
+    const pod = this.#addresses.pod(address);
+    return pod === undefined ? { ...base, kind: 'IP' } : { ...base, kind: 'Pod', object: pod };
+  }
+
   /** A service whose name is like one that was not found. */
   similarService(host: string): string | undefined {
+    const [wanted = ''] = host.split('.');
     const services = this.#store.list('Service', this.#namespace).map((object) => object.metadata.name);
-    return nearest(host.split('.')[0]!, services);
+    return services.includes(wanted) ? undefined : nearest(wanted, services);
   }
 
   /** The service that a name of one label means, where it is in another namespace than the asker's and in no more than that one. */
@@ -210,9 +224,8 @@ export class NameResolver {
 
   #sourceAddress(ip: Ip, text: string): SourceRef {
     const wanted = formatIp(ip);
-    for (const pod of this.#store.list<Pod>('Pod')) {
-      if (!pod.spec.hostNetwork && podIPs(pod).includes(wanted)) return { kind: 'Pod', pod };
-    }
+    const pod = this.#addresses.pod(wanted);
+    if (pod !== undefined) return { kind: 'Pod', pod };
     for (const node of this.#store.list<Node>('Node')) {
       if (internalIPs(node).includes(wanted)) return { kind: 'Node', node };
     }

@@ -1,4 +1,5 @@
-import { assertTraceInvariants } from '@netsim/trace';
+import type { Service } from '@netsim/manifest';
+import { assertTraceInvariants, type Path, type Trace } from '@netsim/trace';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
 
@@ -181,5 +182,109 @@ describe('a trace to a name', () => {
 
   test('to svc/NAME asks no name server', async () => {
     expect((await kubia()).trace({ from: 'pod-a', to: 'svc/kubia' }).resolution).toBeUndefined();
+  });
+});
+
+describe('a trace with the packets of its look-up', () => {
+  const withQueries = async (
+    { yaml = '', from = 'client', to = 'kubernetes:443' },
+    change: (cluster: Cluster) => void = () => {},
+  ): Promise<Trace> => {
+    const cluster = await Cluster.load({ yaml: `${client('')}${yaml}` });
+    change(cluster);
+    const trace = cluster.trace({ from, to, dns: true });
+    assertTraceInvariants(trace);
+    return trace;
+  };
+  const stepsOf = (path: Path | undefined, leg: 'request' | 'reply' = 'request') =>
+    path?.[leg]?.hops.flatMap(({ steps }) => steps) ?? [];
+
+  test('each query goes to the address of the cluster DNS, is translated to a CoreDNS pod, and has a reply', async () => {
+    const { resolution, paths } = await withQueries({});
+    expect(resolution!.queries.map(({ type, path }) => [type, path?.disposition])).toEqual([
+      ['A', 'DELIVERED'],
+      ['AAAA', 'DELIVERED'],
+    ]);
+    for (const { path } of resolution!.queries) {
+      expect(path!.backend).toMatchObject({ kind: 'Pod', namespace: 'kube-system', port: 53 });
+      expect(path!.backend!.name).toMatch(/^coredns-/);
+      expect(stepsOf(path).find(({ kind }) => kind === 'nat')).toMatchObject({ from: '10.96.0.10:53' });
+      expect(stepsOf(path, 'reply').at(-1)).toMatchObject({ kind: 'socket', action: 'delivered' });
+    }
+    expect(paths[0]!.disposition).toBe('DELIVERED');
+  });
+
+  test('without it there are no paths of queries', async () => {
+    const cluster = await kubia();
+    const { resolution } = cluster.trace({ from: 'pod-a', to: 'kubia:80' });
+    expect(resolution!.queries.map(({ path }) => path)).toEqual([undefined, undefined]);
+  });
+
+  test('without a CoreDNS that is ready each query is refused by kube-proxy, and the name is not found', async () => {
+    const { resolution, paths } = await withQueries({}, (cluster) => {
+      for (const pod of cluster.store.list('Pod', 'kube-system')) {
+        cluster.setReady(`kube-system/${pod.metadata.name}`, false);
+      }
+    });
+    expect(new Set(resolution!.queries.map(({ path }) => path?.disposition))).toEqual(new Set(['NO_ENDPOINTS']));
+    expect(paths[0]!.disposition).toBe('NAME_NOT_FOUND');
+    expect(paths[0]!.reason).toMatch(/gives no answer .*all 2 pods of service "kube-dns" .* are not ready/);
+  });
+
+  test('a query that waits for a resolver outside has its reply too', async () => {
+    const { resolution } = await withQueries({ to: 'nobody.invalid.:80' });
+    expect(resolution!.queries.map(({ rcode }) => rcode)).toEqual(['NXDOMAIN', 'NXDOMAIN']);
+    for (const { path } of resolution!.queries) expect(path!.reply!.hops.length).toBeGreaterThan(0);
+  });
+
+  test('from a machine the queries leave the cluster', async () => {
+    const { resolution } = await withQueries({ from: 'node/w1-k8s', to: 'kubernetes:443' });
+    expect(resolution!.queries.map(({ path }) => path?.disposition)).toEqual(['EXITS_CLUSTER', 'EXITS_CLUSTER']);
+  });
+
+  test('a reply that is cut is asked for again over TCP, by a connection of its own', async () => {
+    const { resolution } = await withQueries({
+      to: 'many:80',
+      yaml: `
+---
+apiVersion: v1
+kind: Service
+metadata: { name: many }
+spec: { clusterIP: None, selector: { app: many }, ports: [{ port: 80 }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: many }
+spec:
+  replicas: 60
+  selector: { matchLabels: { app: many } }
+  template:
+    metadata: { labels: { app: many } }
+    spec: { containers: [{ name: c, image: nginx }] }`,
+    });
+    const tcp = resolution!.queries.find(({ transport }) => transport === 'tcp');
+    expect(tcp?.path).toMatchObject({ disposition: 'DELIVERED' });
+    expect(stepsOf(tcp?.path)[0]).toMatchObject({ packet: { protocol: 'tcp', info: 'SYN' } });
+  });
+
+  test('an address and a service by kind ask nobody, with it or without', async () => {
+    expect((await withQueries({ to: 'svc/kubernetes' })).resolution).toBeUndefined();
+    expect((await withQueries({ to: '10.96.0.1:443' })).resolution).toBeUndefined();
+  });
+});
+
+describe('services and pods by address', () => {
+  test('follow the changes of the cluster', async () => {
+    const cluster = await kubia();
+    const service = cluster.store.get<Service>('Service', 'default', 'kubia')!;
+    const ip = service.spec.clusterIP!;
+    expect(cluster.addresses.service(ip)?.metadata.name).toBe('kubia');
+    cluster.delete(service);
+    expect(cluster.addresses.service(ip)).toBeUndefined();
+    const pod = cluster.pod('pod-a');
+    const address = pod.ip!;
+    expect(cluster.addresses.pod(address)?.metadata.name).toBe('pod-a');
+    cluster.delete('pod/pod-a');
+    expect(cluster.addresses.pod(address)).toBeUndefined();
   });
 });

@@ -34,6 +34,12 @@ export function traceViolations(trace: Trace): string[] {
   trace.paths.forEach((path, index) => {
     for (const violation of pathViolations(path, trace)) violations.push(`paths[${index}]${violation}`);
   });
+  trace.resolution?.queries.forEach(({ path, server }, index) => {
+    const own = { ...trace, destination: { text: server, kind: 'IP', ip: server, port: 53, protocol: 'udp' } };
+    for (const violation of path === undefined ? [] : pathViolations(path, own)) {
+      violations.push(`resolution.queries[${index}].path${violation}`);
+    }
+  });
   return violations;
 }
 

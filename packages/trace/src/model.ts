@@ -57,6 +57,9 @@ export interface Resolution {
     type: string;
     rcode: string;
     answers: readonly string[];
+    /** With `--dns`: `udp` or `tcp`, and the way of the query and its reply (of a TCP connection: of its first segment). */
+    transport?: string;
+    path?: Path;
   }[];
   readonly address?: string;
 }

@@ -10,6 +10,7 @@ export interface TraceOptions {
   readonly endpoint?: string;
   readonly count?: number;
   readonly pcap?: string;
+  readonly dns?: boolean;
 }
 
 /** What counts as yes: it arrived, or it left the cluster on its way to where it was sent (and nothing is to be mended). */
@@ -18,7 +19,7 @@ const good: ReadonlySet<Disposition> = new Set(['DELIVERED', 'EXITS_CLUSTER']);
 /** `netsim trace`: 0 where every path shown ends well, else 1. */
 export async function trace(context: CommandContext, from: string, to: string, options: TraceOptions): Promise<number> {
   const output = context.output(['text', 'wide', 'json', 'yaml']);
-  const { protocol, allPaths = false, endpoint, count, pcap, detail } = options;
+  const { protocol, allPaths = false, endpoint, count, pcap, detail, dns = false } = options;
   const ways = [
     allPaths ? '--all-paths' : '',
     endpoint === undefined ? '' : '--endpoint',
@@ -33,6 +34,7 @@ export async function trace(context: CommandContext, from: string, to: string, o
     from,
     to,
     allPaths,
+    dns,
     ...(namespace === undefined ? {} : { namespace }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(endpoint === undefined ? {} : { endpoint }),

@@ -1,6 +1,6 @@
 import { containerLibc, type Libc, type LookupResult, Resolver } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
-import type { Resolution } from '@netsim/trace';
+import type { Path, Resolution } from '@netsim/trace';
 import { familyBits, familyOf, type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import type { SourceRef } from '../names.ts';
@@ -74,16 +74,17 @@ export function addressesOf({ addresses }: LookupResult): Ip[] {
 }
 
 /** A look-up as a trace tells it. A query without a reply has the rcode that dig has for it: none, but why. */
-export function resolutionOf(found: LookupResult): Resolution {
+export function resolutionOf(found: LookupResult, paths: readonly (Path | undefined)[] = []): Resolution {
   const { name, queries, addresses } = found;
   return {
     name,
-    queries: queries.map(({ server, name: asked, type, rcode, answers, error }) => ({
+    queries: queries.map(({ server, name: asked, type, rcode, answers, error, transport }, at) => ({
       server,
       name: asked,
       type,
       rcode: rcode ?? error ?? 'TIMEOUT',
       answers,
+      ...(paths[at] === undefined ? {} : { transport, path: paths[at] }),
     })),
     ...(addresses[0] === undefined ? {} : { address: addresses[0] }),
   };

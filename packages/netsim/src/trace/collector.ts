@@ -46,6 +46,14 @@ export class Collector implements Tracer {
     return next?.trackId ?? 0;
   }
 
+  /** One packet and its answer (0: none) of all that were heard. */
+  only(request: number, answer: number): Collector {
+    const one = new Collector();
+    one.events.push(...this.events.filter(({ trackId }) => trackId === request || trackId === answer));
+    one.identify(request, answer === 0 ? [] : [answer], '');
+    return one;
+  }
+
   of(trackId: number): TraceEvent[] {
     return this.events.filter((event) => event.trackId === trackId);
   }

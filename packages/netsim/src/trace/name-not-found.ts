@@ -61,6 +61,13 @@ function missing(
   }
   const elsewhere = source.kind === 'Pod' ? names.serviceElsewhere(name, source.pod.metadata.namespace) : undefined;
   if (elsewhere !== undefined) return { ...verdict, ...inOtherNamespace(elsewhere) };
+  if (queries.length > 0 && queries.every(({ rcode }) => rcode !== 'NOERROR' && rcode !== 'NXDOMAIN')) {
+    const lost = queries.findLast(({ path }) => path !== undefined && path.disposition !== 'DELIVERED')?.path;
+    if (lost === undefined) return { ...verdict, advice: 'See where the queries end: trace with --dns' };
+    const { reason, cause, advice } = lost;
+    const because = { ...(cause !== undefined && { cause }), ...(advice !== undefined && { advice }) };
+    return { ...verdict, reason: `${verdict.reason}: ${reason}`, ...because };
+  }
   const similar = names.similarService(name);
   return similar === undefined ? verdict : { ...verdict, advice: `did you mean "${similar}"?` };
 }

@@ -1,10 +1,11 @@
-import { podIPs } from '@netsim/control';
+import type { LookupResult } from '@netsim/dns';
 import { type Choice, type Netns, nextScript, probabilityOf } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
-import { familyOf, formatIp } from '@netsim/wire';
+import { familyOf, formatIp, parseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import { addressesOf, lookUp, resolutionOf } from '../dns/look-up.ts';
+import { QueryWatch } from '../dns/query-paths.ts';
 import { UsageError } from '../errors.ts';
 import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
 import { transportProtocols } from '../names.ts';
@@ -21,6 +22,8 @@ export interface TraceOptions {
   readonly to: string;
   readonly protocol?: TransportProtocol;
   readonly namespace?: string;
+  /** The path of each query too, where the destination is a name. */
+  readonly dns?: boolean;
   /** Every way that chance may take, each with its probability, in place of one. */
   readonly allPaths?: boolean;
   /** The way that ends at this backend: a pod's name, or an address. */
@@ -34,6 +37,7 @@ const MAX_PATHS = 4096;
 const MAX_COUNT = 100_000;
 /** Bytes of data in a datagram or echo request. */
 const PAYLOAD = 56;
+const DNS_PORT = 53;
 
 /** Walks a packet through a cluster as its source would send it, and its reply back. */
 export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
@@ -48,11 +52,33 @@ export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
     return new Tracing(cluster, options, source, names.destinationFrom(source, options.to, protocol)).trace();
   }
   const { host } = asked;
-  const found = lookUp(cluster, source, host);
-  const resolution = resolutionOf(found);
+  const { found, resolution } = resolve(cluster, source, host, options);
   const [ip] = addressesOf(found);
   if (ip === undefined) return nameNotFound(cluster, options, source, resolution, names, found.error);
   return new Tracing(cluster, options, source, names.resolved(options.to, ip, protocol), resolution).trace();
+}
+
+/** Looks the name up as the source would, with the path of each query where it is wanted. */
+function resolve(
+  cluster: Cluster,
+  source: SourceRef,
+  host: string,
+  { dns = false, namespace }: TraceOptions,
+): { found: LookupResult; resolution: Resolution } {
+  if (!dns) {
+    const found = lookUp(cluster, source, host);
+    return { found, resolution: resolutionOf(found) };
+  }
+  const names = cluster.names(namespace);
+  const netns = netnsOf(cluster, source);
+  const watch = new QueryWatch();
+  const found = watch.during(netns, () => lookUp(cluster, source, host));
+  const paths = watch.paths(netns, found, ({ server, transport }, collector) => {
+    const ip = parseIp(server.replace(/%.*$/, ''));
+    const destination = names.at(ip, DNS_PORT, transport);
+    return buildPath({ collector, probability: 1, from: netns }, knowledgeOf(cluster, destination));
+  });
+  return { found, resolution: resolutionOf(found, paths) };
 }
 
 class Tracing {
@@ -78,15 +104,7 @@ class Tracing {
     this.#source = source;
     this.#destination = destination;
     this.#netns = netnsOf(cluster, source);
-    const { datapath, store } = cluster;
-    this.#known = {
-      store,
-      destination,
-      podOf: (netns) => datapath.podOf(netns),
-      podWithAddress: (ip) => this.#podsByAddress().get(ip),
-      choiceOf: (netns, chain, index) => choiceOf(cluster, netns, chain, index, destination),
-      isOutside: (netns) => datapath.isOutside(netns),
-    };
+    this.#known = knowledgeOf(cluster, destination);
   }
 
   trace(): Trace {
@@ -109,17 +127,6 @@ class Tracing {
       ...(count === undefined ? {} : { count }),
       paths,
     };
-  }
-
-  #pods: Map<string, Pod> | undefined;
-  #podsByAddress(): ReadonlyMap<string, Pod> {
-    if (this.#pods === undefined) {
-      this.#pods = new Map();
-      for (const pod of this.#cluster.store.list<Pod>('Pod')) {
-        if (pod.spec.hostNetwork !== true) for (const ip of podIPs(pod)) this.#pods.set(ip, pod);
-      }
-    }
-    return this.#pods;
   }
 
   #walk(probability: number): Path {
@@ -211,6 +218,18 @@ class Tracing {
         return { kind: 'Host', name: source.name, ip: ip ?? (source.ip === undefined ? '' : formatIp(source.ip)) };
     }
   }
+}
+
+function knowledgeOf(cluster: Cluster, destination: DestinationRef): Knowledge {
+  const { addresses, datapath, store } = cluster;
+  return {
+    store,
+    destination,
+    podOf: (netns) => datapath.podOf(netns),
+    podWithAddress: (ip) => addresses.pod(ip),
+    choiceOf: (netns, chain, index) => choiceOf(cluster, netns, chain, index, destination),
+    isOutside: (netns) => datapath.isOutside(netns),
+  };
 }
 
 function choiceOf(

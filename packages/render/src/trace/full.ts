@@ -1,6 +1,7 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import type { Paint, Tone } from '../style.ts';
 import { causeText, flow, share } from './names.ts';
+import { queryText, queryTraces } from './queries.ts';
 import { bridgeText, conntrackText, icmpText, natText, outer, routeText, socketText } from './rows.ts';
 import { pathTitle, title, titled } from './summary.ts';
 
@@ -9,17 +10,27 @@ export function fullLines(trace: Trace, paint: Paint): string[] {
   const [only, ...others] = trace.paths;
   const single = only !== undefined && others.length === 0;
   const lines = [single ? titled(trace, only, paint) : title(trace)];
-  if (trace.resolution !== undefined) {
-    for (const { server, name, type, rcode, answers } of trace.resolution.queries) {
-      lines.push(`  dns         ${name} ${type} from ${server}: ${rcode} ${answers.join(', ')}`.trimEnd());
-    }
+  for (const query of trace.resolution?.queries ?? []) {
+    lines.push(
+      `  dns         ${query.name} ${query.type} from ${query.server}: ${[query.rcode, ...query.answers].join(', ')}`,
+    );
+  }
+  for (const { query, number, path } of queryTraces(trace)) {
+    lines.push('', `${paint('strong', `query ${number}`)} ${queryText(query)}`);
+    lines.push(...bodyLines(path, paint));
   }
   trace.paths.forEach((path, index) => {
     if (!single) lines.push('', pathTitle(path, index, trace, paint));
-    lines.push(...legLines('request', path.request, paint));
-    if (path.reply !== undefined) lines.push(...legLines('reply', path.reply, paint));
-    lines.push(...endLines(path, paint));
+    else if (queryTraces(trace).length > 0) lines.push('', title(trace));
+    lines.push(...bodyLines(path, paint));
   });
+  return lines;
+}
+
+function bodyLines(path: Path, paint: Paint): string[] {
+  const lines = legLines('request', path.request, paint);
+  if (path.reply !== undefined) lines.push(...legLines('reply', path.reply, paint));
+  lines.push(...endLines(path, paint));
   return lines;
 }
 

@@ -1,5 +1,6 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import { destinationText, netnsName, objectName, receiverName, share, stableName } from './names.ts';
+import { queryTraces } from './queries.ts';
 import { endsBadly } from './summary.ts';
 
 /**
@@ -8,6 +9,19 @@ import { endsBadly } from './summary.ts';
  * kept in golden files.
  */
 export function minimalLines(trace: Trace): string[] {
+  return [...queryLines(trace), ...pathLines(trace)];
+}
+
+/** Names and types are the same in every run, addresses are not. */
+function queryLines(trace: Trace): string[] {
+  return queryTraces(trace).flatMap(({ query, trace: own }) => {
+    const { name, type, rcode, answers } = query;
+    const count = `${answers.length} ${answers.length === 1 ? 'answer' : 'answers'}`;
+    return [`dns ${name} ${type}: ${rcode}, ${count}`, ...pathLines(own).map((line) => `  ${line}`)];
+  });
+}
+
+function pathLines(trace: Trace): string[] {
   return trace.paths.flatMap((path) => {
     const lines = [headline(trace, path)];
     if (path.request.hops.length > 0) lines.push(`  ${route(path.request, path, trace)}`);

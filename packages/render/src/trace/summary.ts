@@ -2,6 +2,7 @@ import type { Leg, Path, Step, Trace } from '@netsim/trace';
 import { DEFAULT_WIDTH, paragraph, table, wrap } from '../layout.ts';
 import { dispositionTone, type Paint } from '../style.ts';
 import { causeText, destinationTitle, endpoint, netnsName, objectName, receiverName, share } from './names.ts';
+import { queryTraces, resolutionText } from './queries.ts';
 import { legRows, type Row, type RowOptions } from './rows.ts';
 
 export interface SummaryOptions {
@@ -17,7 +18,7 @@ const TITLE_WIDTH = DEFAULT_WIDTH - 2;
 export function summaryLines(trace: Trace, options: SummaryOptions, paint: Paint): string[] {
   const [only, ...others] = trace.paths;
   const lines = only !== undefined && others.length === 0 ? [titled(trace, only, paint)] : overview(trace, paint);
-  lines.push(...resolutionLines(trace));
+  lines.push(...resolutionLines(trace, options, paint));
   const told: Row[][] = [];
   trace.paths.forEach((path, index) => {
     if (trace.paths.length > 1) lines.push('', pathTitle(path, index, trace, paint));
@@ -75,12 +76,28 @@ export function pathTitle(path: Path, index: number, trace: Trace, paint: Paint)
   return `${paint('strong', text)}   ${verdict(path, paint)}`;
 }
 
-function resolutionLines(trace: Trace): string[] {
+/** The look-up in a line; with its packets, each query and its way before the packet that was wanted. */
+function resolutionLines(trace: Trace, options: SummaryOptions, paint: Paint): string[] {
   const { resolution } = trace;
   if (resolution === undefined) return [];
-  return resolution.queries.map(({ server, name, type, rcode, answers }) =>
-    `dns: ${name} ${type} from ${server}: ${rcode} ${answers.join(', ')}`.trimEnd(),
-  );
+  const width = options.wide ? Number.POSITIVE_INFINITY : options.width;
+  const lines = paragraph('dns:', resolutionText(resolution), width);
+  const queries = queryTraces(trace);
+  const told: Row[][] = [];
+  for (const { query, number, path, trace: own } of queries) {
+    const head = `query ${number}  ${query.name} ${query.type}  ->  ${destinationTitle(own)}`;
+    lines.push('', paint('strong', lineUp(head, verdictText(path).length)) + verdict(path, paint));
+    const rows = legRows(path.request, own, rowOptions(path, options));
+    lines.push(...rowLines(rows, told, options, paint, 'query'));
+    told.push(rows);
+    lines.push(...endLines(path, own, options, paint));
+    lines.push(...paragraph('answer:', [query.rcode, ...query.answers].join(', '), width));
+  }
+  if (queries.length > 0) {
+    lines.push('');
+    if (trace.paths.some(({ request }) => request.hops.length > 0)) lines.push(paint('strong', title(trace)));
+  }
+  return lines;
 }
 
 /** Rows in aligned columns, numbered. Where a path begins as one told before did, its beginning is not told again. */
@@ -89,13 +106,14 @@ function rowLines(
   told: readonly (readonly Row[])[],
   options: SummaryOptions,
   paint: Paint,
+  of = 'path',
 ): string[] {
   const [same, like] = longestPrefix(rows, told);
   const folded = same >= 2 ? same : 0;
   const lines: string[] = [];
   const digits = Math.max(2, String(rows.length).length);
-  if (folded > 0) lines.push(paint('faint', `${`1-${folded}`.padStart(digits)} as in path ${like + 1}`));
-  const width = (of: (row: Row) => string) => Math.max(0, ...rows.map((row) => of(row).length));
+  if (folded > 0) lines.push(paint('faint', `${`1-${folded}`.padStart(digits)} as in ${of} ${like + 1}`));
+  const width = (cell: (row: Row) => string) => Math.max(0, ...rows.map((row) => cell(row).length));
   const node = width((row) => row.node);
   const place = width((row) => row.place);
   const what = width((row) => row.what);

@@ -130,3 +130,27 @@ test('without a hint by whoever made the trace, the share of an endpoint is seen
   const bare = JSON.parse(JSON.stringify(fixtures.allPaths), (key, value) => (key === 'choice' ? undefined : value));
   expect(renderTrace(bare)).toBe(renderTrace(fixtures.allPaths));
 });
+
+test('with the packets of the look-up each query stands before the packet, in every level of detail', () => {
+  const { delivered } = fixtures;
+  const query = { server: '10.96.0.10', name: 'kubia.', type: 'A', rcode: 'NOERROR', answers: ['A 10.96.1.1'] };
+  const [path] = delivered.paths;
+  const trace = {
+    ...delivered,
+    resolution: { name: 'kubia', queries: [{ ...query, transport: 'udp', path: path! }], address: '10.96.1.1' },
+  };
+  const levels = {
+    minimal: /^dns kubia\. A/,
+    summary: /^query 1 {2}kubia\. A {2}-> {2}10\.96\.0\.10:53 \(udp\)/,
+    full: /^query 1/,
+  };
+  for (const [detail, wanted] of Object.entries(levels)) {
+    const lines = renderTrace(trace, { detail: detail as Detail }).split('\n');
+    const at = lines.findIndex((line) => wanted.test(line));
+    expect(at, detail).toBeGreaterThanOrEqual(0);
+    expect(
+      lines.slice(at + 1).some((line) => line.includes('w1-k8s')),
+      detail,
+    ).toBe(true);
+  }
+});
