@@ -1,3 +1,4 @@
+export { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 export * from './message.ts';
 export type {
   Exchange as UpstreamExchange,

@@ -1,6 +1,6 @@
-import type { ObjectStore } from '@netsim/manifest';
 import type { Ip } from '@netsim/wire';
 import type { Directive, Statement } from '../corefile/parse.ts';
+import type { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 import type { DnsMessage, Question, Rcode } from './message.ts';
 
 export type Transport = 'udp' | 'tcp';
@@ -79,7 +79,7 @@ export interface SetupContext {
 
 /** What the outside gives to all plugins. */
 export interface Environment {
-  readonly store: ObjectStore;
+  readonly indexes: ClusterIndexes;
   /** Virtual time in seconds since 1970. */
   now(): number;
   /** An integer in [0, bound). */
@@ -94,6 +94,10 @@ export interface Environment {
   readonly synced: () => boolean;
   /** A line that CoreDNS writes to its standard output. */
   log(line: string): void;
+  /** To be called where a plugin comes to know what may make its answers others than before. */
+  changed(): void;
+  /** Calls back when CoreDNS ends. */
+  onClose(end: () => void): void;
 }
 
 /** Makes a handler in front of `next`; `undefined` where the plugin leaves answers alone. */

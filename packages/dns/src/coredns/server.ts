@@ -3,6 +3,7 @@ import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { parseServerKey } from '../corefile/keys.ts';
 import { type Corefile, CorefileError, corefileFinding, parseCorefile, type ServerBlock } from '../corefile/parse.ts';
 import { buildChain } from './chain.ts';
+import { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 import { type DnsMessage, queryMessage, type Rcode, replyTo } from './message.ts';
 import type {
   Environment,
@@ -15,6 +16,7 @@ import type {
   Serving,
 } from './plugin.ts';
 import { LoopHandler } from './plugins/observe.ts';
+import { ReplyMemo } from './reply-memo.ts';
 import { fitReply } from './truncate.ts';
 import { decodeMessage, encodeMessage, WireError } from './wire.ts';
 
@@ -25,6 +27,8 @@ export interface CoreDnsOptions {
   /** Text of the Corefile, or one that was read. */
   readonly corefile: string | Corefile;
   readonly store: ObjectStore;
+  /** Indexes of the store that are shared with other servers; without them, it has its own. */
+  readonly indexes?: ClusterIndexes;
   /** Virtual time in seconds since 1970. */
   readonly now: () => number;
   /** An integer in [0, bound). */
@@ -89,6 +93,28 @@ const TRANSFER_PART = 200;
 /** The size of a UDP reply to a client that says nothing, in octets. */
 const UDP_SIZE = 512;
 
+/**
+ * Plugins whose answers depend on the query, on the API and on the second, and on nothing else that they do not tell: neither on
+ * who asks, nor on earlier queries.
+ */
+const REPEATABLE = new Set([
+  'any',
+  'bufsize',
+  'cache',
+  'errors',
+  'forward',
+  'health',
+  'hosts',
+  'kubernetes',
+  'loadbalance',
+  'local',
+  'loop',
+  'minimal',
+  'prometheus',
+  'ready',
+  'reload',
+]);
+
 interface Zone {
   readonly zone: string;
   readonly chain: Handler;
@@ -96,6 +122,10 @@ interface Zone {
 interface Server extends Listener {
   /** Whether a plugin of it answers classes other than IN. */
   chaos: boolean;
+  /** Whether all plugins of it are {@link REPEATABLE}. */
+  repeatable: boolean;
+  /** What was replied over UDP. */
+  readonly memo: ReplyMemo;
   readonly zones: Map<string, Zone>;
 }
 
@@ -113,14 +143,28 @@ export class CoreDns {
   #depth = 0;
   /** Queries that wait for other servers. */
   #waiting = 0;
+  /** Changes of what answers depend on. */
+  #generation = 0;
+  /** Counts what makes an answer one of its kind: a random choice, a line of the log, a question to another server. */
+  #singular = 0;
+  readonly #ends: (() => void)[] = [];
+  readonly #environment: Environment;
 
   constructor(options: CoreDnsOptions) {
     const { corefile, env = {}, files = {} } = options;
     this.corefile = typeof corefile === 'string' ? parseCorefile(corefile, { env, files }) : corefile;
     this.#exchange = options.exchange ?? ((_, done) => done({ kind: 'failed', reason: 'no route to host' }));
     const findings: Finding[] = [];
-    const environment = environmentOf(options);
-    for (const block of this.corefile.blocks) this.#addBlock(block, environment, findings);
+    this.#environment = environmentOf(options, {
+      singular: () => {
+        this.#singular++;
+      },
+      changed: () => {
+        this.#generation++;
+      },
+      onClose: (end) => this.#ends.push(end),
+    });
+    for (const block of this.corefile.blocks) this.#addBlock(block, this.#environment, findings);
     if (findings.length > 0) throw new CorefileError(findings);
   }
 
@@ -159,15 +203,50 @@ export class CoreDns {
     }
   }
 
+  /** Ends it: what it followed is let go. It must not be asked any more. */
+  close(): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
   /**
    * Answers the octets of a query. A zone transfer may take several replies, in order; all else has one. The reply is undefined where CoreDNS sends nothing: for octets without a DNS header,
    * for replies, for queries that `acl` drops, and where it does not listen.
    */
   query(bytes: Uint8Array, source: QuerySource, reply: (bytes: Uint8Array | undefined) => void): void {
+    const memo = this.#memoFor(source);
+    if (memo === undefined) {
+      this.#query(bytes, source, reply);
+      return;
+    }
+    const before = { generation: this.#generation, now: this.#environment.now() };
+    const known = memo.recall(bytes, before);
+    if (known !== undefined) {
+      reply(known);
+      return;
+    }
+    const singular = this.#singular;
+    let returned = false;
+    this.#query(bytes, source, (answer) => {
+      const same = !returned && singular === this.#singular && before.generation === this.#generation;
+      if (same && answer !== undefined) memo.remember(bytes, answer, before);
+      reply(answer);
+    });
+    returned = true;
+  }
+
+  #query(bytes: Uint8Array, source: QuerySource, reply: (bytes: Uint8Array | undefined) => void): void {
     const query = this.#accept(bytes);
     if (query === undefined) reply(undefined);
     else if (query.kind === 'refused') reply(query.bytes);
     else this.#serve(query.message, source, (message) => this.#write(query.message, message, source, reply));
+  }
+
+  /** Where a reply may be kept that does not depend on what the server is busy with. */
+  #memoFor(source: QuerySource): ReplyMemo | undefined {
+    if (source.transport !== 'udp' || this.#depth > 0 || this.#waiting > 0) return undefined;
+    if (this.fatal !== undefined || !this.#environment.synced()) return undefined;
+    const server = this.#serverFor(source);
+    return server?.repeatable === true ? server.memo : undefined;
   }
 
   /** Answers a message. The reply is not cut to the size of a UDP message. */
@@ -198,11 +277,20 @@ export class CoreDns {
     const loop = handlers.get('loop');
     if (loop instanceof LoopHandler) this.#loops.push({ loop, port: addresses[0]?.port ?? 53 });
     const chaos = block.directives.some(({ name }) => name === 'chaos' || name === 'forward');
+    const repeatable = block.directives.every(({ name }) => REPEATABLE.has(name));
     for (const { scheme, port, zone, key } of addresses) {
       const id = `${scheme} ${port} ${bound.join(' ')}`;
       let server = this.#servers.find((one) => `${one.scheme} ${one.port} ${one.addresses.join(' ')}` === id);
       if (server === undefined) {
-        server = { scheme, port, addresses: bound, chaos: false, zones: new Map() };
+        server = {
+          scheme,
+          port,
+          addresses: bound,
+          chaos: false,
+          repeatable: true,
+          memo: new ReplyMemo(),
+          zones: new Map(),
+        };
         this.#servers.push(server);
       }
       const viewed = block.directives.some(({ name }) => name === 'view');
@@ -211,6 +299,7 @@ export class CoreDns {
         findings.push(corefileFinding(key.file, key.line, `cannot serve ${text} - it is already defined`));
       }
       server.chaos ||= chaos;
+      server.repeatable &&= repeatable;
       server.zones.set(zone, { zone, chain });
     }
   }
@@ -281,6 +370,7 @@ export class CoreDns {
   #drive(serving: Serving, done: (outcome: Outcome) => void): void {
     let step = serving.next();
     while (step.done !== true) {
+      this.#singular++;
       let state: 'asking' | 'waiting' | 'answered' = 'asking';
       let result: ExchangeResult | undefined;
       this.#exchange(step.value, (answer) => {
@@ -435,17 +525,28 @@ function bindAddresses(block: ServerBlock, findings: Finding[]): Ip[] {
   return addresses;
 }
 
-function environmentOf(options: CoreDnsOptions): Environment {
-  const { files = {}, localIps = [] } = options;
+function environmentOf(
+  options: CoreDnsOptions,
+  tell: Pick<Environment, 'changed' | 'onClose'> & { singular(): void },
+): Environment {
+  const { files = {}, localIps = [], below = () => 0, log = () => {} } = options;
   return {
-    store: options.store,
+    indexes: options.indexes ?? new ClusterIndexes(options.store, options.now),
     now: options.now,
-    below: options.below ?? (() => 0),
+    below: (bound) => {
+      tell.singular();
+      return below(bound);
+    },
     file: (path) => files[path],
     files: (directory) => Object.keys(files).filter((path) => path.startsWith(`${directory.replace(/\/$/, '')}/`)),
     localIps: localIps.map(formatIp),
     hostname: options.hostname ?? 'coredns',
     synced: options.synced ?? (() => true),
-    log: options.log ?? (() => {}),
+    log: (line) => {
+      tell.singular();
+      log(line);
+    },
+    changed: tell.changed,
+    onClose: tell.onClose,
   };
 }

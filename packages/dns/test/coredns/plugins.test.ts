@@ -246,6 +246,23 @@ test('loadbalance changes the order of addresses, aliases stay in front', () => 
   expect(answers(reply).map((text) => text.slice(-1))).toEqual(['2', '1']);
 });
 
+test('loadbalance puts aliases first and mail servers last, and leaves a zone transfer as it is', () => {
+  const zone =
+    '$ORIGIN x.test.\n@ 60 IN SOA ns a 1 2 3 4 5\n@ IN MX 1 m\n@ IN A 192.0.2.1\n@ IN A 192.0.2.2\nw IN CNAME x.test.';
+  const corefile = '. {\n loadbalance\n transfer {\n  to *\n }\n file /z x.test\n}';
+  const server = new CoreDns({
+    corefile,
+    store: new ObjectStore(),
+    now: () => 0,
+    below: () => 0,
+    files: { '/z': zone },
+  });
+  const types = (name: string, type: string) =>
+    server.askNow(queryMessage(name, type), { ...FROM, transport: 'tcp' })?.answers.map((record) => record.type);
+  expect(types('w.x.test', 'A')).toEqual(['CNAME', 'A', 'A']);
+  expect(types('x.test', 'AXFR')).toEqual(['SOA', 'MX', 'A', 'A', 'CNAME', 'SOA']);
+});
+
 test('the HTTP ports of health, ready and prometheus are known', () => {
   const one = bench('. {\n health :8081\n ready\n prometheus :9153\n whoami\n}');
   expect(one.server.httpListeners.map(({ port, path }) => `${port}${path}`)).toEqual([

@@ -54,8 +54,6 @@ export interface IndexOptions {
   readonly endpointPodNames: boolean;
   readonly noEndpoints: boolean;
   readonly watchPods: boolean;
-  /** Virtual time in seconds. */
-  now(): number;
 }
 
 const NO_PORTS: readonly IndexedPort[] = [{ name: '', protocol: '', port: -1 }];
@@ -83,11 +81,15 @@ export class ClusterIndex {
   /** Which service a slice was indexed under, by the slice's name: its label may have changed since. */
   readonly #sliceOwners = new Map<string, string>();
   readonly #stop: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
+  readonly #now: () => number;
   #modified: number;
 
-  constructor(store: ObjectStore, options: IndexOptions) {
+  /** `now`: virtual time in seconds. */
+  constructor(store: ObjectStore, options: IndexOptions, now: () => number) {
     this.#options = options;
-    this.#modified = Math.floor(options.now());
+    this.#now = now;
+    this.#modified = Math.floor(now());
     this.#follow<KubeObject>(
       store,
       'Namespace',
@@ -125,6 +127,12 @@ export class ClusterIndex {
   /** Unix time of the last change that answers depend on: the serial of the zone. */
   get modified(): number {
     return this.#modified;
+  }
+
+  /** Calls back after each change. Returns what ends it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Ends the watch. */
@@ -180,7 +188,8 @@ export class ClusterIndex {
         const object = event.object as T;
         if (event.type === 'DELETED') drop(object);
         else put(object);
-        this.#modified = Math.floor(this.#options.now());
+        this.#modified = Math.floor(this.#now());
+        for (const listener of this.#listeners) listener();
       }),
     );
   }

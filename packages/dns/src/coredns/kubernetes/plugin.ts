@@ -15,7 +15,6 @@ import {
   unwritten,
   withQuestion,
 } from '../plugin.ts';
-import { ClusterIndex } from './cluster-index.ts';
 import { type Fallthrough, type KubernetesOptions, readKubernetesOptions } from './options.ts';
 import { isDefaultNameServer, KubernetesRecords } from './records.ts';
 import { transferRecords } from './transfer.ts';
@@ -36,25 +35,36 @@ type Result = Section | 'name-error';
 /** The kubernetes plugin: answers for the names of the cluster. After CoreDNS `plugin/kubernetes/handler.go`. */
 export class KubernetesHandler implements Handler, Backend, Transferer {
   readonly name = 'kubernetes';
-  readonly records: KubernetesRecords;
+  readonly #records: () => KubernetesRecords;
   readonly #context: SetupContext;
   readonly #next: Handler;
   readonly #options: KubernetesOptions;
 
   constructor(options: KubernetesOptions, context: SetupContext, next: Handler) {
-    const { store, now, localIps } = context.environment;
-    const index = new ClusterIndex(store, {
+    const { indexes, localIps, changed, onClose } = context.environment;
+    const wanted = {
       ...(options.labels === undefined ? {} : { labels: options.labels }),
       ...(options.namespaceLabels === undefined ? {} : { namespaceLabels: options.namespaceLabels }),
       endpointPodNames: options.endpointPodNames,
       noEndpoints: options.noEndpoints,
       watchPods: options.pods === 'verified',
-      now,
-    });
+    };
+    // Reading the whole API costs: not before somebody asks.
+    let records: KubernetesRecords | undefined;
+    this.#records = () => {
+      if (records !== undefined) return records;
+      const { index, release } = indexes.acquire(wanted, changed);
+      onClose(release);
+      records = new KubernetesRecords(options, index, () => localIps);
+      return records;
+    };
     this.#options = options;
     this.#context = context;
     this.#next = next;
-    this.records = new KubernetesRecords(options, index, () => localIps);
+  }
+
+  get records(): KubernetesRecords {
+    return this.#records();
   }
 
   *serve(request: Request): Serving {

@@ -104,6 +104,7 @@ class CacheHandler implements Handler {
     const table = kind === 'success' ? this.#success : this.#denial;
     table.delete(key);
     table.set(key, { message, stored: now, ttl });
+    this.#context.environment.changed();
     if (kind === 'success') this.#denial.delete(key);
     if (table.size > limits.capacity) {
       for (const oldest of table.keys()) {

@@ -68,6 +68,8 @@ class ForwardHandler implements Handler {
       return yield* this.#next.serve(request);
     }
     if (maxConcurrent > 0 && this.#concurrent >= maxConcurrent) {
+      // As soon as a reply comes, the next query is forwarded.
+      this.#context.environment.changed();
       return unwritten('REFUSED', `concurrent queries exceeded maximum ${maxConcurrent}`);
     }
     this.#concurrent++;

@@ -104,9 +104,11 @@ export class LoopHandler implements Handler {
   readonly probe: string;
   readonly #next: Handler;
   #seen = 0;
+  readonly #changed: () => void;
   #fatal: string | undefined;
 
-  constructor(zone: string, probe: string, next: Handler) {
+  constructor(zone: string, probe: string, next: Handler, changed: () => void) {
+    this.#changed = changed;
     this.zone = zone;
     this.probe = probe;
     this.#next = next;
@@ -122,6 +124,7 @@ export class LoopHandler implements Handler {
       return yield* this.#next.serve(request);
     }
     this.#seen++;
+    this.#changed();
     if (this.#seen > LOOP_LIMIT) {
       const { client, clientPort = 0, port = 53 } = request.source;
       const route = `${formatEndpoint(client, clientPort)} -> :${port}`;
@@ -139,7 +142,7 @@ export const loop: Setup = (directives, context) => {
   const zone = context.zones[0] ?? '.';
   const number = () => `${context.environment.below(0x7fff_ffff)}${context.environment.below(0x7fff_ffff)}`;
   const probe = `${number()}.${number()}.${zone === '.' ? '' : zone}`;
-  return (next) => new LoopHandler(zone, probe, next);
+  return (next) => new LoopHandler(zone, probe, next, context.environment.changed);
 };
 
 /** Plugins that serve HTTP or change how CoreDNS runs: their arguments are checked, answers stay as they are. */

@@ -101,9 +101,7 @@ export const nsid: Setup = (directives, context) => {
   });
 };
 
-const SHUFFLED = new Set(['A', 'AAAA', 'MX']);
-
-/** loadbalance: another order of addresses in each answer. */
+/** loadbalance: another order of addresses in each good answer. After CoreDNS `plugin/loadbalance/loadbalance.go`. */
 export const loadbalance: Setup = (directives, context) => {
   const directive = directives[0]!;
   const [policy = 'round_robin'] = directive.args;
@@ -111,23 +109,41 @@ export const loadbalance: Setup = (directives, context) => {
     context.error(directive, `unknown policy: ${policy}`);
   }
   const { below } = context.environment;
-  const shuffle = (records: readonly ResourceRecord[]): readonly ResourceRecord[] => {
-    const list = records.filter((record) => SHUFFLED.has(record.type));
-    if (list.length < 2) return records;
-    for (let index = list.length - 1; index > 0; index--) {
-      const other = below(index + 1);
-      [list[index], list[other]] = [list[other]!, list[index]!];
-    }
-    const aliases = records.filter((record) => record.type === 'CNAME');
-    const rest = records.filter((record) => record.type !== 'CNAME' && !SHUFFLED.has(record.type));
-    return [...aliases, ...rest, ...list];
-  };
-  return afterwards('loadbalance', (message) => ({
-    ...message,
-    answers: shuffle(message.answers),
-    additionals: shuffle(message.additionals),
-  }));
+  return afterwards('loadbalance', (message, { question }) => {
+    // A zone is transferred in its own order.
+    if (message.rcode !== 'NOERROR' || question.type === 'AXFR' || question.type === 'IXFR') return message;
+    return {
+      ...message,
+      answers: balanced(message.answers, below),
+      authorities: balanced(message.authorities, below),
+      additionals: balanced(message.additionals, below),
+    };
+  });
 };
+
+/** Aliases, then what is left alone, then addresses and mail servers, these two shuffled. */
+function balanced(records: readonly ResourceRecord[], below: (bound: number) => number): readonly ResourceRecord[] {
+  if (records.length < 2) return records;
+  const aliases: ResourceRecord[] = [];
+  const rest: ResourceRecord[] = [];
+  const addresses: ResourceRecord[] = [];
+  const mail: ResourceRecord[] = [];
+  for (const record of records) {
+    if (record.type === 'CNAME') aliases.push(record);
+    else if (record.type === 'A' || record.type === 'AAAA') addresses.push(record);
+    else if (record.type === 'MX') mail.push(record);
+    else rest.push(record);
+  }
+  return [...aliases, ...rest, ...shuffled(addresses, below), ...shuffled(mail, below)];
+}
+
+function shuffled(records: ResourceRecord[], below: (bound: number) => number): ResourceRecord[] {
+  for (let index = records.length - 1; index > 0; index--) {
+    const other = below(index + 1);
+    [records[index], records[other]] = [records[other]!, records[index]!];
+  }
+  return records;
+}
 
 /** local: names that should not leave the host. */
 export const local: Setup = () => (next) => ({
