@@ -1,3 +1,5 @@
+import { BoundedMap } from './bounded-map.ts';
+
 /** What the answers of a server depend on besides the query: it changes when they may be others than before. */
 export interface Validity {
   /** Counts up with each such change. */
@@ -23,7 +25,7 @@ const MAX_LENGTH = 512;
  * nothing changed, need not think again. Only the identifiers of the messages may differ.
  */
 export class ReplyMemo {
-  readonly #known = new Map<number, Known>();
+  readonly #known = new BoundedMap<number, Known>(CAPACITY);
 
   /** The reply to a query that is known and still holds, with the query's own identifier. */
   recall(query: Uint8Array, { generation, now }: Validity): Uint8Array | undefined {
@@ -43,16 +45,8 @@ export class ReplyMemo {
 
   remember(query: Uint8Array, reply: Uint8Array, { generation, now }: Validity): void {
     if (query.length > MAX_LENGTH || reply.length > MAX_LENGTH) return;
-    const key = hash(query);
-    this.#known.delete(key);
-    if (this.#known.size >= CAPACITY) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest);
-        break;
-      }
-    }
     // Both belong to others, who may write into them.
-    this.#known.set(key, { query: new Uint8Array(query), reply: new Uint8Array(reply), generation, now });
+    this.#known.set(hash(query), { query: new Uint8Array(query), reply: new Uint8Array(reply), generation, now });
   }
 }
 

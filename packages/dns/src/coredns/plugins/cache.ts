@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded-map.ts';
 import { type DnsMessage, type Rcode, type ResourceRecord, replyTo } from '../message.ts';
 import { matchZone } from '../names.ts';
 import {
@@ -43,11 +44,13 @@ class CacheHandler implements Handler {
   readonly #options: CacheOptions;
   readonly #context: SetupContext;
   readonly #next: Handler;
-  readonly #success = new Map<string, Entry>();
-  readonly #denial = new Map<string, Entry>();
+  readonly #success: BoundedMap<string, Entry>;
+  readonly #denial: BoundedMap<string, Entry>;
 
   constructor(options: CacheOptions, context: SetupContext, next: Handler) {
     this.#options = options;
+    this.#success = new BoundedMap(options.success.capacity);
+    this.#denial = new BoundedMap(options.denial.capacity);
     this.#context = context;
     this.#next = next;
   }
@@ -102,16 +105,9 @@ class CacheHandler implements Handler {
     const ttl = kind === 'servfail' ? servfail : Math.min(Math.max(leastTtl(message), limits.least), limits.most);
     if (ttl === 0) return outcome;
     const table = kind === 'success' ? this.#success : this.#denial;
-    table.delete(key);
     table.set(key, { message, stored: now, ttl });
     this.#context.environment.changed();
     if (kind === 'success') this.#denial.delete(key);
-    if (table.size > limits.capacity) {
-      for (const oldest of table.keys()) {
-        table.delete(oldest);
-        break;
-      }
-    }
     if (keepTtl) return outcome;
     const set = (records: readonly ResourceRecord[]) => records.map((record) => ({ ...record, ttl }));
     return replied({
