@@ -7,21 +7,54 @@ import { parseIp } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { flowCluster } from './clusters.mjs';
 import { measure } from './harness.mjs';
+import { short } from './plot.mjs';
+import { table } from './table.mjs';
 
 const DNS_SERVICE = parseIp('10.96.0.10');
 const TYPES = ['A', 'AAAA'];
 
-/** @returns {Promise<{ again: Rate, fresh: Rate, lookups: Rate }>} queries a second; for look-ups, queries of getaddrinfo */
-export async function measureDns({ services, seconds }) {
-  const cluster = await Cluster.load({ objects: flowCluster(services) });
+/** @param {import('./run.mjs').Context} context */
+export async function run({ smoke }) {
+  const services = smoke ? 1_000 : 10_000;
+  const rates = await measureDns({ services, seconds: smoke ? 0.3 : 2 });
+  const data = measureDnsData({ services, endpoints: 10 * services, runs: smoke ? 1 : 3 });
+  console.log(
+    '\nNames: queries from a pod, service DNAT, VXLAN, CoreDNS pod, and the reply back; no real CoreDNS beside it',
+  );
+  console.log(
+    table(
+      ['asked', 'queries/s'],
+      [
+        ['the same 200 again and again', short(rates.again.perSecond)],
+        [`each query another, of ${queriesOf(services).length.toLocaleString('en')}`, short(rates.fresh.perSecond)],
+        ['by getaddrinfo, another name each time', short(rates.lookups.perSecond)],
+      ],
+    ),
+  );
+  const { buildMs, heapMb, changeMs } = data;
+  console.log(
+    `\nWhat one CoreDNS keeps of ${services.toLocaleString('en')} services and ${data.endpoints.toLocaleString('en')} endpoints: ` +
+      `${buildMs.toFixed(0)} ms until the first answer, ${heapMb.toFixed(0)} MB; ` +
+      `${changeMs.toFixed(3)} ms from a changed endpoint to the answer that shows it`,
+  );
+  return { services, ...rates, data };
+}
+
+function queriesOf(services) {
   const queries = [];
   for (let i = 0; i < services; i++) {
     for (const type of TYPES) {
-      queries.push(
-        encodeMessage(queryMessage(`svc-${i}.default.svc.cluster.local`, type, { id: queries.length & 65535 })),
-      );
+      const name = `svc-${i}.default.svc.cluster.local`;
+      queries.push(encodeMessage(queryMessage(name, type, { id: queries.length & 65535 })));
     }
   }
+  return queries;
+}
+
+/** Queries a second; for look-ups, those of getaddrinfo. */
+async function measureDns({ services, seconds }) {
+  const cluster = await Cluster.load({ objects: flowCluster(services) });
+  const queries = queriesOf(services);
   const again = await measureQueries('the same 200 queries', cluster, queries.slice(0, 200), seconds, 0);
   // A second later nothing that was replied before is given again unseen.
   const fresh = await measureQueries('each query another', cluster, queries, seconds, 1000);
@@ -71,7 +104,7 @@ async function measureLookups(cluster, services, seconds) {
 }
 
 /** Time and memory of what one CoreDNS keeps, in a process of its own. */
-export function measureDnsData({ services, endpoints, runs }) {
+function measureDnsData({ services, endpoints, runs }) {
   const script = fileURLToPath(new URL('./dns-child.mjs', import.meta.url));
   const results = Array.from({ length: runs }, () => {
     const args = ['--expose-gc', script, String(services), String(endpoints)];

@@ -26,6 +26,7 @@ const parts = {
   flows: () => import('./flows.mjs'),
   rules: () => import('./rules.mjs'),
   load: () => import('./load.mjs'),
+  dns: () => import('./dns.mjs'),
   startup: () => import('./startup.mjs'),
 };
 

@@ -1,3 +1,4 @@
+export { encodeMessage } from './encode.ts';
 export { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 export * from './message.ts';
 export type {
@@ -8,4 +9,4 @@ export type {
 } from './plugin.ts';
 export { CoreDns, type CoreDnsOptions, type ExchangeFunction, type HttpListener, type Listener } from './server.ts';
 export { encodeCompressed, fitReply } from './truncate.ts';
-export { decodeMessage, encodeMessage, WireError } from './wire.ts';
+export { decodeMessage, WireError } from './wire.ts';

@@ -10,9 +10,9 @@ export interface Validity {
 
 interface Known {
   readonly query: Uint8Array;
-  readonly reply: Uint8Array;
-  readonly generation: number;
-  readonly now: number;
+  reply: Uint8Array;
+  generation: number;
+  now: number;
 }
 
 /** Queries that are remembered; the oldest go first. */
@@ -45,8 +45,17 @@ export class ReplyMemo {
 
   remember(query: Uint8Array, reply: Uint8Array, { generation, now }: Validity): void {
     if (query.length > MAX_LENGTH || reply.length > MAX_LENGTH) return;
+    const key = hash(query);
+    const known = this.#known.get(key);
+    if (known !== undefined && sameQuestion(known.query, query)) {
+      if (known.reply.length === reply.length) known.reply.set(reply);
+      else known.reply = new Uint8Array(reply);
+      known.generation = generation;
+      known.now = now;
+      return;
+    }
     // Both belong to others, who may write into them.
-    this.#known.set(hash(query), { query: new Uint8Array(query), reply: new Uint8Array(reply), generation, now });
+    this.#known.set(key, { query: new Uint8Array(query), reply: new Uint8Array(reply), generation, now });
   }
 }
 

@@ -3,6 +3,7 @@ import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { parseServerKey } from '../corefile/keys.ts';
 import { type Corefile, CorefileError, corefileFinding, parseCorefile, type ServerBlock } from '../corefile/parse.ts';
 import { buildChain } from './chain.ts';
+import { encodeMessage } from './encode.ts';
 import { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 import { type DnsMessage, queryMessage, type Rcode, replyTo } from './message.ts';
 import type {
@@ -18,7 +19,7 @@ import type {
 import { LoopHandler } from './plugins/observe.ts';
 import { ReplyMemo } from './reply-memo.ts';
 import { fitReply } from './truncate.ts';
-import { decodeMessage, encodeMessage, WireError } from './wire.ts';
+import { decodeMessage, WireError } from './wire.ts';
 
 /** Asks another name server; calls back once, at once or later. */
 export type ExchangeFunction = (exchange: Exchange, done: (result: ExchangeResult) => void) => void;

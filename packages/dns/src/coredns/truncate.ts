@@ -1,7 +1,8 @@
 import packet from 'dns-packet';
+import { encodeMessage } from './encode.ts';
 import type { DnsMessage, ResourceRecord } from './message.ts';
 import { labelsOf } from './names.ts';
-import { encodeMessage, flagBits, optRecord, toPacket, toPacketQuestion } from './wire.ts';
+import { optRecord, toPacket } from './wire.ts';
 
 /** Offsets past this one cannot be named by a compression pointer (14 bits). */
 const MAX_POINTER = 0x4000;
@@ -56,12 +57,8 @@ export function fitReply(message: DnsMessage, limit: number): FittedReply {
 
 /** The octets of a message with the names of RFC 1035 types compressed; dns-packet, which writes all else, cannot. */
 export function encodeCompressed(message: DnsMessage): Uint8Array {
-  const head = packet.encode({
-    type: message.response ? 'response' : 'query',
-    id: message.id,
-    flags: flagBits(message),
-    questions: message.questions.map(toPacketQuestion),
-  });
+  const { edns: _, ...bare } = { ...message, answers: [], authorities: [], additionals: [] };
+  const head = encodeMessage(bare);
   const parts: Uint8Array[] = [head];
   const offsets = new Map<string, number>();
   let at = HEADER;

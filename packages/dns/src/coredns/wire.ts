@@ -17,7 +17,7 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
-const QR = 0x8000;
+export const QR = 0x8000;
 const AA = 0x0400;
 const TC = 0x0200;
 const RD = 0x0100;
@@ -75,37 +75,6 @@ export function decodeMessage(bytes: Uint8Array): DnsMessage {
   return edns === undefined ? message : { ...message, edns };
 }
 
-/** The octets of a message, names in full. Names that cannot be written (a label over 63 octets) throw {@link WireError}. */
-export function encodeMessage(message: DnsMessage): Uint8Array {
-  const { edns, questions } = message;
-  const additionals = message.additionals.map(toPacket);
-  if (edns !== undefined) additionals.push(optRecord(edns, message.rcode));
-  const bytes = encodePacket({
-    type: message.response ? 'response' : 'query',
-    id: message.id,
-    flags: flagBits(message),
-    questions: questions.map(toPacketQuestion),
-    answers: message.answers.map(toPacket),
-    authorities: message.authorities.map(toPacket),
-    additionals,
-  });
-  restoreQuestion(bytes, questions);
-  return bytes;
-}
-
-/** Room for any message that fits into a length of 16 bits: dns-packet need not measure it first. */
-const SCRATCH = Buffer.alloc(65_536);
-
-function encodePacket(message: packet.Packet): Uint8Array {
-  try {
-    packet.encode(message, SCRATCH, 0);
-    return Uint8Array.prototype.slice.call(SCRATCH, 0, packet.encode.bytes);
-  } catch (error) {
-    if (error instanceof RangeError) return packet.encode(message);
-    throw new WireError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 /** The flag bits of the header without QR, opcode and rcode included. */
 export function flagBits(message: DnsMessage): number {
   return (
@@ -140,14 +109,6 @@ export function optRecord(edns: Edns, rcode: Rcode): packet.OptAnswer {
     flag_do: edns.dnssecOk,
     // dns-packet takes any number as a code; its types list only the registered ones.
     options: edns.options.map(({ code, data }) => ({ code, data: Buffer.from(data) })) as packet.PacketOpt[],
-  };
-}
-
-export function toPacketQuestion(question: Question): packet.Question {
-  return {
-    name: question.name.includes('\\') ? placeholder(question.name) : question.name,
-    type: packetTypeName(question.type) as packet.RecordType,
-    class: question.class as packet.RecordClass,
   };
 }
 
@@ -186,7 +147,7 @@ const MAX_NAME = 254;
 const MAX_LABEL = 63;
 
 /** dns-packet would write a label of any length, and so another message. */
-function checkName(name: string): void {
+export function checkName(name: string): void {
   if (name.length <= MAX_LABEL) return;
   if (name.length > MAX_NAME || labelsOf(name).some((label) => label.length > MAX_LABEL)) {
     throw new WireError(`"${name}" is not a domain name`);
@@ -305,24 +266,4 @@ function escapeLabel(label: Uint8Array): string {
     else text += `\\${String(octet).padStart(3, '0')}`;
   }
   return text;
-}
-
-const ESCAPE = /\\(\d{3}|.)/g;
-
-/** A name of the same length on the wire, which dns-packet can write; the true octets are put in afterwards. */
-function placeholder(name: string): string {
-  return name.replace(ESCAPE, 'x');
-}
-
-function restoreQuestion(bytes: Uint8Array, questions: readonly Question[]): void {
-  const name = questions[0]?.name;
-  if (name?.includes('\\') !== true || questions.length !== 1) return;
-  let at = 12;
-  const unescaped = name.slice(0, -1).split(/(?<!\\)\./);
-  for (const label of unescaped) {
-    at++;
-    for (const part of label.match(/\\\d{3}|\\.|[^\\]/g) ?? []) {
-      bytes[at++] = /^\\\d{3}$/.test(part) ? Number(part.slice(1)) : part.charCodeAt(part.length - 1);
-    }
-  }
 }

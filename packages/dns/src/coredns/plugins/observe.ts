@@ -1,9 +1,9 @@
 import { formatEndpoint } from '@netsim/wire';
+import { encodeMessage } from '../encode.ts';
 import type { DnsMessage } from '../message.ts';
 import { replyTo } from '../message.ts';
 import { isSubDomainLower } from '../names.ts';
 import type { Handler, Outcome, Request, Serving, Setup } from '../plugin.ts';
-import { encodeMessage } from '../wire.ts';
 import { expectArgs, only, originsOf, parseDuration, readDuration, readLines } from './lines.ts';
 
 /** log: a line for each query, in CoreDNS's common format. Other formats are read and ignored. */

@@ -1,0 +1,189 @@
+import packet from 'dns-packet';
+import { type DnsMessage, type Question, type ResourceRecord, typeOf } from './message.ts';
+import { flagBits, optRecord, QR, toPacket, typeCodeOf, WireError } from './wire.ts';
+
+/** What dns-packet exports besides, and its types leave out: the writers of single parts. */
+interface Codec<T> {
+  readonly encode: { (value: T, buffer: Buffer, offset: number): unknown; readonly bytes: number };
+}
+declare module 'dns-packet' {
+  const answer: Codec<packet.Answer>;
+  function record(type: string): Codec<unknown>;
+}
+
+/** Octets of any message that fits into a length of 16 bits. */
+const MAX_MESSAGE = 65_536;
+/** No reply is longer, before it is cut to its transport. */
+const MAX_BUFFER = 1024 * MAX_MESSAGE;
+const SCRATCH = Buffer.alloc(MAX_MESSAGE);
+/** The same octets, without the cost of Buffer's slices. */
+const SCRATCH_BYTES = new Uint8Array(SCRATCH.buffer, SCRATCH.byteOffset, SCRATCH.length);
+const HEADER = 12;
+const DOT = 0x2e;
+/** Octets of a label, and of a name with its lengths and the root (RFC 1035 2.3.4). */
+const MAX_LABEL = 63;
+const MAX_NAME = 255;
+
+/** The octets of a message, names in full. Names that cannot be written (a label over 63 octets) throw {@link WireError}. */
+export function encodeMessage(message: DnsMessage): Uint8Array {
+  for (let size = MAX_MESSAGE; ; size *= 8) {
+    const small = size === MAX_MESSAGE;
+    const buffer = small ? SCRATCH : Buffer.alloc(size);
+    try {
+      const length = new Writer(buffer).write(message);
+      if (length <= size) return (small ? SCRATCH_BYTES : new Uint8Array(buffer)).slice(0, length);
+    } catch (error) {
+      if (!(error instanceof RangeError)) {
+        throw error instanceof WireError
+          ? error
+          : new WireError(error instanceof Error ? error.message : String(error));
+      }
+    }
+    if (size >= MAX_BUFFER) throw new WireError('the message is too long, or a number in it too large');
+  }
+}
+
+/** Writes one message into a buffer. dns-packet writes the data of records; the name of the question is copied, it comes again. */
+class Writer {
+  readonly #buffer: Buffer;
+  #at = 0;
+  /** The name of the question, and where its octets are. */
+  #asked = '';
+  #askedFrom = 0;
+  #askedTo = 0;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  write(message: DnsMessage): number {
+    const { questions, answers, authorities, additionals, edns } = message;
+    this.#u16(message.id);
+    this.#u16((message.response ? QR : 0) | flagBits(message));
+    this.#u16(questions.length);
+    this.#u16(answers.length);
+    this.#u16(authorities.length);
+    this.#u16(additionals.length + (edns === undefined ? 0 : 1));
+    for (const question of questions) this.#question(question);
+    for (const record of answers) this.#record(record);
+    for (const record of authorities) this.#record(record);
+    for (const record of additionals) this.#record(record);
+    if (edns !== undefined) {
+      packet.answer.encode(optRecord(edns, message.rcode), this.#buffer, this.#at);
+      this.#at += packet.answer.encode.bytes;
+    }
+    return this.#at;
+  }
+
+  #question(question: Question): void {
+    const from = this.#at;
+    this.#at += writeQuestionName(question.name, this.#buffer, from);
+    if (from === HEADER) {
+      this.#asked = question.name;
+      this.#askedFrom = from;
+      this.#askedTo = this.#at;
+    }
+    this.#u16(typeNumber(question.type));
+    this.#u16(classNumber(question.class));
+  }
+
+  #record(record: ResourceRecord): void {
+    if (record.name === this.#asked) {
+      this.#buffer.copyWithin(this.#at, this.#askedFrom, this.#askedTo);
+      this.#at += this.#askedTo - this.#askedFrom;
+    } else {
+      this.#at += writeName(record.name, this.#buffer, this.#at);
+    }
+    this.#u16(typeNumber(typeOf(record)));
+    this.#u16(classNumber(record.class));
+    this.#at = this.#buffer.writeUInt32BE(record.ttl, this.#at);
+    const { encode } = packet.record(record.type === 'OPAQUE' ? `UNKNOWN_${record.typeCode}` : record.type);
+    const plain = toPacket(record);
+    encode('data' in plain ? plain.data : undefined, this.#buffer, this.#at);
+    this.#at += encode.bytes;
+  }
+
+  #u16(value: number): void {
+    this.#at = this.#buffer.writeUInt16BE(value, this.#at);
+  }
+}
+
+const typeNumbers = new Map<string, number>();
+
+function typeNumber(type: string): number {
+  let code = typeNumbers.get(type);
+  if (code === undefined) {
+    code = typeCodeOf(type);
+    typeNumbers.set(type, code);
+  }
+  return code;
+}
+
+/** The number of a class; others than these are named by it. */
+export function classNumber(name: string): number {
+  switch (name) {
+    case 'IN':
+      return 1;
+    case 'CS':
+      return 2;
+    case 'CH':
+      return 3;
+    case 'HS':
+      return 4;
+    case 'ANY':
+      return 255;
+    default:
+      return Number(name.replace('UNKNOWN_', ''));
+  }
+}
+
+/** Writes a name in full and returns its length. Throws {@link WireError} where a label or the name is too long. */
+function writeName(name: string, buffer: Buffer, start: number): number {
+  let at = start;
+  let label = 0;
+  if (name !== '.') {
+    const octets = isAscii(name) ? undefined : Buffer.from(name);
+    const length = (octets ?? name).length;
+    for (let from = 0; from <= length; from++) {
+      const octet = from === length ? DOT : octets === undefined ? name.charCodeAt(from) : octets[from]!;
+      if (octet !== DOT) {
+        buffer[at + 1 + label++] = octet;
+      } else if (label > 0) {
+        if (label > MAX_LABEL) throw new WireError(`"${name}" is not a domain name`);
+        buffer[at] = label;
+        at += label + 1;
+        label = 0;
+      }
+    }
+  }
+  buffer[at] = 0;
+  const bytes = at + 1 - start;
+  if (bytes > MAX_NAME) throw new WireError(`"${name}" is not a domain name`);
+  return bytes;
+}
+
+function isAscii(name: string): boolean {
+  for (let at = 0; at < name.length; at++) if (name.charCodeAt(at) > 127) return false;
+  return true;
+}
+
+const ESCAPE = /\\(\d{3}|.)/g;
+
+/**
+ * Writes the name of a question and returns its length. Its labels may hold any octets, escaped: dns-packet writes a name of the
+ * same length, into which they are put.
+ */
+export function writeQuestionName(name: string, buffer: Buffer, start: number): number {
+  const escaped = name.includes('\\');
+  const plain = escaped ? name.replace(ESCAPE, 'x') : name;
+  const bytes = writeName(plain, buffer, start);
+  if (!escaped) return bytes;
+  let at = start;
+  for (const label of name.slice(0, -1).split(/(?<!\\)\./)) {
+    at++;
+    for (const part of label.match(/\\\d{3}|\\.|[^\\]/g) ?? []) {
+      buffer[at++] = /^\\\d{3}$/.test(part) ? Number(part.slice(1)) : part.charCodeAt(part.length - 1);
+    }
+  }
+  return bytes;
+}
