@@ -45,6 +45,8 @@ export function parseIp(text: string): Ip {
 
 /** As {@link parseIp}, but `undefined` where the text is not an address. */
 export function tryParseIp(text: string): Ip | undefined {
+  const quad = dottedQuad(text);
+  if (quad !== undefined) return quad;
   if (text.includes('/') || text.includes('%')) return undefined;
   try {
     if (text.includes(':')) return new Address6(text).bigInt();
@@ -52,6 +54,29 @@ export function tryParseIp(text: string): Ip | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The address of `a.b.c.d` in plain decimal, as nearly all are: much is read. Undefined for any other text. */
+function dottedQuad(text: string): Ipv4 | undefined {
+  let address = 0;
+  let part = -1;
+  let dots = 0;
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit >= 0 && digit <= 9) {
+      // A zero in front may mean octal.
+      if (part === 0) return undefined;
+      part = part < 0 ? digit : part * 10 + digit;
+      if (part > 255) return undefined;
+    } else if (digit === -2 && part >= 0 && dots < 3) {
+      address = (address << 8) | part;
+      part = -1;
+      dots++;
+    } else {
+      return undefined;
+    }
+  }
+  return dots === 3 && part >= 0 ? (address << 8) | part : undefined;
 }
 
 /** Canonical text: dotted quad, or RFC 5952 (an IPv4-mapped address as `::ffff:1.2.3.4`, as Linux prints it). */

@@ -1,7 +1,7 @@
 import type { Conversation } from './io.ts';
 import { decodeReply, RCODE, type Reply } from './message.ts';
 import type { ResolvConf } from './resolv-conf.ts';
-import { answersQuestion, type Sockets, sameId } from './sockets.ts';
+import { type Sockets, sameId } from './sockets.ts';
 
 /** What glibc keeps in `struct __res_state` from one look-up of a thread to the next, as far as it shows. */
 export interface GlibcState {
@@ -135,7 +135,7 @@ function* sendDatagram(
       const toFirst = (!received[0] && !received[1]) || pair.length === 1;
       if (toFirst) bufferRcode = reply.rcode;
       const which = pair.findIndex(
-        (message, i) => !received[i] && sameId(message, reply.id) && answersQuestion(reply, message),
+        (message, i) => !received[i] && sameId(message, reply.id) && sockets.answers(reply, message),
       );
       if (which < 0) {
         // A FORMERR carries no question: the server does not know EDNS.

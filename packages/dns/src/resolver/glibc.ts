@@ -1,5 +1,5 @@
 import { type GlibcState, type QueryPair, sendQueries } from './glibc-send.ts';
-import { lookupHostsGlibc } from './hosts.ts';
+import { type HostsEntry, lookupHostsGlibc } from './hosts.ts';
 import type { Conversation, EaiError, Family } from './io.ts';
 import { encodeName, encodeQuery, RCODE, type Reply, TYPE_A, TYPE_AAAA, TYPE_CNAME, withoutDot } from './message.ts';
 import type { NssService } from './nsswitch.ts';
@@ -20,7 +20,7 @@ type HErrno = 'SUCCESS' | 'HOST_NOT_FOUND' | 'TRY_AGAIN' | 'NO_RECOVERY' | 'NO_D
 /** Everything that a look-up of glibc reads. */
 export interface GlibcContext {
   readonly conf: ResolvConf;
-  readonly hosts: string;
+  readonly hosts: readonly HostsEntry[];
   readonly services: readonly NssService[];
   readonly state: GlibcState;
   readonly sockets: Sockets;

@@ -9,13 +9,19 @@ export interface HostsAnswer {
   readonly otherFamily: boolean;
 }
 
+/** A line of `/etc/hosts`. */
+export interface HostsEntry {
+  readonly address: string;
+  readonly names: readonly string[];
+}
+
 /** As glibc's `nss_files` with `multi on`: names compared without case, all lines of the name taken. */
-export function lookupHostsGlibc(text: string, name: string, family: Family): HostsAnswer {
+export function lookupHostsGlibc(hosts: readonly HostsEntry[], name: string, family: Family): HostsAnswer {
   const wanted = name.toLowerCase();
   const addresses: string[] = [];
   let canonicalName: string | undefined;
   let otherFamily = false;
-  for (const { address, names } of entries(text)) {
+  for (const { address, names } of hosts) {
     if (!names.some((candidate) => candidate.toLowerCase() === wanted)) continue;
     const ip = tryParseIp(address);
     if (ip === undefined) continue;
@@ -30,11 +36,11 @@ export function lookupHostsGlibc(text: string, name: string, family: Family): Ho
 }
 
 /** As musl's `name_from_hosts`: names compared with case, all lines of the name taken. */
-export function lookupHostsMusl(text: string, name: string, family: Family): HostsAnswer {
+export function lookupHostsMusl(hosts: readonly HostsEntry[], name: string, family: Family): HostsAnswer {
   const addresses: string[] = [];
   let canonicalName: string | undefined;
   let otherFamily = false;
-  for (const { address, names } of entries(text)) {
+  for (const { address, names } of hosts) {
     if (!names.includes(name)) continue;
     const ip = parseNumeric(address);
     if (ip === undefined) continue;
@@ -45,10 +51,11 @@ export function lookupHostsMusl(text: string, name: string, family: Family): Hos
   return { addresses, ...(canonicalName === undefined ? {} : { canonicalName }), otherFamily };
 }
 
-function* entries(text: string): Generator<{ address: string; names: string[] }> {
-  for (const line of text.split('\n')) {
+/** The lines of `/etc/hosts` that say something. */
+export function parseHosts(text: string): HostsEntry[] {
+  return text.split('\n').flatMap((line) => {
     const hash = line.indexOf('#');
     const words = (hash < 0 ? line : line.slice(0, hash)).split(/\s+/).filter((word) => word !== '');
-    if (words.length >= 2) yield { address: words[0]!, names: words.slice(1) };
-  }
+    return words.length >= 2 ? [{ address: words[0]!, names: words.slice(1) }] : [];
+  });
 }

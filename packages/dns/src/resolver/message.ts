@@ -150,11 +150,19 @@ export function decodeReply(bytes: Uint8Array): Reply | undefined {
   };
 }
 
-/** Name and type of a query; undefined where its question cannot be read. */
-export function questionOf(bytes: Uint8Array): { name: string; type: string } | undefined {
+/** What a query asks for. */
+export interface Question {
+  readonly name: string;
+  readonly type: number;
+  readonly typeName: string;
+}
+
+/** The question of a query; undefined where it cannot be read. */
+export function questionOf(bytes: Uint8Array): Question | undefined {
   const name = readName(bytes, HEADER);
   if (name === undefined || name.end + 4 > bytes.length) return undefined;
-  return { name: name.text, type: typeName(word(bytes, name.end)) };
+  const type = word(bytes, name.end);
+  return { name: name.text, type, typeName: typeName(type) };
 }
 
 export function answerText({ type, data }: AnswerRecord): string {

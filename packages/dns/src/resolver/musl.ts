@@ -1,5 +1,5 @@
 import type { Found } from './glibc.ts';
-import { lookupHostsMusl } from './hosts.ts';
+import { type HostsEntry, lookupHostsMusl } from './hosts.ts';
 import type { Conversation, Family } from './io.ts';
 import { decodeReply, encodeQuery, RCODE, type Reply, TYPE_A, TYPE_AAAA, TYPE_CNAME } from './message.ts';
 import type { ResolvConf } from './resolv-conf.ts';
@@ -8,7 +8,7 @@ import { type Sockets, sameId } from './sockets.ts';
 /** Everything that a look-up of musl reads. */
 export interface MuslContext {
   readonly conf: ResolvConf;
-  readonly hosts: string;
+  readonly hosts: readonly HostsEntry[];
   readonly sockets: Sockets;
   readonly random: (bound: number) => number;
 }

@@ -1,9 +1,10 @@
 import { familyOf, formatIp } from '@netsim/wire';
 import { type Found, lookupGlibc } from './glibc.ts';
 import type { GlibcState } from './glibc-send.ts';
+import { type HostsEntry, parseHosts } from './hosts.ts';
 import type { Conversation, Family, LookupResult, ResolverClock } from './io.ts';
 import { lookupMusl } from './musl.ts';
-import { parseNsswitch } from './nsswitch.ts';
+import { type NssService, parseNsswitch } from './nsswitch.ts';
 import { parseNumeric } from './numeric.ts';
 import { type Libc, parseResolvConf, type ResolvConf } from './resolv-conf.ts';
 import { Sockets } from './sockets.ts';
@@ -33,13 +34,18 @@ export interface ResolverOptions {
  */
 export class Resolver {
   readonly conf: ResolvConf;
+  readonly #hosts: readonly HostsEntry[];
+  readonly #services: readonly NssService[];
   readonly #options: ResolverOptions;
   readonly #random: (bound: number) => number;
   readonly #state: GlibcState;
 
-  constructor(options: ResolverOptions) {
+  /** `like`: a resolver with the same options, whose files need not be read again. */
+  constructor(options: ResolverOptions, like?: Resolver) {
     this.#options = options;
-    this.conf = parseResolvConf(options.resolvConf, options.libc, options.hostname);
+    this.conf = like?.conf ?? parseResolvConf(options.resolvConf, options.libc, options.hostname);
+    this.#hosts = like === undefined ? parseHosts(options.hosts) : like.#hosts;
+    this.#services = like === undefined ? parseNsswitch(options.nsswitch) : like.#services;
     let count = 0;
     this.#random = options.random ?? ((bound) => count++ % bound);
     this.#state = {
@@ -47,6 +53,11 @@ export class Resolver {
       singleRequestReopen: this.conf.options.has('single-request-reopen'),
       offset: undefined,
     };
+  }
+
+  /** Another process with the same files, which has learnt nothing yet. */
+  anew(): Resolver {
+    return new Resolver(this.#options, this);
   }
 
   /** Looks up the addresses of a name. Never throws; errors are those of getaddrinfo. */
@@ -64,10 +75,10 @@ export class Resolver {
   }
 
   #find(name: string, family: Family, sockets: Sockets): Conversation<Found> {
-    const { libc, hosts, nsswitch } = this.#options;
-    const common = { conf: this.conf, hosts, sockets, random: this.#random };
+    const { libc } = this.#options;
+    const common = { conf: this.conf, hosts: this.#hosts, sockets, random: this.#random };
     if (libc === 'musl') return lookupMusl(name, family, common);
-    return lookupGlibc(name, family, { ...common, services: parseNsswitch(nsswitch), state: this.#state });
+    return lookupGlibc(name, family, { ...common, services: this.#services, state: this.#state });
   }
 }
 

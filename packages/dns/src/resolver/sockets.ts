@@ -1,11 +1,13 @@
 import type { Conversation, Query, ResolverClock, SocketError, Transport } from './io.ts';
-import { answerText, decodeReply, questionOf, type Reply, rcodeName } from './message.ts';
+import { answerText, type Question, questionOf, type Reply, rcodeName } from './message.ts';
 
 /** The sockets of one look-up, and the record of all that went over them. */
 export class Sockets {
   readonly queries: Query[] = [];
   readonly start: number;
   readonly #clock: ResolverClock;
+  /** The questions of what was sent, which replies are compared with. */
+  readonly #questions = new Map<Uint8Array, Question | undefined>();
   #next = 0;
 
   constructor(clock: ResolverClock) {
@@ -35,10 +37,11 @@ export class Sockets {
     transport: Transport = 'udp',
   ): Conversation<SocketError | undefined> {
     const question = questionOf(message);
+    this.#questions.set(message, question);
     const query: Query = {
       server,
       name: question?.name ?? '',
-      type: question?.type ?? '',
+      type: question?.typeName ?? '',
       transport,
       at: this.now - this.start,
       message,
@@ -71,14 +74,14 @@ export class Sockets {
     query.rcode = rcodeName(reply.rcode);
     query.answers = reply.answers.map(answerText);
   }
+
+  /** True where the reply repeats the question of a message that was sent, without regard to case. */
+  answers(reply: Reply, message: Uint8Array): boolean {
+    const asked = this.#questions.get(message);
+    return asked?.name.toLowerCase() === reply.questionName && asked?.type === reply.questionType;
+  }
 }
 
 export function sameId(message: Uint8Array, id: number): boolean {
   return message[0] === id >> 8 && message[1] === (id & 255);
-}
-
-/** True where the reply repeats the question, without regard to case. */
-export function answersQuestion(reply: Reply, message: Uint8Array): boolean {
-  const asked = decodeReply(message);
-  return asked !== undefined && asked.questionName === reply.questionName && asked.questionType === reply.questionType;
 }

@@ -146,7 +146,7 @@ function compareAll(libc: Libc, command: (name: string) => string[]): void {
 function line(server: string, transport: string, message: Uint8Array, second: number): string {
   const question = questionOf(message);
   const rest = `${transport} ${Buffer.from(message.subarray(2)).toString('hex')}`;
-  return `${second}s ${server} ${question?.name ?? ''} ${question?.type ?? ''} ${rest}`;
+  return `${second}s ${server} ${question?.name ?? ''} ${question?.typeName ?? ''} ${rest}`;
 }
 
 function compileForMusl(): string | undefined {
