@@ -48,6 +48,8 @@ test('10,000 services and 100,000 endpoints: built, changed and asked within the
   const before = process.memoryUsage().heapUsed;
   const start = performance.now();
   const server = new CoreDns({ corefile: '. {\n kubernetes cluster.local in-addr.arpa\n}', store, now: () => 0 });
+  // The API is read when somebody asks.
+  server.askNow(queryMessage('svc-0.ns-0.svc.cluster.local', 'A'), source(53, 'udp'));
   const built = performance.now() - start;
   const megabytes = (process.memoryUsage().heapUsed - before) / 1e6;
 
