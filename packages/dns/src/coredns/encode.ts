@@ -120,7 +120,7 @@ function typeNumber(type: string): number {
 }
 
 /** The number of a class; others than these are named by it. */
-export function classNumber(name: string): number {
+function classNumber(name: string): number {
   switch (name) {
     case 'IN':
       return 1;
@@ -173,7 +173,7 @@ const ESCAPE = /\\(\d{3}|.)/g;
  * Writes the name of a question and returns its length. Its labels may hold any octets, escaped: dns-packet writes a name of the
  * same length, into which they are put.
  */
-export function writeQuestionName(name: string, buffer: Buffer, start: number): number {
+function writeQuestionName(name: string, buffer: Buffer, start: number): number {
   const escaped = name.includes('\\');
   const plain = escaped ? name.replace(ESCAPE, 'x') : name;
   const bytes = writeName(plain, buffer, start);

@@ -147,7 +147,7 @@ const MAX_NAME = 254;
 const MAX_LABEL = 63;
 
 /** dns-packet would write a label of any length, and so another message. */
-export function checkName(name: string): void {
+function checkName(name: string): void {
   if (name.length <= MAX_LABEL) return;
   if (name.length > MAX_NAME || labelsOf(name).some((label) => label.length > MAX_LABEL)) {
     throw new WireError(`"${name}" is not a domain name`);
