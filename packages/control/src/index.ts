@@ -15,8 +15,11 @@ export {
 } from './control-plane.ts';
 export type { Stopped } from './core/machines.ts';
 export { controlFindings } from './findings/control-findings.ts';
+export { containerEnv, dataOf } from './kubelet/container-env.ts';
+export { podField } from './kubelet/pod-field.ts';
 export { podBlocks } from './kubelet/pod-ipam.ts';
 export { conditionOf, isReady, isTerminal, podIPs } from './kubelet/pod-status.ts';
+export { podBirth, type StartMoment } from './kubelet/service-env.ts';
 export {
   electionOrder,
   type LoadBalancerPlan,

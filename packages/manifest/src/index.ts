@@ -15,3 +15,4 @@ export type { ManifestSource } from './read/documents.ts';
 export * from './selector.ts';
 export * from './store.ts';
 export { type Cause, Causes } from './validate/cause.ts';
+export { quantityValue } from './validate/quantity.ts';

@@ -58,8 +58,69 @@ export interface ContainerPort {
   hostIP?: string;
   protocol?: 'TCP' | 'UDP' | 'SCTP';
 }
+export interface EnvVar {
+  name: string;
+  value?: string;
+  valueFrom?: {
+    fieldRef?: { fieldPath: string };
+    resourceFieldRef?: { containerName?: string; resource: string; divisor?: string };
+    configMapKeyRef?: KeySelector;
+    secretKeyRef?: KeySelector;
+  };
+}
+export interface KeySelector {
+  name?: string;
+  key: string;
+  optional?: boolean;
+}
+export interface EnvFromSource {
+  prefix?: string;
+  configMapRef?: { name?: string; optional?: boolean };
+  secretRef?: { name?: string; optional?: boolean };
+}
+export interface VolumeMount {
+  name: string;
+  mountPath: string;
+  subPath?: string;
+  readOnly?: boolean;
+}
+export interface KeyToPath {
+  key: string;
+  path: string;
+}
+export interface DownwardFile {
+  path: string;
+  fieldRef?: { fieldPath: string };
+}
+/** Where the files of a projected volume come from. */
+export interface VolumeProjection {
+  configMap?: { name?: string; items?: KeyToPath[]; optional?: boolean };
+  secret?: { name?: string; items?: KeyToPath[]; optional?: boolean };
+  downwardAPI?: { items?: DownwardFile[] };
+}
+export interface Volume {
+  name: string;
+  emptyDir?: object;
+  hostPath?: { path: string };
+  configMap?: { name?: string; items?: KeyToPath[]; optional?: boolean };
+  secret?: { secretName?: string; items?: KeyToPath[]; optional?: boolean };
+  downwardAPI?: { items?: DownwardFile[] };
+  projected?: { sources?: VolumeProjection[] };
+}
+export interface Secret extends KubeObject {
+  kind: 'Secret';
+  /** Base64. */
+  data?: Record<string, string>;
+  stringData?: Record<string, string>;
+}
 export interface Probe {
-  httpGet?: { path?: string; port: number | string; host?: string; scheme?: string };
+  httpGet?: {
+    path?: string;
+    port: number | string;
+    host?: string;
+    scheme?: string;
+    httpHeaders?: { name: string; value: string }[];
+  };
   tcpSocket?: { port: number | string; host?: string };
   exec?: { command?: string[] };
   grpc?: { port: number };
@@ -75,13 +136,17 @@ export interface Container {
   command?: string[];
   args?: string[];
   ports?: ContainerPort[];
-  env?: { name: string; value?: string; valueFrom?: unknown }[];
+  env?: EnvVar[];
+  envFrom?: EnvFromSource[];
+  volumeMounts?: VolumeMount[];
+  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
   readinessProbe?: Probe;
   livenessProbe?: Probe;
   startupProbe?: Probe;
 }
 export interface PodSpec {
   containers: Container[];
+  volumes?: Volume[];
   initContainers?: Container[];
   nodeName?: string;
   nodeSelector?: Record<string, string>;
@@ -262,6 +327,8 @@ export interface Deployment extends KubeObject {
 export interface ConfigMap extends KubeObject {
   kind: 'ConfigMap';
   data?: Record<string, string>;
+  /** Base64. */
+  binaryData?: Record<string, string>;
 }
 export interface Secret extends KubeObject {
   kind: 'Secret';

@@ -15,6 +15,9 @@ export type StoreListener = (event: StoreEvent) => void;
 export class ObjectStore {
   readonly #kinds = new Map<string, Map<string, KubeObject>>();
   readonly #namespaced = new Map<string, Map<string, Map<string, KubeObject>>>();
+  /** How many objects had been created when each one was, by kind. */
+  readonly #births = new Map<string, Map<string, number>>();
+  #created = 0;
   readonly #listeners = new Map<string, Set<StoreListener>>();
 
   get<T extends KubeObject = KubeObject>(kind: string, namespace: string | undefined, name: string): T | undefined {
@@ -25,6 +28,16 @@ export class ObjectStore {
   list<T extends KubeObject = KubeObject>(kind: string, namespace?: string): T[] {
     const all = namespace === undefined ? this.#kinds.get(kind) : this.#namespaced.get(kind)?.get(namespace);
     return all === undefined ? [] : ([...all.values()] as T[]);
+  }
+
+  /** How many objects have been created so far. */
+  get created(): number {
+    return this.#created;
+  }
+
+  /** The place of an object in the order of creation, from 1; undefined where it is not there. */
+  birthOf({ kind, metadata }: Pick<KubeObject, 'kind' | 'metadata'>): number | undefined {
+    return this.#births.get(kind)?.get(key(metadata.namespace, metadata.name));
   }
 
   kinds(): string[] {
@@ -44,6 +57,7 @@ export class ObjectStore {
     const old = ofKind.get(id);
     if (old === object) return;
     ofKind.set(id, object);
+    if (old === undefined) this.#birthsOf(kind).set(id, ++this.#created);
     if (namespace !== undefined) {
       let spaces = this.#namespaced.get(kind);
       if (spaces === undefined) {
@@ -66,6 +80,7 @@ export class ObjectStore {
     const object = this.#kinds.get(kind)?.get(id);
     if (object === undefined) return undefined;
     this.#kinds.get(kind)!.delete(id);
+    this.#birthsOf(kind).delete(id);
     if (namespace !== undefined) this.#namespaced.get(kind)?.get(namespace)?.delete(name);
     this.#tell({ type: 'DELETED', object });
     return object;
@@ -80,6 +95,15 @@ export class ObjectStore {
     }
     set.add(listener);
     return () => set.delete(listener);
+  }
+
+  #birthsOf(kind: string): Map<string, number> {
+    let births = this.#births.get(kind);
+    if (births === undefined) {
+      births = new Map();
+      this.#births.set(kind, births);
+    }
+    return births;
   }
 
   #tell(event: StoreEvent): void {

@@ -8,6 +8,7 @@ import { familyOf, parseIp } from '@netsim/wire';
 import { AddressIndex } from './address-index.ts';
 import { Capture } from './capture.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
+import { Containers } from './containers/containers.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
 import { kubeadmCoreDns } from './dns/kubeadm.ts';
@@ -59,6 +60,7 @@ export class Cluster {
   /** What the name servers of the world outside answer. */
   readonly outsideNames: OutsideNames;
   readonly addresses: AddressIndex;
+  readonly containers: Containers;
   readonly #control: ControlPlane;
   /** When virtual time began, in milliseconds since the Unix epoch. */
   readonly #epoch: number;
@@ -94,6 +96,7 @@ export class Cluster {
     this.frontDoor.writeStatus();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
     this.programs = new Programs(this.world, this.#epoch, this.config, this.frontDoor);
+    this.containers = new Containers(store, this.config, () => this.now);
     this.outsideNames = new OutsideNames(store);
     this.addresses = new AddressIndex(store);
     this.datapath = new Datapath({

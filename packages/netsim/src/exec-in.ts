@@ -1,15 +1,18 @@
 import { containerLibc } from '@netsim/dns';
-import type { Pod } from '@netsim/manifest';
+import type { Container, Pod } from '@netsim/manifest';
+import { nearest } from '@netsim/manifest';
 import type { Cluster } from './cluster.ts';
+import { addFile, emptyTree, FileSystem } from './containers/file-system.ts';
 import { driveLookup } from './dns/drive.ts';
 import { type Asker, addressesOf, askerOf } from './dns/look-up.ts';
+import type { NameFiles } from './dns/pod-files.ts';
 import { UsageError } from './errors.ts';
-import type { ExecContext, ToolDns } from './exec/tool.ts';
-import type { SourceRef } from './names.ts';
+import type { ExecContext, ToolDns, Userland } from './exec/tool.ts';
+import { imageName } from './listeners.ts';
 
 export interface ExecOptions {
   readonly namespace?: string;
-  /** Of a pod; containers share the network, so it only has to exist. */
+  /** Of a pod: whose files and environment, and which image's tools. Default: the first. */
   readonly container?: string;
 }
 
@@ -34,52 +37,84 @@ export async function execIn(
   switch (source.kind) {
     case 'Pod': {
       const { pod } = source;
-      const { name } = pod.metadata;
-      const containers = pod.spec.containers.map((container) => container.name);
-      if (options.container !== undefined && !containers.includes(options.container)) {
-        throw new UsageError(
-          `container ${options.container} is not valid for pod ${name}`,
-          `its containers: ${containers.join(', ')}`,
-        );
+      const container = containerOf(pod, options.container);
+      const asker = askerOf(cluster, source, container.name);
+      const { files, env, configErrors } = cluster.containers.view(pod, container);
+      const [configError] = configErrors;
+      if (configError !== undefined) {
+        const name = JSON.stringify(container.name);
+        const stderr = `error: unable to upgrade connection: container not found (${name}) (netsim: CreateContainerConfigError: ${configError})\n`;
+        return { stdout: '', stderr, code: 1 };
       }
-      return runTool(argv, { ...inside(cluster, source, options.container), privileged: false });
+      const userland = userlandOf(pod, container);
+      return runTool(argv, { ...inside(cluster, asker, userland), privileged: false, files, env });
     }
     case 'Node':
-    case 'Host':
-      return runTool(argv, { ...inside(cluster, source), privileged: true });
+    case 'Host': {
+      if (options.container !== undefined) {
+        throw new UsageError(`${target} has no containers`, 'leave -c out: it is for pods');
+      }
+      const asker = askerOf(cluster, source);
+      const files = filesOfMachine(asker.files, cluster.now);
+      const env = new Map([
+        ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+        ['HOME', '/root'],
+        ['HOSTNAME', asker.files.hostname],
+      ]);
+      return runTool(argv, { ...inside(cluster, asker, 'gnu'), privileged: true, files, env });
+    }
   }
 }
 
-/** What a tool finds where it runs: the network namespace, the files, the resolver. */
-function inside(cluster: Cluster, source: SourceRef, container?: string): Omit<ExecContext, 'privileged'> {
-  const asker = askerOf(cluster, source, container);
+/** What a tool finds where it runs: the network namespace, the resolver. */
+function inside(cluster: Cluster, asker: Asker, userland: Userland): Omit<ExecContext, 'privileged' | 'files' | 'env'> {
   const { netns, files, resolver } = asker;
   return {
     netns,
     programs: cluster.programs,
     hostname: files.hostname,
-    files: new Map([
-      ['/etc/hosts', files.hosts],
-      ['/etc/resolv.conf', files.resolvConf],
-    ]),
-    dns: toolDns(cluster, source, asker, container),
+    userland,
+    dns: toolDns(cluster, asker, userland),
     resolve: (name) => addressesOf(driveLookup(netns, resolver.lookup(name))),
   };
+}
+
+function containerOf({ metadata, spec }: Pod, name: string | undefined): Container {
+  const { containers } = spec;
+  const found = name === undefined ? containers[0] : containers.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  const names = containers.map((each) => each.name);
+  const near = nearest(name ?? '', names);
+  throw new UsageError(
+    `container ${name} is not valid for pod ${metadata.name}`,
+    near === undefined ? `its containers: ${names.join(', ')}` : `did you mean "${near}"?`,
+  );
+}
+
+function filesOfMachine({ resolvConf, hosts, hostname }: NameFiles, now: number): FileSystem {
+  const root = emptyTree(now);
+  for (const path of ['root', 'tmp', 'var', 'var/log']) root.set(path, { changed: now });
+  addFile(root, 'etc/resolv.conf', resolvConf, now);
+  addFile(root, 'etc/hostname', `${hostname}\n`, now);
+  addFile(root, 'etc/hosts', hosts, now);
+  return new FileSystem(root, [], () => now);
 }
 
 /** Images with musl that bring the tools of bind all the same. */
 const withBindTools = /netshoot|multitool|agnhost|dnsutils/;
 
-function toolDns(cluster: Cluster, source: SourceRef, { netns, resolver }: Asker, name?: string): ToolDns {
+/** Small images have BusyBox; those made for looking at networks bring the full tools on top of it. */
+function userlandOf(pod: Pod, container: Container): Userland {
+  const image = container.image ?? '';
+  if (withBindTools.test(image)) return 'gnu';
+  return imageName(image) === 'busybox' || containerLibc(pod, container).libc === 'musl' ? 'busybox' : 'gnu';
+}
+
+function toolDns(cluster: Cluster, { netns, resolver }: Asker, userland: Userland): ToolDns {
   return {
     conf: resolver.conf,
-    nslookup: source.kind === 'Pod' && hasBusyboxTools(source.pod, name) ? 'busybox' : 'bind',
+    nslookup: userland === 'busybox' ? 'busybox' : 'bind',
     lookup: (asked, family) => driveLookup(netns, resolver.lookup(asked, { family })),
     now: () => new Date(cluster.now),
   };
-}
-
-function hasBusyboxTools(pod: Pod, name: string | undefined): boolean {
-  const container = pod.spec.containers.find((each) => each.name === name) ?? pod.spec.containers[0];
-  return containerLibc(pod, container).libc === 'musl' && !withBindTools.test(container?.image ?? '');
 }

@@ -111,6 +111,7 @@ export class PodHandle {
       each === status ? { ...each, restartCount: (each.restartCount ?? 0) + 1 } : each,
     );
     this.#cluster.store.put({ ...pod, status: { ...pod.status, containerStatuses } } as Pod);
+    this.#cluster.containers.restart(pod, container);
     this.#cluster.programs.start(this.#cluster.netnsOfPod(pod), this.object, this.#cluster.store);
     this.#cluster.settle();
   }

@@ -35,6 +35,18 @@ export function canonicalQuantity(text: string): string | undefined {
   return minus + decimalText(units, exponent, scientific ? 'e' : undefined);
 }
 
+/** What a quantity stands for as a number; undefined where the text is none. */
+export function quantityValue(text: string): number | undefined {
+  const match = QUANTITY.exec(text);
+  if (match === null) return undefined;
+  const [, sign, digits = '', suffix = '', binary] = match;
+  const factor =
+    binary !== undefined
+      ? 1024 ** BINARY.indexOf(binary)
+      : 10 ** (/^[eE][+-]?\d/.test(suffix) ? Number(suffix.slice(1)) : DECIMAL[suffix]!);
+  return Number(`${sign}${digits}`) * factor;
+}
+
 function ceilDivide(a: bigint, b: bigint): bigint {
   return (a + b - 1n) / b;
 }

@@ -1,6 +1,7 @@
 import type { Family, LookupResult, ResolvConf } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
+import type { FileSystem } from '../containers/file-system.ts';
 
 /** What a tool printed, and its exit status. */
 export interface ToolResult {
@@ -20,6 +21,9 @@ export interface ToolDns {
   now(): Date;
 }
 
+/** GNU coreutils, iputils and wget of Debian and its like, or BusyBox. */
+export type Userland = 'gnu' | 'busybox';
+
 /** Where a tool runs. Output goes to a terminal: curl shows no progress meter, for one. */
 export interface ExecContext {
   readonly netns: Netns;
@@ -27,8 +31,11 @@ export interface ExecContext {
   readonly hostname: string;
   /** A node or an outside host: tools that need the machine's own network namespace and root are there. */
   readonly privileged: boolean;
-  /** Files that `cat` can show, by absolute path; `/etc/hostname` is always there. */
-  readonly files?: ReadonlyMap<string, string>;
+  /** What the machine or the container has of files. */
+  readonly files: FileSystem;
+  readonly env: ReadonlyMap<string, string>;
+  /** Whose small tools the image has: they word their messages differently, and some print other things. */
+  readonly userland: Userland;
   /** The programs that answer in this world: some of them take their time, in real time. */
   readonly programs?: {
     /** Requests not answered yet. */

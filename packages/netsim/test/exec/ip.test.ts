@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { World } from '@netsim/kernel';
 import { parseIp, parsePrefix } from '@netsim/wire';
 import { describe, expect, test } from 'vitest';
+import { emptyTree, FileSystem } from '../../src/containers/file-system.ts';
 import { type ExecContext, runTool } from '../../src/exec/index.ts';
 
 /**
@@ -76,7 +77,15 @@ function emulated(): ExecContext {
   ]);
   const other = world.requireNetns('other');
   for (const dev of other.links()) other.setUp(dev.name);
-  return { netns: world.requireNetns('node'), hostname: 'node', privileged: true, resolve: () => undefined };
+  return {
+    netns: world.requireNetns('node'),
+    hostname: 'node',
+    privileged: true,
+    files: new FileSystem(emptyTree(0), [], () => 0),
+    env: new Map(),
+    userland: 'gnu',
+    resolve: () => undefined,
+  };
 }
 
 /** The same for `ip -batch`; broadcast addresses are given, as the CNI plugins give them. */

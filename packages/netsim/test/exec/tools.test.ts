@@ -319,7 +319,7 @@ describe('on nodes', () => {
   test('a pod has not got the tools of nodes', async () => {
     const { stderr, code } = await run('client', 'iptables-save');
     expect(code).toBe(127);
-    expect(stderr).toMatch(/^sh: iptables-save: not found/);
+    expect(stderr).toMatch(/^OCI runtime exec failed: .*it is a tool of the nodes/);
   });
 });
 
@@ -329,24 +329,36 @@ describe('the rest', () => {
     ['hostname -i', '10.244.1.2\n'],
     ['cat /etc/hostname', 'client\n'],
     ['/usr/bin/hostname', 'client\n'],
+    ['hostname -f', 'client\n'],
+    ['hostname -s', 'client\n'],
+    ['hostname -d', '\n'],
   ])('%s', async (line, stdout) => {
     expect(await run('client', line)).toEqual({ stdout, stderr: '', code: 0 });
   });
 
-  test('a tool that is not emulated is not found, as a shell would say', async () => {
+  test('a tool that is not emulated is not found, as a container runtime says', async () => {
     const { stderr, code } = await run('client', 'vim x');
     expect(code).toBe(127);
-    expect(stderr).toMatch(/^sh: vim: not found/);
+    expect(stderr).toMatch(
+      /exec: "vim": executable file not found in \$PATH: unknown .*\ncommand terminated with exit code 127\n$/,
+    );
   });
 
   test('a shell is refused with the reason', async () => {
     const { stderr, code } = await cluster.exec('client', ['sh', '-c', 'curl web | head']);
-    expect(code).toBe(126);
-    expect(stderr).toContain('no pipes');
+    expect(code).toBe(2);
+    expect(stderr).toContain('there is no shell here');
   });
 
+  test.each([['curl web | head'], ['cat /etc/hosts > /tmp/x'], ['curl -s web 2>/dev/null']])(
+    'words of a shell are refused: %s',
+    async (line) => {
+      expect((await run('client', line)).code).toBe(2);
+    },
+  );
+
   test('a file that is not there', async () => {
-    const stderr = 'cat: /etc/nope: No such file or directory\n';
+    const stderr = "cat: can't open '/etc/nope': No such file or directory\n";
     expect(await run('client', 'cat /etc/nope')).toEqual({ stdout: '', stderr, code: 1 });
   });
 });
