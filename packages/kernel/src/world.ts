@@ -60,6 +60,8 @@ export class World {
   answering: Skb | null = null;
   /** Frames handled since the beginning. */
   frames = 0;
+  /** Times that all frames had been handled and none was left. */
+  rests = 0;
   readonly #netns = new Map<string, Netns>();
   readonly #segments = new Map<string, Segment>();
   readonly #lazy = new Map<string, LazyNode>();
@@ -237,6 +239,7 @@ export class World {
         else receiveFrame(this, dev, skb);
       }
       this.frames += handled;
+      this.rests++;
     } finally {
       this.#running = false;
     }

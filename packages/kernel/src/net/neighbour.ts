@@ -114,6 +114,7 @@ export class Neighbour {
     }
     if (this.queue === null) this.queue = [];
     if (this.queue.length >= QUEUE_LENGTH) dev.netns.drop(this.queue.shift()!, 'NEIGH_QUEUEFULL');
+    if (skb.ct !== null) skb.ct.kept = true;
     this.queue.push(skb);
     if (world.tracer !== null && skb.trackId !== 0) {
       dev.netns.step(skb, { kind: 'neighbor', action: 'solicited', device: dev.name, ip: formatIp(this.ip) });

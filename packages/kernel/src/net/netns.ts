@@ -525,6 +525,9 @@ export class Netns implements NetfilterHost {
   now(): number {
     return this.world.clock.now;
   }
+  get rests(): number {
+    return this.world.rests;
+  }
   get sysctlGeneration(): number {
     return this.sysctls.generation;
   }

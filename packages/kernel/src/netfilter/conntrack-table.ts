@@ -1,14 +1,18 @@
 import type { Ip } from '@netsim/wire';
-import { type Conn, CtStatus, hashTuple } from './conntrack.ts';
+import { Conn, CtStatus, hashTuple } from './conntrack.ts';
 
 /** What the table needs of the outside. Looked up at each use, so that a sysctl may change. */
 export interface TableLimits {
   now(): number;
   /** nf_conntrack_max. */
   readonly max: number;
+  /** Moves on whenever no packet is under way any more: see {@link ConntrackTable.allocate}. */
+  readonly rests: number;
 }
 
 const LEAST_PLACES = 512;
+/** Connections kept to be used again. */
+const SPARE_LIMIT = 65_536;
 
 /**
  * The connections of one netns, found by either tuple. Expired entries are never seen; they are removed when they are met
@@ -32,6 +36,10 @@ export class ConntrackTable {
   #unswept = 0;
   #sweepTime = 0;
   readonly #bySource = new Map<number, Conn>();
+  /** Connections to use again, and those that left the table since, until no packet can hold them. */
+  #spare: Conn[] = [];
+  #left: Conn[] = [];
+  #lastLeft = -1;
   /** Changes whenever a tuple comes in. */
   generation = 0;
 
@@ -72,6 +80,23 @@ export class ConntrackTable {
   /** The connection that a reference from {@link find} means. */
   conn(ref: number): Conn {
     return this.#conns[(ref >> 1) - 1]!;
+  }
+
+  /** A connection to begin: one that left the table before all packets had come to rest, where there is one. */
+  allocate(): Conn {
+    if (this.#spare.length === 0 && this.#left.length > 0 && this.#lastLeft !== this.#limits.rests) {
+      const empty = this.#spare;
+      this.#spare = this.#left;
+      this.#left = empty;
+    }
+    return this.#spare.pop() ?? new Conn();
+  }
+
+  #retire(conn: Conn): void {
+    conn.status |= CtStatus.DYING;
+    if (conn.kept || this.#left.length >= SPARE_LIMIT) return;
+    this.#lastLeft = this.#limits.rests;
+    this.#left.push(conn);
   }
 
   /** Room for one more, made by early drop if need be (Linux: early_drop)? */
@@ -116,8 +141,10 @@ export class ConntrackTable {
 
   remove(conn: Conn): void {
     if ((conn.status & CtStatus.DYING) !== 0) return;
-    conn.status |= CtStatus.DYING;
-    if ((conn.status & CtStatus.CONFIRMED) === 0) return;
+    if ((conn.status & CtStatus.CONFIRMED) === 0) {
+      conn.status |= CtStatus.DYING;
+      return;
+    }
     const { index } = conn;
     this.#leave(originalHash(conn), index * 2 + 2);
     this.#leave(replyHash(conn), index * 2 + 3);
@@ -125,6 +152,7 @@ export class ConntrackTable {
     this.#free.push(index);
     this.#size--;
     if ((conn.status & CtStatus.SRC_NAT) !== 0) this.#forgetSource(conn);
+    this.#retire(conn);
   }
 
   /** First of the live connections from a source, linked by `nextBySource`; others may share the key: compare. */
@@ -132,16 +160,32 @@ export class ConntrackTable {
     return this.#bySource.get(sourceKey(src, sport, protocol)) ?? null;
   }
 
-  /** Live connections in the order in which they were made. */
+  /** Live connections in the order in which they were made. Whoever asks may keep them. */
   list(): Conn[] {
     const now = this.#limits.now();
     const out: Conn[] = [];
-    for (const conn of this.#conns) if (conn !== null && conn.expires > now) out.push(conn);
+    for (const conn of this.#conns) {
+      if (conn === null || conn.expires <= now) continue;
+      conn.kept = true;
+      out.push(conn);
+    }
     return out.sort((a, b) => a.id - b.id);
   }
 
+  /** Removes the live connections that `gone` says; how many. */
+  removeIf(gone: (conn: Conn) => boolean): number {
+    const now = this.#limits.now();
+    let count = 0;
+    for (const conn of this.#conns) {
+      if (conn === null || conn.expires <= now || !gone(conn)) continue;
+      this.remove(conn);
+      count++;
+    }
+    return count;
+  }
+
   clear(): void {
-    for (const conn of this.#conns) if (conn !== null) conn.status |= CtStatus.DYING;
+    for (const conn of this.#conns) if (conn !== null) this.#retire(conn);
     this.#places.fill(0);
     this.#used = 0;
     this.#conns = [];

@@ -44,19 +44,20 @@ export interface Tuple {
 
 /**
  * A tracked connection (Linux: struct nf_conn). Both tuples lie flat in it: connections are made by the hundred thousand,
- * and one object each is what the garbage collector likes best.
+ * and one object each is what the garbage collector likes best. Made by `ConntrackTable.allocate`, which uses those again
+ * that nobody can hold any more (Linux: nf_conntrack_cachep).
  */
 export class Conn {
-  readonly id: number;
-  readonly protocol: number;
-  readonly origSrc: Ip;
-  readonly origDst: Ip;
-  readonly origSport: number;
-  readonly origDport: number;
-  replSrc: Ip;
-  replDst: Ip;
-  replSport: number;
-  replDport: number;
+  id = 0;
+  protocol = 0;
+  origSrc: Ip = 0;
+  origDst: Ip = 0;
+  origSport = 0;
+  origDport = 0;
+  replSrc: Ip = 0;
+  replDst: Ip = 0;
+  replSport = 0;
+  replDport = 0;
   /** CtStatus bits. */
   status = 0;
   /** Virtual time in ms at which it is forgotten, unless a packet comes before. */
@@ -79,8 +80,11 @@ export class Conn {
   walks = 0;
   /** Next connection with the same source, for SNAT to keep one mapping per source. */
   nextBySource: Conn | null = null;
+  /** Somebody may keep it: it never becomes another connection. */
+  kept = false;
 
-  constructor(
+  /** Makes it the connection of a first packet: all else is as in a new one. */
+  begin(
     id: number,
     protocol: number,
     src: Ip,
@@ -89,7 +93,7 @@ export class Conn {
     dport: number,
     replSport: number,
     replDport: number,
-  ) {
+  ): void {
     this.id = id;
     this.protocol = protocol;
     this.origSrc = src;
@@ -100,6 +104,19 @@ export class Conn {
     this.replDst = src;
     this.replSport = replSport;
     this.replDport = replDport;
+    this.status = 0;
+    this.expires = 0;
+    this.mark = 0;
+    this.state = 0;
+    this.tcp = null;
+    this.streamAt = 0;
+    this.masqueradeDevice = null;
+    this.originalFreeAt = -1;
+    this.replyFreeAt = -1;
+    this.index = -1;
+    this.passes = null;
+    this.walks = 0;
+    this.nextBySource = null;
   }
 
   /** The tuple of packets from the one who began. Made anew at each use. */
@@ -121,9 +138,17 @@ function fold(ip: Ip): number {
   return low ^ Math.imul(Number(BigInt.asIntN(32, ip >> 64n)) ^ Number(BigInt.asIntN(32, ip >> 96n)), 0x165667b1);
 }
 
+/**
+ * The same for a tuple and for one that has its ends exchanged: without NAT both tuples of a connection then lie side by
+ * side in the table, and the second look-up finds its memory in the cache.
+ */
 export function hashTuple(src: Ip, dst: Ip, sport: number, dport: number, protocol: number): number {
-  let h = Math.imul(fold(src), 0x9e3779b1) ^ Math.imul(fold(dst), 0x85ebca77);
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ Math.imul((sport << 16) | dport, 0xc2b2ae3d) ^ protocol;
+  let h = (hashEnd(src, sport) + hashEnd(dst, dport)) ^ protocol;
   h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
   return h ^ (h >>> 15);
+}
+
+function hashEnd(ip: Ip, port: number): number {
+  const h = Math.imul(fold(ip), 0x9e3779b1) ^ Math.imul(port, 0xc2b2ae35);
+  return Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
 }

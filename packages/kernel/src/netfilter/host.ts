@@ -20,6 +20,8 @@ export interface NetfilterHost {
   readonly sysctlGeneration: number;
   /** Moves on whenever an address or a route comes or goes. */
   readonly fibGeneration: number;
+  /** Moves on whenever no packet is under way any more, but for those that wait for a neighbour. */
+  readonly rests: number;
   /** Type of an address by the FIB (Linux: inet_addr_type, inet_dev_addr_type). */
   addressType(ip: Ip, dev?: Device | null): AddressType;
   /** Source address that MASQUERADE uses on a device towards a destination (Linux: inet_select_addr). */

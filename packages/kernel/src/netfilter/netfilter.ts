@@ -160,27 +160,17 @@ export class Netfilter {
 
   /** As `conntrack -D`: forgets the connections that the filter describes; how many. */
   deleteConnections(filter: ConnFilter): number {
-    let count = 0;
-    for (const conn of this.#tracker.table.list()) {
-      if (!connMatches(conn, filter)) continue;
-      this.#tracker.table.remove(conn);
-      count++;
-    }
-    return count;
+    return this.#tracker.table.removeIf((conn) => connMatches(conn, filter));
   }
 
   /** An address went away: connections masqueraded to it end (Linux: nf_nat_masquerade's notifiers). */
   addressRemoved(device: Device, address: Ip): void {
-    for (const conn of this.#tracker.table.list()) {
-      if (conn.masqueradeDevice === device && conn.replDst === address) this.#tracker.table.remove(conn);
-    }
+    this.#tracker.table.removeIf((conn) => conn.masqueradeDevice === device && conn.replDst === address);
   }
 
   /** A device went down or away: connections masqueraded through it end. */
   deviceDown(device: Device): void {
-    for (const conn of this.#tracker.table.list()) {
-      if (conn.masqueradeDevice === device) this.#tracker.table.remove(conn);
-    }
+    this.#tracker.table.removeIf((conn) => conn.masqueradeDevice === device);
   }
 
   /** Takes a packet through a hook. The packet may be changed; for DROP `skb.dropReason` says why. */

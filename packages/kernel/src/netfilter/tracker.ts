@@ -1,7 +1,7 @@
 import { type Ip, TcpFlag } from '@netsim/wire';
 import { Verdict } from '../hook.ts';
 import type { Skb } from '../skb.ts';
-import { Conn, CT_NAT_MASK, CtInfo, CtStatus, ctDirection, hashTuple } from './conntrack.ts';
+import { type Conn, CT_NAT_MASK, CtInfo, CtStatus, ctDirection, hashTuple } from './conntrack.ts';
 import { ConntrackSettings } from './conntrack-settings.ts';
 import { ConntrackTable, directionOf } from './conntrack-table.ts';
 import { TcpState, TcpTrack, TcpVerdict } from './conntrack-tcp.ts';
@@ -29,6 +29,9 @@ export class ConntrackTracker {
       now: () => host.now(),
       get max() {
         return settings.now().max;
+      },
+      get rests() {
+        return host.rests;
       },
     });
   }
@@ -88,7 +91,8 @@ export class ConntrackTracker {
       skb.dropReason = 'CONNTRACK_TABLE_FULL';
       return Verdict.DROP;
     }
-    const conn = new Conn(this.#nextId++, protocol, skb.src, skb.dst, sport, dport, replySport, replyDport);
+    const conn = this.table.allocate();
+    conn.begin(this.#nextId++, protocol, skb.src, skb.dst, sport, dport, replySport, replyDport);
     conn.tcp = tcp;
     conn.originalFreeAt = this.table.generation;
     if (protocol === 17) conn.streamAt = now + 2000;

@@ -24,6 +24,7 @@ export class FakeHost implements NetfilterHost {
   masquerade: Ip = parseIp('192.168.0.1');
   reversePath = true;
   fibGeneration = 0;
+  rests = 0;
   #sysctlGeneration = 0;
   /** A test may set one at any time. */
   get sysctlGeneration(): number {
