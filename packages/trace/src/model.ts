@@ -78,8 +78,37 @@ export interface Path {
   readonly cause?: Cause;
   /** What to change, for a path that failed. */
   readonly advice?: string;
+  /** For a URL that leads through a controller: what was asked there, and what it decided. */
+  readonly http?: HttpExchange;
   readonly request: Leg;
   readonly reply?: Leg;
+}
+
+/** One HTTP request, as the controller of an Ingress or a Gateway sees it. */
+export interface HttpExchange {
+  readonly method: string;
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  /** Path and query. */
+  readonly target: string;
+  /** What the controller answers itself; absent where a backend answers; 0: none, the connection is closed. */
+  readonly status?: number;
+  /** The rule that decided. */
+  readonly rule?: HttpRule;
+  /** The client's address as the backend is told by `X-Forwarded-For`. */
+  readonly forwardedFor?: string;
+}
+
+/** A rule of an Ingress or a route, and the line of its manifest. */
+export interface HttpRule {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly host: string;
+  readonly path: string;
+  readonly pathType: string;
+  readonly file?: string;
+  readonly line?: number;
 }
 
 /** The object, and the line of its manifest, that decided. */
@@ -228,6 +257,13 @@ export type Step =
       readonly type: string;
       readonly rcode: string;
     }
-  | { readonly kind: 'http'; readonly action: string; readonly text: string };
+  | {
+      readonly kind: 'http';
+      /** `tls`, `request`, `rule`, `lost` (a rule that did not get the request), `change`, `forward`, `redirect`, `respond`. */
+      readonly action: string;
+      readonly text: string;
+      readonly rule?: HttpRule;
+      readonly status?: number;
+    };
 
 export type StepKind = Step['kind'];

@@ -12,8 +12,10 @@ import { transportProtocols } from '../names.ts';
 import { netnsOf } from '../source-netns.ts';
 import { buildPath } from './build.ts';
 import { Collector } from './collector.ts';
+import { endAtDoor, joinPaths } from './join-paths.ts';
 import { nameNotFound } from './name-not-found.ts';
 import type { Knowledge } from './outcome.ts';
+import { throughDoor } from './through-door.ts';
 
 export interface TraceOptions {
   /** `pod/x` or `x`, `deploy/x`, `node/n`, `host/NAME`, `external`, or an address. */
@@ -24,6 +26,10 @@ export interface TraceOptions {
   readonly namespace?: string;
   /** The path of each query too, where the destination is a name. */
   readonly dns?: boolean;
+  /** For a URL that leads to a controller. Default `GET`. */
+  readonly method?: string;
+  /** As `method`: header fields of the request, `Host` left out. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Every way that chance may take, each with its probability, in place of one. */
   readonly allPaths?: boolean;
   /** The way that ends at this backend: a pod's name, or an address. */
@@ -130,15 +136,46 @@ class Tracing {
   }
 
   #walk(probability: number): Path {
-    const collector = new Collector();
-    this.#send(collector);
-    return buildPath({ collector, probability, from: this.#netns }, this.#known);
+    return { ...this.#send(), probability };
   }
 
-  #send(collector: Collector): void {
+  /** Sends it, and follows it through a controller where it comes to one. */
+  #send(): Path {
     // A load balancer outside draws a node for each connection; from inside, the nodes' rules take the address at once.
     if (this.#source.kind === 'Host') this.#cluster.datapath.spread(this.#destination.ip);
+    const collector = new Collector();
     walkPacket(this.#netns, this.#destination, collector);
+    const path = buildPath({ collector, probability: 1, from: this.#netns }, this.#known);
+    return this.#throughDoor(path, collector);
+  }
+
+  #throughDoor(path: Path, collector: Collector): Path {
+    const { url } = this.#destination;
+    const place = collector.of(collector.request).at(-1)?.where.name;
+    if (url === undefined || place === undefined || path.disposition !== 'DELIVERED') return path;
+    const { frontDoor, world, random } = this.#cluster;
+    const door = frontDoor.doorAt(place, path.backend?.port ?? this.#destination.port ?? 0);
+    const netns = world.netns(place);
+    if (door === undefined || netns === undefined) return path;
+    const { method = 'GET', headers = [] } = this.#options;
+    const request = { url, method, headers, clientAddress: path.sourceSeen ?? '' };
+    const passage = throughDoor(this.#cluster, door, netns, request, random);
+    const { onward } = passage;
+    if (onward === undefined) return endAtDoor(path, passage);
+    const second = new Collector();
+    const { ip, port, text } = onward.endpoint;
+    const pod = this.#known.podWithAddress(formatIp(ip));
+    const destination: DestinationRef = {
+      text,
+      kind: pod === undefined ? 'IP' : 'Pod',
+      ...(pod === undefined ? {} : { object: pod }),
+      ip,
+      port,
+      protocol: 'tcp',
+    };
+    walkPacket(netns, destination, second);
+    const next = buildPath({ collector: second, probability: 1, from: netns }, knowledgeOf(this.#cluster, destination));
+    return joinPaths(path, passage, next);
   }
 
   /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
@@ -152,9 +189,11 @@ class Tracing {
         netns.netfilter?.flushConnections();
         netns.ipvs?.forget();
       }
-      const collector = new Collector();
-      const made: readonly Choice[] = random.withScript(script, () => this.#send(collector));
-      yield buildPath({ collector, probability: probabilityOf(made), from: this.#netns }, this.#known);
+      let path: Path | undefined;
+      const made: readonly Choice[] = random.withScript(script, () => {
+        path = this.#send();
+      });
+      yield { ...path!, probability: probabilityOf(made) };
       script = nextScript(made);
     }
   }
@@ -188,7 +227,7 @@ class Tracing {
     const outcomes = new Map<string, { path: Path; requests: number }>();
     for (let sent = 0; sent < count; sent++) {
       const path = this.#walk(1);
-      const key = `${path.disposition} ${path.backend?.ip ?? ''} ${path.backend?.port ?? ''}`;
+      const key = `${path.disposition} ${path.backend?.ip ?? ''} ${path.backend?.port ?? ''} ${path.http?.status ?? ''}`;
       const known = outcomes.get(key);
       if (known === undefined) outcomes.set(key, { path, requests: 1 });
       else known.requests++;
