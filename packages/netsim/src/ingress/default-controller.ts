@@ -1,12 +1,14 @@
-import { givesLoadBalancerAddresses } from '@netsim/control';
+import { givesLoadBalancerAddresses, internalIPs } from '@netsim/control';
 import {
   type Ingress,
   type IngressClass,
   type KubeObject,
   loadManifests,
+  type Node,
   type ObjectStore,
   type Pod,
 } from '@netsim/manifest';
+import { tryParseIp } from '@netsim/wire';
 import { controllerOf, type KnownController, knownController } from './controllers.ts';
 
 /** On an Ingress, IngressClass or Gateway: `none` says that nobody serves it, and that no controller is to be made up. */
@@ -61,7 +63,9 @@ function made(
     ({ spec, metadata }) =>
       spec.ingressClassName === undefined && metadata.annotations?.[CLASS_ANNOTATION] === undefined,
   );
-  const type = givesLoadBalancerAddresses(store) ? 'LoadBalancer' : 'NodePort';
+  const address = addressInStatus(store, ingresses);
+  const provided = givesLoadBalancerAddresses(store);
+  const type = provided || address !== undefined ? 'LoadBalancer' : 'NodePort';
   const needsClass = classes.length === 0;
   const text = manifests({
     namespace,
@@ -69,6 +73,8 @@ function made(
     image: nginx ? 'registry.k8s.io/ingress-nginx/controller:v1.12.1' : `${known.name}:latest`,
     controller: known.controller,
     type,
+    address,
+    provided,
     className: needsClass ? 'nginx' : undefined,
     isDefault: classless,
   });
@@ -88,6 +94,16 @@ function made(
   };
 }
 
+/** A dump of a live cluster says where its Ingresses are reached; a node's own address is no load balancer's. */
+function addressInStatus(store: ObjectStore, ingresses: readonly WithStatus[]): string | undefined {
+  const nodes = new Set(store.list<Node>('Node').flatMap((node) => internalIPs(node)));
+  return ingresses
+    .flatMap(({ status }) => status?.loadBalancer?.ingress ?? [])
+    .flatMap(({ ip }) => (ip === undefined || tryParseIp(ip) === undefined || nodes.has(ip) ? [] : [ip]))[0];
+}
+
+type WithStatus = Ingress & { status?: { loadBalancer?: { ingress?: readonly { readonly ip?: string }[] } } };
+
 /** Pods that are there, and those that workloads are going to make. */
 function podTemplates(store: ObjectStore): Pod[] {
   const templates = ['Deployment', 'DaemonSet', 'ReplicaSet', 'StatefulSet', 'ReplicationController'].flatMap((kind) =>
@@ -105,12 +121,26 @@ interface Names {
   readonly image: string;
   readonly controller: string;
   readonly type: 'LoadBalancer' | 'NodePort';
+  /** The address that the Ingresses have had. */
+  readonly address: string | undefined;
+  /** Somebody gives addresses to load balancers. */
+  readonly provided: boolean;
   readonly className: string | undefined;
   readonly isDefault: boolean;
 }
 
 /** As the project's own `deploy.yaml` sets it up: for clouds a load balancer with externalTrafficPolicy Local, for bare metal a NodePort. */
-function manifests({ namespace, name, image, controller, type, className, isDefault }: Names): string {
+function manifests({
+  namespace,
+  name,
+  image,
+  controller,
+  type,
+  address,
+  provided,
+  className,
+  isDefault,
+}: Names): string {
   const labels = `{ app.kubernetes.io/name: ${namespace}, app.kubernetes.io/component: controller }`;
   const ingressClass = `---
 apiVersion: networking.k8s.io/v1
@@ -151,9 +181,10 @@ metadata: { name: ${name}, namespace: ${namespace}, labels: ${labels} }
 spec:
   type: ${type}
   ${type === 'LoadBalancer' ? 'externalTrafficPolicy: Local' : ''}
+  ${provided && address !== undefined ? `loadBalancerIP: ${address}` : ''}
   selector: ${labels}
   ports:
   - { name: http, port: 80, targetPort: http, appProtocol: http }
   - { name: https, port: 443, targetPort: https, appProtocol: https }
-`;
+${provided || address === undefined ? '' : `status: { loadBalancer: { ingress: [{ ip: ${address} }] } }\n`}`;
 }

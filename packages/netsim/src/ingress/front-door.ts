@@ -1,9 +1,17 @@
 import type { ClusterConfig } from '@netsim/control';
-import { gatewayRouter, ingressRouter, type RouteFinding, type Router } from '@netsim/ingress';
+import {
+  gatewayRouter,
+  type IngressRouter,
+  ingressRouter,
+  type RouteFinding,
+  type Router,
+  type ServerCertificate,
+} from '@netsim/ingress';
 import { type Netns, type Socket, type TcpConnection, TcpListener } from '@netsim/kernel';
 import type { Ingress, KubeObject, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
 import { type Ip, tryParseIp } from '@netsim/wire';
 import { acceptedStream } from '../http/stream.ts';
+import { type CompiledDoor, gatewayDoor, ingressDoor } from './certificates.ts';
 import { type Controller, controllerOf } from './controllers.ts';
 import { ProxyBackends } from './endpoints.ts';
 import { FrontProxy } from './proxy.ts';
@@ -16,6 +24,8 @@ export interface Door {
   readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly router: Router;
+  /** For the server name of a handshake; undefined: the handshake fails. */
+  certificate(serverName: string | undefined): ServerCertificate | undefined;
 }
 
 interface OpenDoor {
@@ -56,7 +66,7 @@ export class FrontDoor {
   readonly #options: FrontDoorOptions;
   readonly backends: ProxyBackends;
   /** By what a router is compiled from beside the objects. */
-  readonly #routers = new Map<string, Router>();
+  readonly #compiled = new Map<string, CompiledDoor>();
   /** Ports that are open now, by netns, then by port. */
   readonly #doors = new Map<string, Map<number, OpenDoor>>();
 
@@ -65,7 +75,7 @@ export class FrontDoor {
     this.backends = new ProxyBackends(options.store);
     for (const kind of watched) {
       options.store.watch(kind, (event) => {
-        if (matters(event)) this.#routers.clear();
+        if (matters(event)) this.#compiled.clear();
       });
     }
   }
@@ -76,7 +86,7 @@ export class FrontDoor {
       netns,
       controller,
       backends: this.backends,
-      router: () => this.router(pod, controller),
+      compiled: () => this.compiled(pod, controller),
       now: () => this.#options.now(),
       resolve: (host) => this.#addressOf(host),
     });
@@ -97,26 +107,29 @@ export class FrontDoor {
   /** Who takes requests at a port of a namespace; undefined where no controller does. */
   doorAt(netns: string, port: number): Door | undefined {
     const open = this.#doors.get(netns)?.get(port);
-    return open === undefined ? undefined : { ...open, port, router: this.router(open.pod, open.controller) };
+    if (open === undefined) return undefined;
+    const { router, certificate } = this.compiled(open.pod, open.controller);
+    return { ...open, port, router, certificate: (serverName) => certificate(serverName, port) };
   }
 
   /** What a controller has compiled from the objects as they are now. */
-  router(pod: Pod, controller: Controller): Router {
+  compiled(pod: Pod, controller: Controller): CompiledDoor {
+    const { store } = this.#options;
     const { namespace = 'default' } = pod.metadata;
     const { kind, controller: controllerClass, flags, gateway } = controller;
     const key = JSON.stringify([kind, controllerClass, [...flags], gateway, gateway === undefined ? '' : namespace]);
-    let router = this.#routers.get(key);
-    if (router === undefined) {
-      router =
+    let compiled = this.#compiled.get(key);
+    if (compiled === undefined) {
+      compiled =
         gateway === undefined
-          ? this.#ingressRouter(controller)
-          : gatewayRouter(this.#options.store, { namespace, name: gateway });
-      this.#routers.set(key, router);
+          ? ingressDoor(this.#ingressRouter(controller))
+          : gatewayDoor(gatewayRouter(store, { namespace, name: gateway }), store);
+      this.#compiled.set(key, compiled);
     }
-    return router;
+    return compiled;
   }
 
-  #ingressRouter({ kind, controller, flags }: Controller): Router {
+  #ingressRouter({ kind, controller, flags }: Controller): IngressRouter {
     const { store, now } = this.#options;
     const [namespace, name] = flags.get('default-backend-service')?.split('/') ?? [];
     const ingressClass = flags.get('ingress-class');
@@ -136,7 +149,7 @@ export class FrontDoor {
     for (const pod of this.#options.store.list<Pod>('Pod')) {
       const controller = controllerOf(pod);
       if (controller === undefined) continue;
-      const router = this.router(pod, controller);
+      const { router } = this.compiled(pod, controller);
       const known = found.get(router);
       if (known === undefined) found.set(router, { controller, pods: [pod], router });
       else known.pods.push(pod);

@@ -1,4 +1,4 @@
-import type { Backend, Forward, FrontRequest, Outcome, Router } from '@netsim/ingress';
+import type { Backend, Forward, FrontRequest, Outcome } from '@netsim/ingress';
 import type { Netns } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 import { formatIp } from '@netsim/wire';
@@ -8,6 +8,7 @@ import { ConnectionPool } from '../http/pool.ts';
 import { serveHttp } from '../http/server.ts';
 import type { Stream } from '../http/stream.ts';
 import { newCookie, RoundRobin, stickyEndpoint } from './balancer.ts';
+import type { CompiledDoor } from './certificates.ts';
 import type { Controller, ControllerListener } from './controllers.ts';
 import type { ProxyBackends, ProxyEndpoint } from './endpoints.ts';
 import { endToEnd, forwardedFields, upstreamFields } from './forwarded.ts';
@@ -29,7 +30,7 @@ export interface ProxyOptions {
   readonly controller: Controller;
   readonly backends: ProxyBackends;
   /** What the controller has compiled from the objects as they are now. */
-  router(): Router;
+  compiled(): CompiledDoor;
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /** The address of a name that the controller has to look up itself (auth-url). */
@@ -85,7 +86,7 @@ export class FrontProxy {
   }
 
   #decided(exchange: Exchange, stream: Stream): void {
-    const outcome = this.#options.router().decide(exchange.front, this.#chance());
+    const outcome = this.#options.compiled().router.decide(exchange.front, this.#chance());
     switch (outcome.kind) {
       case 'forward':
         this.#forward(exchange, outcome);

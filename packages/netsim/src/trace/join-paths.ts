@@ -43,7 +43,9 @@ function statusFor({ disposition, reply }: Path): number {
 
 function withSteps({ hops }: Leg, steps: readonly Step[]): Leg {
   const last = hops.at(-1);
-  return last === undefined ? { hops } : { hops: [...hops.slice(0, -1), { ...last, steps: [...last.steps, ...steps] }] };
+  return last === undefined
+    ? { hops }
+    : { hops: [...hops.slice(0, -1), { ...last, steps: [...last.steps, ...steps] }] };
 }
 
 /** The second begins in the netns where the first has ended. */

@@ -1,6 +1,6 @@
-import type { Backend, Decision, FrontRequest, HeaderField, Outcome, Router, RouteRule } from '@netsim/ingress';
+import type { Backend, Decision, FrontRequest, HeaderField, Outcome, RouteRule, Router } from '@netsim/ingress';
 import type { Netns, RandomSource } from '@netsim/kernel';
-import { type KubeObject, ORIGIN, type ObjectStore } from '@netsim/manifest';
+import { type KubeObject, type ObjectStore, ORIGIN } from '@netsim/manifest';
 import type { Cause, HttpExchange, Step } from '@netsim/trace';
 import { tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
@@ -34,7 +34,13 @@ export interface DoorRequest {
 }
 
 /** Decides what becomes of a request that has come to a controller; what is left to chance, `random` draws. */
-export function throughDoor(cluster: Cluster, door: Door, netns: Netns, request: DoorRequest, random: RandomSource): Passage {
+export function throughDoor(
+  cluster: Cluster,
+  door: Door,
+  netns: Netns,
+  request: DoorRequest,
+  random: RandomSource,
+): Passage {
   const { url, method, headers, clientAddress } = request;
   const secure = url.protocol === 'https:';
   const target = url.pathname + url.search;
@@ -44,15 +50,24 @@ export function throughDoor(cluster: Cluster, door: Door, netns: Netns, request:
   const serverName = url.hostname.replace(/^\[|\]$/g, '');
   const sni = secure && tryParseIp(serverName) === undefined ? serverName : undefined;
   if (secure) {
-    const certificate = door.router.certificate(sni, door.port);
+    const certificate = door.certificate(sni);
     if (certificate === undefined) {
       const reason = `the controller has no certificate for ${sni ?? 'a client that names no server'}: the TLS handshake fails`;
-      return { steps: [step('tls', reason)], http: exchange, ended: { disposition: 'DELIVERED', reason, advice: 'name the host in spec.tls, with a Secret' } };
+      return {
+        steps: [step('tls', reason)],
+        http: exchange,
+        ended: { disposition: 'DELIVERED', reason, advice: 'name the host in spec.tls, with a Secret' },
+      };
     }
     const { secret, subject, validTo } = certificate;
     const whose = secret === undefined ? "the controller's own" : `of secret ${secret.namespace}/${secret.name}`;
     const until = new Date(validTo).toISOString().slice(0, 10);
-    steps.push(step('tls', `TLS for ${sni ?? 'no server name'} ends here: certificate ${subject}, ${whose}, valid until ${until}`));
+    steps.push(
+      step(
+        'tls',
+        `TLS for ${sni ?? 'no server name'} ends here: certificate ${subject}, ${whose}, valid until ${until}`,
+      ),
+    );
   }
   const front: FrontRequest = {
     scheme: exchange.scheme,
@@ -82,7 +97,8 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
   const { outcome, rule, considered } = decision;
   const { store } = cluster;
   for (const { rule: other, won, why } of considered) {
-    if (!won) steps.push({ ...step('lost', `${ruleText(other, placeOf(store, other))}: ${why}`), rule: ruleOf(store, other) });
+    if (!won)
+      steps.push({ ...step('lost', `${ruleText(other, placeOf(store, other))}: ${why}`), rule: ruleOf(store, other) });
   }
   const cause = rule === undefined ? undefined : causeOf(store, rule);
   if (rule !== undefined) {
@@ -121,7 +137,10 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
       steps.push(step('forward', `to ${backendText(backend)}: straight to ${which}, ${endpoint.text}`));
       return {
         steps,
-        http: { ...http(), ...(door.controller.kind === 'ingress-nginx' ? { forwardedFor: front.clientAddress ?? '' } : {}) },
+        http: {
+          ...http(),
+          ...(door.controller.kind === 'ingress-nginx' ? { forwardedFor: front.clientAddress ?? '' } : {}),
+        },
         onward: { netns, endpoint },
       };
     }
@@ -140,7 +159,10 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
       const endpoints = endpointsOf(cluster, outcome.backend);
       const [endpoint] = endpoints.list;
       if (endpoint === undefined)
-        return end(0, `closes the connection: ${endpoints.why}`, { disposition: 'NO_ENDPOINTS', reason: endpoints.why });
+        return end(0, `closes the connection: ${endpoints.why}`, {
+          disposition: 'NO_ENDPOINTS',
+          reason: endpoints.why,
+        });
       steps.push(step('forward', `bytes are passed on unread to ${backendText(outcome.backend)}: ${endpoint.text}`));
       return { steps, http: http(), onward: { netns, endpoint } };
     }
@@ -153,7 +175,10 @@ function step(action: string, text: string): HttpStep {
 
 function endpointsOf(cluster: Cluster, backend: Backend): { list: readonly ProxyEndpoint[]; why: string } {
   if (backend.kind === 'service') return cluster.frontDoor.backends.of(backend.namespace, backend.name, backend.port);
-  return { list: [], why: backend.kind === 'resource' ? `${backend.text} is no Service` : 'there is no default backend' };
+  return {
+    list: [],
+    why: backend.kind === 'resource' ? `${backend.text} is no Service` : 'there is no default backend',
+  };
 }
 
 function backendText(backend: Backend): string {
@@ -182,7 +207,10 @@ function failing(status: number, { considered }: Decision, door: Door, front: Fr
           : `hosts that it knows: ${hosts.slice(0, 8).join(', ')} (netsim routes)`;
   return {
     disposition: 'DELIVERED',
-    reason: status === 404 ? `no rule takes ${front.host ?? ''}${front.target}: the controller answers 404` : `the controller answers ${status}`,
+    reason:
+      status === 404
+        ? `no rule takes ${front.host ?? ''}${front.target}: the controller answers 404`
+        : `the controller answers ${status}`,
     ...(advice === undefined ? {} : { advice }),
   };
 }
@@ -259,4 +287,3 @@ function boundary(low: number, high: number, keyAt: (chance: number) => string):
 function outcomeKey(outcome: Outcome): string {
   return JSON.stringify(outcome);
 }
-

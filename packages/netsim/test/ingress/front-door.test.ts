@@ -1,65 +1,9 @@
 import type { Pod } from '@netsim/manifest';
-import { Cluster, type PodHandle } from 'netsim';
+import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { curl, ingress, METALLB, podOf, web } from './support.ts';
 
-const METALLB = `
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: { name: pool, namespace: metallb-system }
-spec: { addresses: [192.168.1.11-192.168.1.29] }
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: { name: pool, namespace: metallb-system }
----
-`;
-
-function web(name: string, replicas = 3): string {
-  return `
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: ${name} }
-spec:
-  replicas: ${replicas}
-  selector: { matchLabels: { app: ${name} } }
-  template:
-    metadata: { labels: { app: ${name} } }
-    spec:
-      containers:
-      - name: ${name}
-        image: luksa/kubia
-        ports: [{ containerPort: 8080 }]
----
-apiVersion: v1
-kind: Service
-metadata: { name: ${name} }
-spec:
-  selector: { app: ${name} }
-  ports: [{ port: 80, targetPort: 8080 }]
----
-`;
-}
-
-function ingress(rules: string, annotations = ''): string {
-  return `
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata:
-  name: kubia
-  annotations: { ${annotations} }
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: kubia.example.com
-    http:
-      paths:
-${rules}
----
-`;
-}
-
-const toKubia = `      - { path: /, pathType: Prefix, backend: { service: { name: kubia, port: { number: 80 } } } }`;
-const simple = web('kubia') + ingress(toKubia) + METALLB;
+const simple = web('kubia') + ingress({ '/': 'kubia' }) + METALLB;
 
 /** An ingress-nginx of the manifests' own. */
 function door(policy: 'Local' | 'Cluster'): string {
@@ -75,22 +19,6 @@ ${web('door', 1)
     '  selector: { app: door }\n  ports',
     `  type: LoadBalancer\n  externalTrafficPolicy: ${policy}\n  selector: { app: door }\n  ports`,
   )}`;
-}
-
-function podOf(cluster: Cluster, app: string): PodHandle {
-  const pod = cluster.store.list<Pod>('Pod').find(({ metadata }) => metadata.labels?.app === app)!;
-  return cluster.pod(pod.metadata.name);
-}
-
-async function curl(cluster: Cluster, ...args: string[]): Promise<string> {
-  const { stdout, stderr, code } = await cluster.exec('host/external', [
-    'curl',
-    '-sS',
-    '--resolve',
-    'kubia.example.com:80:192.168.1.11',
-    ...args,
-  ]);
-  return code === 0 ? stdout : stderr;
 }
 
 describe('an Ingress without a controller in the manifests', () => {
@@ -117,7 +45,7 @@ describe('an Ingress without a controller in the manifests', () => {
   });
 
   test('on bare metal it is a NodePort, and the status names the node that it runs on', async () => {
-    const cluster = await Cluster.load({ yaml: web('kubia') + ingress(toKubia) });
+    const cluster = await Cluster.load({ yaml: web('kubia') + ingress({ '/': 'kubia' }) });
     expect(cluster.notes[0]).toContain('NodePort Service');
     const controller = cluster.store.list<Pod>('Pod', 'ingress-nginx')[0]!;
     const node = cluster.store.get('Node', undefined, controller.spec.nodeName!) as unknown as {
@@ -130,14 +58,14 @@ describe('an Ingress without a controller in the manifests', () => {
 
   test('annotation netsim.dev/controller: none leaves the cluster without one', async () => {
     const cluster = await Cluster.load({
-      yaml: web('kubia') + ingress(toKubia, 'netsim.dev/controller: none') + METALLB,
+      yaml: web('kubia') + ingress({ '/': 'kubia' }, { 'netsim.dev/controller': 'none' }) + METALLB,
     });
     expect(cluster.notes).toEqual([]);
     expect(cluster.store.list('Pod', 'ingress-nginx')).toEqual([]);
   });
 
   test('one that the manifests bring is taken for what its image says', async () => {
-    const cluster = await Cluster.load({ yaml: door('Local') + web('kubia') + ingress(toKubia) + METALLB });
+    const cluster = await Cluster.load({ yaml: door('Local') + web('kubia') + ingress({ '/': 'kubia' }) + METALLB });
     expect(cluster.notes).toEqual([]);
     const response = await podOf(cluster, 'kubia').fetch(`http://${podOf(cluster, 'door').ip}:8080/`);
     // `fetch` sends the host of its URL, which no rule has: the controller answers itself.
@@ -164,7 +92,7 @@ describe('requests from outside', () => {
   });
 
   test('the backend is told of the client, whose address externalTrafficPolicy Local keeps', async () => {
-    const cluster = await Cluster.load({ yaml: web('kubia', 1) + ingress(toKubia) + METALLB });
+    const cluster = await Cluster.load({ yaml: web('kubia', 1) + ingress({ '/': 'kubia' }) + METALLB });
     const pod = cluster.pod(cluster.store.list<Pod>('Pod', 'default')[0]!.metadata.name);
     let seen = new Headers();
     pod.listen(8080, (request) => {
@@ -183,7 +111,9 @@ describe('requests from outside', () => {
   });
 
   test('with externalTrafficPolicy Cluster the controller sees a node in the place of the client', async () => {
-    const cluster = await Cluster.load({ yaml: door('Cluster') + web('kubia', 1) + ingress(toKubia) + METALLB });
+    const cluster = await Cluster.load({
+      yaml: door('Cluster') + web('kubia', 1) + ingress({ '/': 'kubia' }) + METALLB,
+    });
     let seen = new Headers();
     podOf(cluster, 'kubia').listen(8080, (request) => {
       seen = request.headers;
@@ -194,7 +124,7 @@ describe('requests from outside', () => {
   });
 
   test('503 where no endpoint is ready, and the way back is found as soon as one is', async () => {
-    const cluster = await Cluster.load({ yaml: web('kubia', 1) + ingress(toKubia) + METALLB });
+    const cluster = await Cluster.load({ yaml: web('kubia', 1) + ingress({ '/': 'kubia' }) + METALLB });
     const pod = `pod/${cluster.store.list<Pod>('Pod', 'default')[0]!.metadata.name}`;
     const status = (): Promise<string> =>
       curl(cluster, '-o', '/dev/null', '-w', '%{http_code}', 'http://kubia.example.com/');
@@ -207,7 +137,7 @@ describe('requests from outside', () => {
 
   test('502 where the pod refuses the connection', async () => {
     const cluster = await Cluster.load({
-      yaml: web('kubia', 1).replace('targetPort: 8080', 'targetPort: 9090') + ingress(toKubia) + METALLB,
+      yaml: web('kubia', 1).replace('targetPort: 8080', 'targetPort: 9090') + ingress({ '/': 'kubia' }) + METALLB,
     });
     expect(await curl(cluster, 'http://kubia.example.com/')).toBe(
       '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n',
@@ -215,7 +145,7 @@ describe('requests from outside', () => {
   });
 
   test('a pod that refuses is passed over for the next one', async () => {
-    const cluster = await Cluster.load({ yaml: web('kubia', 2) + ingress(toKubia) + METALLB });
+    const cluster = await Cluster.load({ yaml: web('kubia', 2) + ingress({ '/': 'kubia' }) + METALLB });
     const [deaf] = cluster.store.list<Pod>('Pod', 'default');
     cluster.programs.stopPod(deaf!);
     for (let n = 0; n < 4; n++) expect(await curl(cluster, 'http://kubia.example.com/')).toContain("You've hit kubia");
@@ -223,7 +153,7 @@ describe('requests from outside', () => {
 
   test('504 where the pod takes the request and never answers', async () => {
     const cluster = await Cluster.load({
-      yaml: web('kubia', 1).replace('image: luksa/kubia', 'image: redis') + ingress(toKubia) + METALLB,
+      yaml: web('kubia', 1).replace('image: luksa/kubia', 'image: redis') + ingress({ '/': 'kubia' }) + METALLB,
     });
     const before = cluster.clock.now;
     const answer = await curl(cluster, '-o', '/dev/null', '-w', '%{http_code}', 'http://kubia.example.com/');

@@ -81,8 +81,23 @@ function event(step: Step): string | undefined {
       return step.action;
     case 'icmp':
       return `icmp(${step.code === '' ? step.type : step.code})`;
+    case 'http':
+      return httpEvent(step);
     case 'drop':
       return `drop(${step.reason})`;
+    default:
+      return undefined;
+  }
+}
+
+/** The rule that decided, or what was answered. */
+function httpEvent({ action, rule, status }: Extract<Step, { kind: 'http' }>): string | undefined {
+  switch (action) {
+    case 'rule':
+      return rule === undefined ? undefined : `${objectName(rule)}(${rule.host}${rule.path})`;
+    case 'redirect':
+    case 'respond':
+      return `http(${status === undefined || status === 0 ? 'closed' : status})`;
     default:
       return undefined;
   }

@@ -17,10 +17,13 @@ export function netnsName(hop: Hop, trace: Trace): string {
   return hop.netns.startsWith(home) ? hop.netns.slice(home.length) : hop.netns;
 }
 
-/** As {@link netnsName}, short enough for a column: `kubia-…-x2x4q` for a pod of a Deployment, unless `whole`. */
+/**
+ * As {@link netnsName}, short enough for a column, unless `whole`: `kubia-…-x2x4q` for a pod of a Deployment, and its namespace is
+ * left out where the pod's own name begins with it.
+ */
 export function placeName(hop: Hop, trace: Trace, whole: boolean): string {
   const name = netnsName(hop, trace);
-  return whole ? name : name.replace(replicaSetHash, '-…-$1');
+  return whole ? name : name.replace(replicaSetHash, '-…-$1').replace(/^([^/]+)\/(?=\1)/, '');
 }
 
 /** `ip:port` from text and number, with brackets around IPv6; the bare address where there is no port. */

@@ -144,7 +144,10 @@ class HopRows {
         this.#add(this.#netns, 'dns', [`${step.name} ${step.type}: ${step.rcode}`]);
         break;
       case 'http':
-        this.#add(this.#netns, 'http', [step.text]);
+        // Who lost is for those who ask why; the request itself stands in the title.
+        if (this.#wide || (step.action !== 'lost' && step.action !== 'request')) {
+          this.#add(this.#netns, 'http', [step.text], httpTone(step));
+        }
         break;
     }
   }
@@ -280,6 +283,11 @@ export function socketText(step: Extract<Step, { kind: 'socket' }>): string {
     default:
       return who === '' ? step.action : `${step.action} to ${who}`.replace('accepted to', 'accepted by');
   }
+}
+
+export function httpTone({ action, status = 0 }: Extract<Step, { kind: 'http' }>): Tone {
+  if (action === 'lost') return 'faint';
+  return status >= 400 ? 'bad' : 'plain';
 }
 
 function socketTone(step: Extract<Step, { kind: 'socket' }>): Tone {

@@ -57,7 +57,9 @@ function verdict(path: Path, paint: Paint): string {
 
 function verdictText(path: Path): string {
   const receiver = receiverName(path);
-  return receiver === undefined ? path.disposition : `${path.disposition}   ${receiver}`;
+  const status = path.http?.status;
+  const answer = status === undefined || status === 0 ? '' : `   HTTP ${status}`;
+  return `${receiver === undefined ? path.disposition : `${path.disposition}   ${receiver}`}${answer}`;
 }
 
 function overview(trace: Trace, paint: Paint): string[] {
@@ -165,7 +167,7 @@ function endLines(path: Path, trace: Trace, options: SummaryOptions, paint: Pain
       lines.push(...rowLines(legRows(reply, trace, rowOptions(path, options)), [], options, paint));
     }
   }
-  if (path.disposition === 'DELIVERED') return lines;
+  if (path.disposition === 'DELIVERED' && (path.http?.status ?? 200) < 400 && path.advice === undefined) return lines;
   lines.push(...paragraph('reason:', path.reason, width));
   if (path.cause !== undefined) lines.push(...paragraph('because:', causeText(path.cause), width));
   if (path.advice !== undefined) lines.push(...paragraph('advice:', path.advice, width));
@@ -185,7 +187,9 @@ function replyText(path: Path, reply: Leg, trace: Trace): string {
   }
   const undone = [...new Set(reply.hops.filter((hop) => hop.steps.some(isUndone)).map((hop) => hop.node))];
   if (undone.length > 0) parts.push(`un-NATed on ${undone.join(' and ')}`);
-  const seen = path.sourceSeen === undefined ? '' : `; ${receiverName(path) ?? 'the receiver'} saw ${path.sourceSeen}`;
+  const told = path.http?.forwardedFor === undefined ? '' : `, X-Forwarded-For ${path.http.forwardedFor}`;
+  const seen =
+    path.sourceSeen === undefined ? '' : `; ${receiverName(path) ?? 'the receiver'} saw ${path.sourceSeen}${told}`;
   return parts.join(', ') + seen;
 }
 

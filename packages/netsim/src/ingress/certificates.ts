@@ -1,0 +1,60 @@
+import { X509Certificate } from 'node:crypto';
+import type { GatewayRouter, IngressRouter, Router, ServerCertificate } from '@netsim/ingress';
+import type { ObjectStore, Secret } from '@netsim/manifest';
+
+/** What a controller has compiled: where requests go, and with which certificate TLS ends. */
+export interface CompiledDoor {
+  readonly router: Router;
+  /** For the server name of a handshake; undefined: the handshake fails. */
+  certificate(serverName: string | undefined, port: number): ServerCertificate | undefined;
+}
+
+export function ingressDoor(router: IngressRouter): CompiledDoor {
+  return { router, certificate: (serverName) => router.certificate(serverName) };
+}
+
+/** A Gateway names the Secrets of each listener; the first of them that can be read is shown. */
+export function gatewayDoor(router: GatewayRouter, store: ObjectStore): CompiledDoor {
+  return {
+    router,
+    certificate: (sni, port) => {
+      const plan = router.connect({ port, transport: 'TCP', ...(sni === undefined ? {} : { sni }) }, 0);
+      if (plan.kind !== 'https' && plan.kind !== 'stream') return undefined;
+      for (const { namespace, name } of plan.certificates ?? []) {
+        const secret = store.get<Secret>('Secret', namespace, name);
+        const read = secret === undefined ? undefined : readCertificate(secret);
+        if (read !== undefined) return { ...factsOf(read), secret: { namespace, name } };
+      }
+      return undefined;
+    },
+  };
+}
+
+/** The first certificate of a Secret of type kubernetes.io/tls. */
+export function readCertificate({ data, stringData }: Secret): X509Certificate | undefined {
+  const text = stringData?.['tls.crt'] ?? Buffer.from(data?.['tls.crt'] ?? '', 'base64').toString('latin1');
+  try {
+    return new X509Certificate(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A certificate as a client sees it. */
+export function factsOf(certificate: X509Certificate): ServerCertificate {
+  const { subject, issuer, subjectAltName = '', validFrom, validTo } = certificate;
+  const names = [...subjectAltName.matchAll(/DNS:([^,]+)/g)].map((match) => match[1]!.trim());
+  const common = /^CN=(.*)$/m.exec(subject)?.[1];
+  return {
+    subject: oneLine(subject),
+    issuer: oneLine(issuer),
+    names: names.length > 0 || common === undefined ? names : [common],
+    validFrom: Date.parse(validFrom),
+    validTo: Date.parse(validTo),
+  };
+}
+
+/** Node.js writes each part of a name on a line of its own. */
+function oneLine(name: string): string {
+  return name.split('\n').join(', ');
+}
