@@ -1,12 +1,8 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import type { Paint, Tone } from '../style.ts';
 import { causeText, flow, share } from './names.ts';
-<<<<<<< HEAD
 import { queryText, queryTraces } from './queries.ts';
-import { bridgeText, conntrackText, icmpText, natText, outer, routeText, socketText } from './rows.ts';
-=======
 import { bridgeText, conntrackText, httpTone, icmpText, natText, outer, routeText, socketText } from './rows.ts';
->>>>>>> ddb488a (Trace a URL through the controller's pod: which rule wins, at which line, and on to the endpoint)
 import { pathTitle, title, titled } from './summary.ts';
 
 /** Every step of every hop, both ways; rules with their text as iptables-save prints it. Lines are as long as they must be. */
