@@ -69,7 +69,22 @@ const everyStep: { readonly [K in StepKind]: Required<Extract<Step, { kind: K }>
   icmp: { kind: 'icmp', action: 'sent', type: 'destination-unreachable', code: 'port-unreachable', to: '::1' },
   drop: { kind: 'drop', action: 'dropped', reason: 'NO_SOCKET', detail: 'closed' },
   dns: { kind: 'dns', action: 'answered', name: 'kubia', type: 'A', rcode: 'NOERROR' },
-  http: { kind: 'http', action: 'response', text: '200 OK' },
+  http: {
+    kind: 'http',
+    action: 'rule',
+    text: 'ingress/kubia kubia.example.com/ Prefix',
+    rule: {
+      kind: 'Ingress',
+      namespace: 'default',
+      name: 'kubia',
+      host: 'kubia.example.com',
+      path: '/',
+      pathType: 'Prefix',
+      file: 'kubia.yaml',
+      line: 7,
+    },
+    status: 404,
+  },
 };
 
 describe('the schema knows every field of', () => {
