@@ -31,7 +31,7 @@ export function gatewayDoor(router: GatewayRouter, store: ObjectStore): Compiled
 }
 
 /** The first certificate of a Secret of type kubernetes.io/tls. */
-export function readCertificate({ data, stringData }: Secret): X509Certificate | undefined {
+function readCertificate({ data, stringData }: Secret): X509Certificate | undefined {
   const text = stringData?.['tls.crt'] ?? Buffer.from(data?.['tls.crt'] ?? '', 'base64').toString('latin1');
   try {
     return new X509Certificate(text);
@@ -41,7 +41,7 @@ export function readCertificate({ data, stringData }: Secret): X509Certificate |
 }
 
 /** A certificate as a client sees it. */
-export function factsOf(certificate: X509Certificate): ServerCertificate {
+function factsOf(certificate: X509Certificate): ServerCertificate {
   const { subject, issuer, subjectAltName = '', validFrom, validTo } = certificate;
   const names = [...subjectAltName.matchAll(/DNS:([^,]+)/g)].map((match) => match[1]!.trim());
   const common = /^CN=(.*)$/m.exec(subject)?.[1];
