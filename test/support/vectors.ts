@@ -16,6 +16,11 @@ function readText(path: string): string | undefined {
   return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
 }
 
+/** A file of vectors that is no JSON (`gateway/base/manifests.yaml`), or undefined where it is not there. */
+export function readVectorText(path: string): string | undefined {
+  return readText(path);
+}
+
 /** A JSON file of vectors (`control/endpoints-recorded`), or undefined where it is not there. */
 export function readVectors<T>(name: string): T | undefined {
   const text = readText(`${name}.json`);

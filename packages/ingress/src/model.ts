@@ -87,8 +87,15 @@ export interface Forward {
   /** Milliseconds; 0: no limit. */
   readonly timeouts: { readonly request: number; readonly backendRequest: number; readonly connect: number };
   readonly tlsToBackend: boolean;
+  /** How the backend proves who it is; undefined: its certificate is not looked at. */
+  readonly backendTls?: BackendTls;
   readonly mirrors: readonly Backend[];
-  readonly retry?: { readonly codes: readonly number[]; readonly attempts: number };
+  readonly retry?: {
+    readonly codes: readonly number[];
+    readonly attempts: number;
+    /** Milliseconds between tries. */
+    readonly backoff?: number;
+  };
   readonly affinity?: CookieAffinity;
   /** Asked before the backend: a 2xx lets the request pass, 401 and 403 are handed to the client, all else is a 500. */
   readonly auth?: AuthRequest;
@@ -130,6 +137,18 @@ export interface ServerCertificate {
   readonly validTo: number;
   /** Where it stands; undefined: the controller's own. */
   readonly secret?: { readonly namespace: string; readonly name: string };
+}
+
+/** TLS towards a backend, as a BackendTLSPolicy asks for it. */
+export interface BackendTls {
+  /** The server name of the handshake. */
+  readonly serverName: string;
+  /** ConfigMaps with `ca.crt`, or what the system trusts. */
+  readonly authorities: 'System' | readonly { readonly namespace: string; readonly name: string }[];
+  /** The certificate must be good for one of these: host names or URIs. */
+  readonly subjectNames: readonly string[];
+  /** The Secret with the certificate that is shown to the backend. */
+  readonly clientCertificate?: { readonly namespace: string; readonly name: string };
 }
 
 export type HeaderChange =

@@ -1,13 +1,5 @@
 /** Host names of listeners and routes: exact, `*.suffix` for one label or more, or undefined for all. */
 
-/** The name that a `Host` header or `:authority` is compared by: lower case, no port, no trailing dot. */
-export function hostName(host: string): string {
-  const bracket = host.startsWith('[') ? host.indexOf(']') : -1;
-  const colon = host.indexOf(':', bracket + 1);
-  const name = (colon === -1 ? host : host.slice(0, colon)).toLowerCase();
-  return name.endsWith('.') ? name.slice(0, -1) : name;
-}
-
 export function hostMatches(pattern: string | undefined, host: string): boolean {
   if (pattern === undefined) return true;
   if (!pattern.startsWith('*.')) return pattern === host;

@@ -1,7 +1,18 @@
-import type { Gateway, GatewayListener, HTTPRoute } from '@netsim/manifest';
-import type { Backend, Decision, FrontRequest, Outcome, Router } from '../model.ts';
-import { hostMatches, hostName } from './hostname.ts';
-import type { GatewayView, ObjectKey } from './view.ts';
+import type { Backend, BackendTls, Decision, FrontRequest, Outcome, RouteFinding, RouteRow, Router } from '../model.ts';
+import type { ActionContext } from './action.ts';
+import { BackendPolicies } from './backend-tls.ts';
+import { walk } from './explain.ts';
+import { HostMap } from './host-map.ts';
+import { hostMatches } from './hostname.ts';
+import { type HttpRoutes, RouteCompiler } from './http-routes.ts';
+import { Incoming } from './incoming.ts';
+import type { Listener } from './listeners.ts';
+import { type Entry, prefixOf } from './matcher.ts';
+import { isProblem, readCertificate } from './references.ts';
+import { inOrder, rowsOf } from './route-rows.ts';
+import { pickBackend, type Stream, streamsOf } from './streams.ts';
+import { type GatewayNode, readTopology, type Topology } from './topology.ts';
+import { GATEWAY_GROUP, type GatewayView, namespaceOf, type ObjectKey } from './view.ts';
 
 /** A socket that the data plane of a Gateway opens. */
 export interface BoundListener {
@@ -25,9 +36,20 @@ export type ConnectionPlan =
   /** HTTP in clear: requests go to `decide`. */
   | { readonly kind: 'http' }
   /** TLS ends here with one of these Secrets (the first that fits the server name), then HTTP. */
-  | { readonly kind: 'https'; readonly certificates: readonly ObjectKey[] }
+  | {
+      readonly kind: 'https';
+      readonly certificates: readonly ObjectKey[];
+      /** Whether the client must show a certificate: `optional` takes any, or none. */
+      readonly clientCertificate: 'none' | 'required' | 'optional';
+    }
   /** Bytes go to a backend, after TLS has ended here where there are certificates. */
-  | { readonly kind: 'stream'; readonly backend: Backend; readonly certificates?: readonly ObjectKey[] }
+  | {
+      readonly kind: 'stream';
+      readonly backend: Backend;
+      readonly certificates?: readonly ObjectKey[];
+      /** TLS is opened to the backend. */
+      readonly backendTls?: BackendTls;
+    }
   | { readonly kind: 'close'; readonly why: string };
 
 /** The data plane of one Gateway. */
@@ -36,69 +58,224 @@ export interface GatewayRouter extends Router {
   connect(connection: FrontConnection, chance: number): ConnectionPlan;
 }
 
-/** Compiles what a Gateway's listeners and the routes attached to them say. */
+/** Compiles what a Gateway's listeners and the routes attached to them say. A Gateway that is not there, or not accepted, opens nothing. */
 export function gatewayRouter(view: GatewayView, gateway: ObjectKey): GatewayRouter {
-  const object = view.get<Gateway>('Gateway', gateway.namespace, gateway.name);
-  const listeners = object?.spec.listeners ?? [];
-  const routes = view
-    .list<HTTPRoute>('HTTPRoute')
-    .filter((route) =>
-      route.spec.parentRefs?.some(
-        (ref) => ref.name === gateway.name && (ref.namespace ?? route.metadata.namespace) === gateway.namespace,
-      ),
-    );
-  const decide = (request: FrontRequest): Outcome => {
-    const host = hostName(request.host ?? '');
-    const path = request.target.replace(/\?.*$/s, '');
-    for (const route of routes) {
-      if (route.spec.hostnames?.every((name) => !hostMatches(name, host))) continue;
-      for (const rule of route.spec.rules ?? []) {
-        const matches = rule.matches ?? [{}];
-        const hit = matches.some(({ path: { value = '/', type = 'PathPrefix' } = {} }) =>
-          type === 'Exact' ? path === value : path === value || path.startsWith(value.replace(/\/?$/, '/')),
-        );
-        const [ref] = rule.backendRefs ?? [];
-        if (!hit || ref === undefined) continue;
-        return {
-          kind: 'forward',
-          backend: {
-            kind: 'service',
-            namespace: ref.namespace ?? route.metadata.namespace ?? 'default',
-            name: ref.name,
-            port: ref.port ?? 80,
-          },
-          target: request.target,
-          host: request.host ?? '',
-          headers: request.headers,
-          response: [],
-          timeouts: { request: 0, backendRequest: 0, connect: 0 },
-          tlsToBackend: false,
-          mirrors: [],
-        };
-      }
-    }
-    return { kind: 'respond', status: 404, headers: [], body: '' };
-  };
-  return {
-    sockets: socketsOf(listeners),
-    connect: ({ port }) => {
-      const listener = listeners.find((candidate) => candidate.port === port);
-      return listener === undefined ? { kind: 'close', why: `no listener on port ${port}` } : { kind: 'http' };
-    },
-    decide,
-    explain: (request): Decision => ({ outcome: decide(request), considered: [] }),
-    routes: () => [],
-    findings: [],
-  };
+  const topology = readTopology(view);
+  const node = topology.nodes.find(
+    (one) => namespaceOf(one.gateway) === gateway.namespace && one.gateway.metadata.name === gateway.name,
+  );
+  return new CompiledGateway(topology, node?.refused === undefined ? node : undefined);
 }
 
-function socketsOf(listeners: readonly GatewayListener[]): BoundListener[] {
-  const sockets = new Map<string, { port: number; transport: 'TCP' | 'UDP'; names: string[] }>();
-  for (const { name, port, protocol } of listeners) {
-    const transport = protocol === 'UDP' ? 'UDP' : 'TCP';
-    const socket = sockets.get(`${transport} ${port}`) ?? { port, transport, names: [] };
-    socket.names.push(name);
-    sockets.set(`${transport} ${port}`, socket);
+/** A listener with its routes. */
+interface Served {
+  readonly listener: Listener;
+  readonly http: HttpRoutes | undefined;
+  readonly streams: HostMap<Stream> | undefined;
+}
+
+interface Port {
+  readonly served: readonly Served[];
+  /** Listeners without TLS by the host of the request. */
+  readonly plain: HostMap<Served>;
+  /** Listeners with TLS by server name, and those for HTTP by the host of the request. */
+  readonly tls: HostMap<Served>;
+}
+
+const NOT_FOUND: Outcome = { kind: 'respond', status: 404, headers: [], body: '' };
+const MISDIRECTED: Outcome = { kind: 'respond', status: 421, headers: [], body: '' };
+const BAD_REQUEST: Outcome = { kind: 'respond', status: 400, headers: [], body: '' };
+
+class CompiledGateway implements GatewayRouter {
+  readonly sockets: readonly BoundListener[];
+  readonly findings: readonly RouteFinding[];
+  readonly #tcp = new Map<number, Port>();
+  readonly #udp = new Map<number, Port>();
+  readonly #served: readonly Served[];
+
+  constructor({ view }: Topology, node: GatewayNode | undefined) {
+    const usable = node?.listeners.filter((listener) => listener.usable) ?? [];
+    const compiler = new RouteCompiler();
+    const policies = new BackendPolicies(view);
+    const clientCertificate = node === undefined ? undefined : clientCertificateOf(view, node);
+    this.#served = usable.map((listener) => {
+      const attached = node!.attachments.filter((attachment) => attachment.listener === listener);
+      const isHttp = listener.spec.protocol === 'HTTP' || listener.spec.protocol === 'HTTPS';
+      const routes = attached.map(({ route, hostnames }) => {
+        const from = { group: GATEWAY_GROUP, kind: route.kind, namespace: namespaceOf(route) };
+        const context: ActionContext = { view, policies, from, clientCertificate };
+        return { route, hostnames, context };
+      });
+      return {
+        listener,
+        http: isHttp ? compiler.compile(routes) : undefined,
+        streams: isHttp
+          ? undefined
+          : streamsOf(
+              { view, policies: listener.spec.tls?.mode === 'Passthrough' ? undefined : policies, clientCertificate },
+              attached,
+            ),
+      };
+    });
+    for (const { listener } of this.#served) {
+      const { port, protocol } = listener.spec;
+      const ports = protocol === 'UDP' ? this.#udp : this.#tcp;
+      if (!ports.has(port)) {
+        ports.set(
+          port,
+          portOf(
+            this.#served.filter(
+              ({ listener: { spec } }) => spec.port === port && (spec.protocol === 'UDP') === (protocol === 'UDP'),
+            ),
+          ),
+        );
+      }
+    }
+    this.sockets = [
+      ...[...this.#tcp].map(([port, { served }]) => ({ port, transport: 'TCP' as const, names: namesOf(served) })),
+      ...[...this.#udp].map(([port, { served }]) => ({ port, transport: 'UDP' as const, names: namesOf(served) })),
+    ];
+    this.findings = [];
   }
-  return [...sockets.values()];
+
+  connect({ port: number, transport, sni }: FrontConnection, chance: number): ConnectionPlan {
+    const port = (transport === 'UDP' ? this.#udp : this.#tcp).get(number);
+    if (port === undefined) return { kind: 'close', why: `no listener on port ${number}` };
+    const isTls =
+      port.served[0]!.listener.spec.protocol === 'HTTPS' || port.served[0]!.listener.spec.protocol === 'TLS';
+    const name = canonicalHost(sni);
+    const [served] = (isTls ? port.tls : port.plain).find(name);
+    // Which listener an HTTP request in clear belongs to, its host will tell.
+    if (served === undefined)
+      return isTls ? { kind: 'close', why: `no listener for server name "${name}"` } : { kind: 'http' };
+    const { listener, streams } = served;
+    const certificates = listener.certificates.map(({ key }) => key);
+    switch (listener.spec.protocol) {
+      case 'HTTP':
+        return { kind: 'http' };
+      case 'HTTPS':
+        return { kind: 'https', certificates, clientCertificate: listener.clientCertificate };
+    }
+    const [stream] = streams?.find(name) ?? [];
+    if (stream === undefined)
+      return {
+        kind: 'close',
+        why: `no route on listener "${listener.spec.name}"${isTls ? ` for server name "${name}"` : ''}`,
+      };
+    const target = pickBackend(stream, chance);
+    if (typeof target === 'string') return { kind: 'close', why: target };
+    const { backend, backendTls } = target;
+    return {
+      kind: 'stream',
+      backend,
+      ...(certificates.length > 0 && { certificates }),
+      ...(backendTls !== undefined && { backendTls }),
+    };
+  }
+
+  decide(request: FrontRequest, chance: number): Outcome {
+    const incoming = new Incoming(request);
+    const served = this.#listenerFor(incoming);
+    if (!('listener' in served)) return served;
+    if (served.http === undefined) return this.#passOn(request, chance);
+    const entry = findEntry(served.http, incoming);
+    return entry === undefined ? NOT_FOUND : entry.action.run(incoming, prefixOf(entry), chance);
+  }
+
+  explain(request: FrontRequest, chance: number): Decision {
+    const incoming = new Incoming(request);
+    const served = this.#listenerFor(incoming);
+    if (!('listener' in served)) {
+      return {
+        outcome: served,
+        considered: walk(this.#entries(request.port), incoming).considered.map((one) => ({ ...one, won: false })),
+      };
+    }
+    if (served.http === undefined) {
+      const [stream] = served.streams?.find(canonicalHost(request.sni)) ?? [];
+      const outcome = this.#passOn(request, chance);
+      if (stream === undefined) return { outcome, considered: [] };
+      const why =
+        stream.rule.pathType === 'SNI'
+          ? `server name ${request.sni} is ${stream.rule.host}`
+          : 'the oldest route of the listener';
+      return { outcome, rule: stream.rule, considered: [{ rule: stream.rule, won: true, why }] };
+    }
+    const { winner, considered } = walk(inOrder(served.http.entries), incoming);
+    if (winner === undefined) return { outcome: NOT_FOUND, considered };
+    return { outcome: winner.action.run(incoming, prefixOf(winner), chance), rule: winner.rule, considered };
+  }
+
+  routes(host?: string): readonly RouteRow[] {
+    const name = host === undefined ? undefined : canonicalHost(host);
+    return this.#served.flatMap(({ listener, http, streams }) => {
+      const rows = http === undefined ? streamRows(streams) : rowsOf(inOrder(http.entries));
+      const { owner, spec } = listener;
+      const note = `${owner.kind} ${namespaceOf(owner)}/${owner.metadata.name} listener ${spec.name} port ${spec.port}`;
+      return rows
+        .filter(({ rule }) => name === undefined || rule.host === '*' || hostMatches(rule.host, name))
+        .map((row) => ({ ...row, notes: [note, ...row.notes] }));
+    });
+  }
+
+  #entries(port: number): Entry[] {
+    return inOrder(this.#tcp.get(port)?.served.flatMap(({ http }) => http?.entries ?? []) ?? []);
+  }
+
+  /** The listener that a request belongs to; or the answer where it belongs to none. */
+  #listenerFor(incoming: Incoming): Served | Outcome {
+    const { request, host } = incoming;
+    const port = this.#tcp.get(request.port);
+    if (port === undefined) return { kind: 'close', why: `no listener on port ${request.port}` };
+    if (request.scheme === 'http') {
+      if (host === '' && request.version !== '1.0' && request.host === undefined) return BAD_REQUEST;
+      return port.plain.find(host)[0] ?? NOT_FOUND;
+    }
+    const [byName] = port.tls.find(canonicalHost(request.sni));
+    if (byName === undefined) return { kind: 'close', why: `no listener for server name "${request.sni ?? ''}"` };
+    // A connection is for the listener of its server name: other names of the port are for other connections.
+    return byName.http === undefined || port.tls.find(host)[0] === byName ? byName : MISDIRECTED;
+  }
+
+  #passOn({ port, sni }: FrontRequest, chance: number): Outcome {
+    const plan = this.connect({ port, transport: 'TCP', ...(sni !== undefined && { sni }) }, chance);
+    if (plan.kind === 'stream') return { kind: 'pass-through', backend: plan.backend };
+    return { kind: 'close', why: plan.kind === 'close' ? plan.why : 'the listener does not speak HTTP' };
+  }
+}
+
+function namesOf(served: readonly Served[]): string[] {
+  return served.map(({ listener }) => listener.spec.name);
+}
+
+function portOf(served: readonly Served[]): Port {
+  const isTls = ({ listener }: Served) => listener.spec.protocol === 'HTTPS' || listener.spec.protocol === 'TLS';
+  const byName = (list: readonly Served[]) =>
+    new HostMap(new Map(list.map((one) => [one.listener.spec.hostname?.toLowerCase(), one])));
+  return { served, plain: byName(served.filter((one) => !isTls(one))), tls: byName(served.filter(isTls)) };
+}
+
+/** The entry that a request meets: narrower host names first, and where nothing of theirs matches, wider ones. */
+function findEntry({ tables }: HttpRoutes, request: Incoming): Entry | undefined {
+  for (const table of tables.find(request.host)) {
+    const entry = table.find(request);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
+}
+
+function clientCertificateOf(view: GatewayView, { gateway }: GatewayNode): ObjectKey | undefined {
+  const ref = gateway.spec.tls?.backend?.clientCertificateRef;
+  if (ref === undefined) return undefined;
+  const found = readCertificate(view, ref, { group: GATEWAY_GROUP, kind: 'Gateway', namespace: namespaceOf(gateway) });
+  return isProblem(found) ? undefined : found.key;
+}
+
+function streamRows(streams: HostMap<Stream> | undefined): RouteRow[] {
+  return (streams?.values ?? []).map(({ rule, targets }) => ({
+    rule,
+    notes: targets.flatMap(({ problem }) =>
+      problem === undefined ? [] : [`closes the connection: ${problem.message}`],
+    ),
+  }));
 }

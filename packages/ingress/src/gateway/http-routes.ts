@@ -1,0 +1,96 @@
+import type { GRPCRoute, GRPCRouteRule, HTTPRoute, HTTPRouteRule } from '@netsim/manifest';
+import type { RouteRule } from '../model.ts';
+import { type Action, type ActionContext, compileAction } from './action.ts';
+import { HostMap } from './host-map.ts';
+import { type Conditions, type Entry, grpcConditions, httpConditions, PathTable } from './matcher.ts';
+import type { AnyRoute } from './topology.ts';
+import { byAge, namespaceOf } from './view.ts';
+
+/** Routes under the host names that they are served by; made once for each set of routes. */
+export interface HttpRoutes {
+  readonly tables: HostMap<PathTable>;
+  readonly hostnames: readonly (string | undefined)[];
+  readonly entries: readonly Entry[];
+}
+
+export interface NamedRoute {
+  readonly route: AnyRoute;
+  readonly hostnames: readonly (string | undefined)[];
+  readonly context: ActionContext;
+}
+
+interface Compiled {
+  readonly conditions: Conditions;
+  readonly rule: Omit<RouteRule, 'host'>;
+  readonly action: Action;
+}
+
+/** Compiles rules once, though they may be served by many listeners and under many names. */
+export class RouteCompiler {
+  readonly #compiled = new Map<AnyRoute, readonly Compiled[]>();
+
+  compile(routes: readonly NamedRoute[]): HttpRoutes {
+    const byHost = new Map<string | undefined, Entry[]>();
+    const entries: Entry[] = [];
+    let order = 0;
+    for (const { route, hostnames, context } of routes.toSorted((a, b) => byAge(a.route, b.route))) {
+      let compiled = this.#compiled.get(route);
+      if (compiled === undefined) {
+        compiled = compileRoute(route, context);
+        this.#compiled.set(route, compiled);
+      }
+      for (const { conditions, rule, action } of compiled) {
+        order++;
+        for (const hostname of hostnames) {
+          const entry: Entry = { ...conditions, rule: { ...rule, host: hostname ?? '*' }, hostname, action, order };
+          const list = byHost.get(hostname);
+          if (list === undefined) byHost.set(hostname, [entry]);
+          else list.push(entry);
+          entries.push(entry);
+        }
+      }
+    }
+    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, new PathTable(list)]));
+    return { tables: new HostMap(tables), hostnames: [...byHost.keys()], entries };
+  }
+}
+
+function compileRoute(route: AnyRoute, context: ActionContext): Compiled[] {
+  const namespace = namespaceOf(route);
+  const { name } = route.metadata;
+  const compiled: Compiled[] = [];
+  const rules = (route as HTTPRoute | GRPCRoute).spec.rules ?? [];
+  rules.forEach((rule: HTTPRouteRule | GRPCRouteRule, i) => {
+    const action = compileAction(context, rule as HTTPRouteRule);
+    const backends = action.targets.map(({ backend }) => backend);
+    const written: readonly object[] = rule.matches === undefined || rule.matches.length === 0 ? [{}] : rule.matches;
+    written.forEach((match, j) => {
+      const conditions = route.kind === 'GRPCRoute' ? grpcConditions(match) : httpConditions(match);
+      const field = [
+        'spec',
+        'rules',
+        i,
+        ...(rule.matches === undefined || rule.matches.length === 0 ? [] : ['matches', j]),
+      ];
+      const { path, pathType } = describe(conditions);
+      compiled.push({
+        conditions,
+        action,
+        rule: { kind: route.kind, namespace, name, field, path, pathType, backends },
+      });
+    });
+  });
+  return compiled;
+}
+
+/** The conditions in words: path first, then what else. */
+function describe({ path, method, headers, params }: Conditions): { path: string; pathType: string } {
+  const rest = [
+    ...(method === undefined ? [] : [`method ${method}`]),
+    ...headers.map(({ name, value, regex }) => `header ${name}${regex ? '~' : '='}${value}`),
+    ...params.map(({ name, value, regex }) => `query ${name}${regex ? '~' : '='}${value}`),
+  ];
+  const text = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression', suffix: 'Method' } as const;
+  const value = path.kind === 'prefix' ? path.written : path.kind === 'regex' ? path.source : path.value;
+  return { path: [value, ...rest].join(' '), pathType: text[path.kind] };
+}
