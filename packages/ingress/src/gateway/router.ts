@@ -1,3 +1,4 @@
+import { canonicalHost } from '../http/host.ts';
 import type { Backend, BackendTls, Decision, FrontRequest, Outcome, RouteFinding, RouteRow, Router } from '../model.ts';
 import type { ActionContext } from './action.ts';
 import { BackendPolicies } from './backend-tls.ts';
