@@ -100,6 +100,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'ReferenceGrant referencegrants refgrant',
     'TLSRoute tlsroutes',
   ],
+  'gateway.networking.k8s.io/v1alpha2': ['TCPRoute tcproutes', 'UDPRoute udproutes'],
 };
 
 /** Groups and versions that clusters serve or once served. Everything else with a dot is a custom resource. */

@@ -14,6 +14,7 @@ import { acceptedStream } from '../http/stream.ts';
 import { type CompiledDoor, gatewayDoor, ingressDoor } from './certificates.ts';
 import { type Controller, controllerOf } from './controllers.ts';
 import { ProxyBackends } from './endpoints.ts';
+import { writeGatewayStatus } from './gateway-status.ts';
 import { FrontProxy } from './proxy.ts';
 import { publish, publishedAddresses } from './status.ts';
 
@@ -161,9 +162,10 @@ export class FrontDoor {
     return this.controllers().flatMap(({ router }) => [...router.findings]);
   }
 
-  /** Writes the addresses of the controllers into the status of the Ingresses that they serve. */
+  /** Writes what controllers write into status: addresses of Ingresses, conditions of the Gateway API's objects. */
   writeStatus(): void {
     const { store } = this.#options;
+    writeGatewayStatus(store, this.#options.now());
     const ingresses = store.list<Ingress>('Ingress');
     if (ingresses.length === 0) return;
     const served = new Map<string, ReturnType<typeof publishedAddresses>>();

@@ -4,12 +4,15 @@ import type {
   Deployment,
   EndpointSlice,
   Endpoints,
+  Gateway,
+  GatewayClass,
   KubeObject,
   Namespace,
   Node,
   Pod,
   PodTemplate,
   ReplicaSet,
+  Route,
   Service,
 } from '@netsim/manifest';
 import { ageOf, humanDuration } from './age.ts';
@@ -298,6 +301,33 @@ const cronJob: readonly Column<CronJob>[] = [
   age,
 ];
 
+/** The printer columns of the Gateway API's custom resource definitions; a field that is not there is an empty cell. */
+type Conditioned = KubeObject & { status?: { conditions?: { type: string; status: string }[] } };
+const conditionColumn = (type: string): Column<Conditioned> =>
+  column(type.toUpperCase(), ({ status }) => status?.conditions?.find((one) => one.type === type)?.status ?? '');
+
+const gatewayClass: readonly Column<GatewayClass>[] = [
+  column('CONTROLLER', ({ spec }) => spec.controllerName),
+  conditionColumn('Accepted'),
+  age,
+  wide('DESCRIPTION', ({ spec }) => spec.description ?? ''),
+];
+
+const gateway: readonly Column<Gateway>[] = [
+  column('CLASS', ({ spec }) => spec.gatewayClassName),
+  // Of several addresses the server's table has the first.
+  column('ADDRESS', ({ status }) => status?.addresses?.[0]?.value ?? ''),
+  conditionColumn('Programmed'),
+  age,
+];
+
+const listenerSet: readonly Column<Conditioned>[] = [conditionColumn('Accepted'), conditionColumn('Programmed'), age];
+
+const route: readonly Column<Route>[] = [
+  column('HOSTNAMES', ({ spec }) => (spec.hostnames === undefined ? '' : JSON.stringify(spec.hostnames))),
+  age,
+];
+
 /** A column whose cells are asked only for objects of its kind. */
 type AnyColumn = Column<KubeObject>;
 
@@ -321,6 +351,11 @@ const tables = new Map<string, readonly AnyColumn[]>([
   ['NetworkPolicy', networkPolicy as readonly AnyColumn[]],
   ['Job', job as readonly AnyColumn[]],
   ['CronJob', cronJob as readonly AnyColumn[]],
+  ['GatewayClass', gatewayClass as readonly AnyColumn[]],
+  ['Gateway', gateway as readonly AnyColumn[]],
+  ['ListenerSet', listenerSet as readonly AnyColumn[]],
+  ['HTTPRoute', route as readonly AnyColumn[]],
+  ['GRPCRoute', route as readonly AnyColumn[]],
 ]);
 
 export function columnsOf(kind: string): readonly Column<KubeObject>[] {

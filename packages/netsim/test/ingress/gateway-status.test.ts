@@ -1,0 +1,42 @@
+import type { Condition, Gateway, Route } from '@netsim/manifest';
+import { expect, test } from 'vitest';
+import { Cluster } from '../../src/index.ts';
+
+const yaml = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: any }
+spec: { controllerName: example.com/controller }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: web }
+spec:
+  gatewayClassName: any
+  listeners: [{ name: http, port: 80, protocol: HTTP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: kubia }
+spec:
+  parentRefs: [{ name: web }]
+  rules: [{ backendRefs: [{ name: kubia, port: 80 }] }]
+`;
+const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'kubia' }, spec: { ports: [{ port: 80 }] } };
+
+function reason(conditions: readonly Condition[] | undefined, type: string): string | undefined {
+  return conditions?.find((one) => one.type === type)?.reason;
+}
+
+test('the conditions of routes and Gateways are in the objects, and follow what is applied', async () => {
+  const cluster = await Cluster.load({ yaml });
+  const route = () => cluster.store.get<Route>('HTTPRoute', 'default', 'kubia')?.status?.parents[0]?.conditions;
+  expect(reason(route(), 'Accepted')).toBe('Accepted');
+  expect(reason(route(), 'ResolvedRefs')).toBe('BackendNotFound');
+  cluster.apply(service);
+  expect(reason(route(), 'ResolvedRefs')).toBe('ResolvedRefs');
+  cluster.delete('svc/kubia');
+  expect(reason(route(), 'ResolvedRefs')).toBe('BackendNotFound');
+  const gateway = cluster.store.get<Gateway>('Gateway', 'default', 'web');
+  expect(gateway?.status?.listeners?.[0]?.attachedRoutes).toBe(1);
+});
