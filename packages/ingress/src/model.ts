@@ -112,6 +112,8 @@ export interface CookieAffinity {
   readonly value?: string;
   /** What follows the value in `Set-Cookie`: `; Path=/; HttpOnly`. */
   readonly attributes: string;
+  /** Seconds from the answer, for an `Expires` before the other attributes. */
+  readonly expires?: number;
 }
 
 /** A request of its own, with the header fields of the client's and no body. */

@@ -8,7 +8,8 @@ import {
 } from '../src/index.ts';
 
 /** A cluster in which every Service that a test does not speak of is there, with each port and ready endpoints. */
-function viewOf(objects: readonly KubeObject[], idle: readonly string[]): IngressView {
+export function viewOf(given: readonly KubeObject[], idle: readonly string[] = []): IngressView {
+  const objects = [nginxClass, ...given];
   const slices = objects
     .flatMap((object) => backendNames(object))
     .filter((name) => !idle.includes(name))
@@ -58,17 +59,20 @@ const nginxClass: IngressClass = {
   spec: { controller: 'k8s.io/ingress-nginx' },
 };
 
+export const nginxOptions: IngressOptions = {
+  profile: 'ingress-nginx',
+  controllerClass: 'k8s.io/ingress-nginx',
+  now: Date.UTC(2026, 0, 1),
+};
+
 export function routerOf(
   profile: IngressOptions['profile'],
   objects: readonly KubeObject[],
   { idle = [], ...options }: Partial<IngressOptions> & { idle?: readonly string[] } = {},
 ): IngressRouter {
-  return ingressRouter(viewOf([nginxClass, ...objects], idle), {
-    profile,
-    ...(profile === 'ingress-nginx' && { controllerClass: 'k8s.io/ingress-nginx' }),
-    now: Date.UTC(2026, 0, 1),
-    ...options,
-  });
+  const { now } = nginxOptions;
+  const common = profile === 'spec' ? { profile, now } : nginxOptions;
+  return ingressRouter(viewOf(objects, idle), { ...common, ...options });
 }
 
 /** The request that curl sends for a URL. */

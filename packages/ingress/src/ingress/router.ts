@@ -1,4 +1,5 @@
 import type { Router, ServerCertificate } from '../model.ts';
+import { nginxRouter } from './nginx/nginx-router.ts';
 import { specRouter } from './spec/spec-router.ts';
 import type { IngressOptions, IngressView } from './view.ts';
 
@@ -11,7 +12,8 @@ export interface IngressRouter extends Router {
 export function ingressRouter(view: IngressView, options: IngressOptions): IngressRouter {
   switch (options.profile) {
     case 'spec':
-    case 'ingress-nginx':
       return specRouter(view, options);
+    case 'ingress-nginx':
+      return nginxRouter(view, options);
   }
 }
