@@ -24,7 +24,7 @@ interface Recorded {
 /** What the recorder saw, as far as the decision tells it. */
 function seen(
   router: ReturnType<typeof nginxRouter>,
-  host: string | undefined,
+  host: string | null | undefined,
   path: string,
 ): Record<string, string | number> {
   const outcome = router.decide(
