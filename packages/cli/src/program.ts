@@ -187,6 +187,18 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     });
 
   program
+    .command('routes')
+    .description(
+      'the routing table of all Ingresses and routes, in order of precedence; exit status 1 where it is empty',
+    )
+    .argument('[host]', 'only the rules that a request for this host may meet')
+    .addHelpText('after', examples('netsim -f k8s/ routes', 'netsim -f k8s/ routes kubia.example.com -o wide'))
+    .action(async (host: string | undefined, _options: object, command: Command) => {
+      const { routes } = await import('./commands/routes.ts');
+      await act(command, (context) => routes(context, host));
+    });
+
+  program
     .command('lint')
     .description('findings on the manifests, without a packet; exit status 1 where there are any')
     .addHelpText('after', examples('netsim -f k8s/ lint'))

@@ -19,12 +19,15 @@ import { parseDuration } from './duration.ts';
 import { epochOf } from './epoch.ts';
 import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
+import { type FetchInit, fetchFrom } from './fetch-from.ts';
 import { firewallsOf } from './firewall.ts';
 import { Flow, type FlowOptions } from './flow.ts';
 import { hostPortFindings } from './host-port-findings.ts';
 import { defaultControllers } from './ingress/default-controller.ts';
 import { FrontDoor } from './ingress/front-door.ts';
+import { type RouteEntry, routeTable } from './ingress/route-table.ts';
 import { lintListeners } from './lint.ts';
+import { routeFindings } from './lint-routes.ts';
 import { startDelay } from './listeners.ts';
 import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
@@ -139,6 +142,7 @@ export class Cluster {
       ...this.#control.findings(),
       ...firewallsOf(this.store).findings,
       ...lintListeners(this.store),
+      ...routeFindings(this.frontDoor, this.store),
       ...hostPortFindings(this.store, this.datapath.cni),
     ]);
   }
@@ -195,6 +199,19 @@ export class Cluster {
   /** Looks a name up from a pod by queries over the network, in virtual time, and tells each of them. */
   lookup(options: LookupOptions): Lookup {
     return lookupNames(this, options);
+  }
+
+  /** The routing tables of all ingress controllers and Gateways, in order of precedence; for one host, or for all. */
+  routes(host?: string): RouteEntry[] {
+    return routeTable(this.frontDoor, this.store, host);
+  }
+
+  /**
+   * An HTTP request from a machine outside the cluster (`external`), over the emulated network in virtual time: its name is looked
+   * up there too. Rejects with a TypeError, as `fetch` does, whose `cause` carries the socket's error code.
+   */
+  fetch(input: string | URL | Request, init?: FetchInit): Promise<Response> {
+    return fetchFrom(this, this.names().source('external'), input, init);
   }
 
   /** As `kubectl port-forward`: one pod, entered on its localhost. */

@@ -1,17 +1,12 @@
 import { podIPs } from '@netsim/control';
 import type { LookupResult } from '@netsim/dns';
 import type { Pod } from '@netsim/manifest';
-import { type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from './cluster.ts';
-import { addressesOf, lookUp } from './dns/look-up.ts';
+import { lookUp } from './dns/look-up.ts';
 import { UsageError } from './errors.ts';
 import type { ExecResult } from './exec-in.ts';
-import { httpCall } from './http/client.ts';
-import { requestMessage, responseOf } from './http/fetch.ts';
+import { type FetchInit, fetchFrom } from './fetch-from.ts';
 import type { RequestHandler } from './programs.ts';
-
-/** How long `fetch` waits, in virtual milliseconds. */
-const FETCH_TIMEOUT = 300_000;
 
 /** A pod of a cluster, as a program inside it and its operator see it. */
 export class PodHandle {
@@ -45,27 +40,8 @@ export class PodHandle {
    * An HTTP request from this pod, over the emulated network in virtual time: name, service, overlay, and back.
    * Rejects with a TypeError, as `fetch` does, whose `cause` carries the socket's error code.
    */
-  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const request = new Request(input, init);
-    const url = new URL(request.url);
-    if (url.protocol !== 'http:') throw new TypeError(`fetch failed: ${url.protocol} is not modelled`);
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const ip = tryParseIp(host) ?? this.#address(host);
-    const body = new Uint8Array(await request.arrayBuffer());
-    const netns = this.#cluster.netnsOfPod(this.object);
-    try {
-      const answer = await httpCall({
-        netns,
-        programs: this.#cluster.programs,
-        ip,
-        port: Number(url.port || 80),
-        request: requestMessage(request, url, body),
-        timeout: FETCH_TIMEOUT,
-      });
-      return responseOf(answer);
-    } catch (cause) {
-      throw new TypeError(`fetch failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    }
+  fetch(input: string | URL | Request, init?: FetchInit): Promise<Response> {
+    return fetchFrom(this.#cluster, { kind: 'Pod', pod: this.object }, input, init);
   }
 
   /**
@@ -74,15 +50,6 @@ export class PodHandle {
    */
   lookup(name: string): LookupResult {
     return lookUp(this.#cluster, { kind: 'Pod', pod: this.object }, name);
-  }
-
-  #address(host: string): Ip {
-    const found = this.lookup(host);
-    const [ip] = addressesOf(found);
-    if (ip !== undefined) return ip;
-    // Node.js calls EAI_NONAME so.
-    const code = found.error === 'EAI_NONAME' || found.error === undefined ? 'ENOTFOUND' : found.error;
-    throw new TypeError('fetch failed', { cause: new Error(`getaddrinfo ${code} ${host}`) });
   }
 
   /** Lets the pod's program serve HTTP on a port, in place of what netsim put there. */

@@ -1,5 +1,6 @@
 export * from './data.ts';
 export * from './findings.ts';
 export * from './kubectl/index.ts';
+export { type RenderRoutesOptions, type RouteLine, renderRoutes } from './routes.ts';
 export * from './spread.ts';
 export { type Detail, type RenderTraceOptions, renderTrace } from './trace/render.ts';

@@ -6,11 +6,20 @@ import { connectStream, type Stream } from './stream.ts';
 
 /** Why a request got no response. */
 export type HttpFailure = {
-  readonly code: Errno | 'ETIMEDOUT' | 'EPROTO';
+  readonly code: Errno | 'ETIMEDOUT' | 'EPROTO' | TlsCode;
   /** Before the connection was made, or after. */
   readonly phase: 'connect' | 'read';
   readonly message: string;
 };
+
+/** What Node.js calls what is wrong with a certificate. */
+type TlsCode =
+  | 'CERT_NOT_YET_VALID'
+  | 'CERT_HAS_EXPIRED'
+  | 'DEPTH_ZERO_SELF_SIGNED_CERT'
+  | 'SELF_SIGNED_CERT_IN_CHAIN'
+  | 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'
+  | 'ERR_TLS_CERT_ALTNAME_INVALID';
 
 class HttpError extends Error {
   override readonly name = 'HttpError';

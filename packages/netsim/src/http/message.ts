@@ -163,6 +163,8 @@ class MessageReader {
     const text = decoder.decode(this.#bytes.subarray(0, HEAD_LIMIT));
     const end = text.indexOf('\r\n\r\n');
     if (end < 0) {
+      // The first byte of a TLS handshake: no line will ever end.
+      if (this.#bytes[0] === 0x16) this.error = 'TLS, not HTTP';
       if (this.#bytes.length >= HEAD_LIMIT) this.error = 'the head of the message is longer than 64 KiB';
       return false;
     }

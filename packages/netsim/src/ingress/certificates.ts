@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import type { GatewayRouter, IngressRouter, Router, ServerCertificate } from '@netsim/ingress';
 import type { ObjectStore, Secret } from '@netsim/manifest';
+import { certificateDer } from '../http/der.ts';
+import { dnsNames } from '../http/verify.ts';
 
 /** What a controller has compiled: where requests go, and with which certificate TLS ends. */
 export interface CompiledDoor {
@@ -30,11 +32,25 @@ export function gatewayDoor(router: GatewayRouter, store: ObjectStore): Compiled
   };
 }
 
+/** What is sent in the handshake: the certificates of the Secret, else one that says the same. */
+export function certificateChain(certificate: ServerCertificate, store: ObjectStore): Uint8Array[] {
+  const { secret } = certificate;
+  const found = secret === undefined ? undefined : store.get<Secret>('Secret', secret.namespace, secret.name);
+  const blocks = found === undefined ? [] : (textOf(found).match(PEM) ?? []);
+  if (blocks.length === 0) return [certificateDer(certificate)];
+  return blocks.map((block) => new X509Certificate(block).raw);
+}
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+function textOf({ data, stringData }: Secret): string {
+  return stringData?.['tls.crt'] ?? Buffer.from(data?.['tls.crt'] ?? '', 'base64').toString('latin1');
+}
+
 /** The first certificate of a Secret of type kubernetes.io/tls. */
-function readCertificate({ data, stringData }: Secret): X509Certificate | undefined {
-  const text = stringData?.['tls.crt'] ?? Buffer.from(data?.['tls.crt'] ?? '', 'base64').toString('latin1');
+function readCertificate(secret: Secret): X509Certificate | undefined {
   try {
-    return new X509Certificate(text);
+    return new X509Certificate(textOf(secret));
   } catch {
     return undefined;
   }
@@ -42,8 +58,8 @@ function readCertificate({ data, stringData }: Secret): X509Certificate | undefi
 
 /** A certificate as a client sees it. */
 function factsOf(certificate: X509Certificate): ServerCertificate {
-  const { subject, issuer, subjectAltName = '', validFrom, validTo } = certificate;
-  const names = [...subjectAltName.matchAll(/DNS:([^,]+)/g)].map((match) => match[1]!.trim());
+  const { subject, issuer, validFrom, validTo } = certificate;
+  const names = dnsNames(certificate);
   const common = /^CN=(.*)$/m.exec(subject)?.[1];
   return {
     subject: oneLine(subject),

@@ -10,9 +10,10 @@ import {
 import { type Netns, type Socket, type TcpConnection, TcpListener } from '@netsim/kernel';
 import type { Ingress, KubeObject, ObjectStore, Pod, Service, StoreEvent } from '@netsim/manifest';
 import { type Ip, tryParseIp } from '@netsim/wire';
-import { acceptedStream } from '../http/stream.ts';
-import { type CompiledDoor, gatewayDoor, ingressDoor } from './certificates.ts';
-import { type Controller, controllerOf } from './controllers.ts';
+import { acceptedStream, type Stream } from '../http/stream.ts';
+import { acceptTls } from '../http/tls.ts';
+import { type CompiledDoor, certificateChain, gatewayDoor, ingressDoor } from './certificates.ts';
+import { type Controller, type ControllerListener, controllerOf } from './controllers.ts';
 import { ProxyBackends } from './endpoints.ts';
 import { writeGatewayStatus } from './gateway-status.ts';
 import { FrontProxy } from './proxy.ts';
@@ -97,11 +98,26 @@ export class FrontDoor {
       const socket = netns.sockets.tcp.listen({
         port: listener.port,
         program: controller.container,
-        onConnection: (connection: TcpConnection) => proxy.serve(acceptedStream(connection), listener),
+        onConnection: (connection: TcpConnection) => {
+          const stream = acceptedStream(connection);
+          if (listener.scheme === 'http') proxy.serve(stream, listener);
+          else this.#acceptTls(stream, proxy, listener, () => this.compiled(pod, controller));
+        },
       });
       if (!(socket instanceof TcpListener)) return [];
       doors.set(listener.port, { pod, controller, scheme: listener.scheme });
       return [socket];
+    });
+  }
+
+  #acceptTls(below: Stream, proxy: FrontProxy, listener: ControllerListener, compiled: () => CompiledDoor): void {
+    acceptTls(below, {
+      certificates: (serverName) => {
+        const certificate = compiled().certificate(serverName, listener.port);
+        return certificate === undefined ? undefined : certificateChain(certificate, this.#options.store);
+      },
+      ready: (stream, serverName) => proxy.serve(stream, listener, serverName),
+      plain: (stream) => proxy.refusePlain(stream),
     });
   }
 

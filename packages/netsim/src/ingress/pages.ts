@@ -12,17 +12,7 @@ const titles: Record<number, string> = {
 /** The page that nginx makes for an answer of its own (`ngx_http_special_response.c`, without its version). */
 export function nginxPage(status: number, fields: readonly Field[] = []): HttpResponse {
   const title = `${status} ${titles[status] ?? statusText(status)}`;
-  const lines = [
-    '<html>',
-    `<head><title>${title}</title></head>`,
-    '<body>',
-    `<center><h1>${title}</h1></center>`,
-    '<hr><center>nginx</center>',
-    '</body>',
-    '</html>',
-    '',
-  ];
-  const body = new TextEncoder().encode(lines.join('\r\n'));
+  const body = page(title, [`<center><h1>${title}</h1></center>`]);
   const phrase = titles[status];
   return {
     status,
@@ -30,6 +20,26 @@ export function nginxPage(status: number, fields: readonly Field[] = []): HttpRe
     fields: [['Content-Type', 'text/html'], ['Content-Length', String(body.length)], ...fields],
     body,
   };
+}
+
+/** What nginx says to plain HTTP on a port for TLS. */
+export function plainToTlsPage(): HttpResponse {
+  const what = 'The plain HTTP request was sent to HTTPS port';
+  const body = page(`400 ${what}`, ['<center><h1>400 Bad Request</h1></center>', `<center>${what}</center>`]);
+  return {
+    status: 400,
+    fields: [
+      ['Content-Type', 'text/html'],
+      ['Content-Length', String(body.length)],
+    ],
+    body,
+  };
+}
+
+function page(title: string, center: readonly string[]): Uint8Array {
+  const head = ['<html>', `<head><title>${title}</title></head>`, '<body>'];
+  const foot = ['<hr><center>nginx</center>', '</body>', '</html>', ''];
+  return new TextEncoder().encode([...head, ...center, ...foot].join('\r\n'));
 }
 
 /** An answer of a proxy that is not nginx: its status and nothing else to see. */

@@ -3,7 +3,7 @@ import type { Netns } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 import { formatIp } from '@netsim/wire';
 import { askStream, type HttpFailure } from '../http/client.ts';
-import { type Field, fieldOf, type HttpRequest, type HttpResponse } from '../http/message.ts';
+import { encodeResponse, type Field, fieldOf, type HttpRequest, type HttpResponse } from '../http/message.ts';
 import { ConnectionPool } from '../http/pool.ts';
 import { serveHttp } from '../http/server.ts';
 import type { Stream } from '../http/stream.ts';
@@ -12,7 +12,7 @@ import type { CompiledDoor } from './certificates.ts';
 import type { Controller, ControllerListener } from './controllers.ts';
 import type { ProxyBackends, ProxyEndpoint } from './endpoints.ts';
 import { endToEnd, forwardedFields, upstreamFields } from './forwarded.ts';
-import { nginxPage, plainPage } from './pages.ts';
+import { nginxPage, plainPage, plainToTlsPage } from './pages.ts';
 
 /** Milliseconds that ingress-nginx keeps a connection to a pod (`upstream-keepalive-timeout`). */
 const KEEPALIVE = 60_000;
@@ -78,6 +78,13 @@ export class FrontProxy {
         this.#decided({ front, request, reply: (response) => reply(this.#dated(response)) }, stream);
       },
     });
+  }
+
+  /** Somebody speaks HTTP to the port for TLS. */
+  refusePlain(stream: Stream): void {
+    const page = this.#options.controller.kind === 'ingress-nginx' ? plainToTlsPage() : plainPage(400);
+    stream.send(encodeResponse(this.#dated({ ...page, fields: [...page.fields, ['Connection', 'close']] })));
+    stream.close();
   }
 
   /** nginx leaves out fields with other characters than letters, digits and hyphens (`ignore_invalid_headers`). */

@@ -1,12 +1,13 @@
 import type { Forward, FrontRequest, RouteRule } from '@netsim/ingress';
+import type { RoutePlace } from '../ingress/route-table.ts';
 
 /** `ingress/kubia (kubia.yaml:31) kubia.example.com/bar Prefix`. */
 export function ruleText(
   { kind, namespace, name, host, path, pathType }: RouteRule,
-  place: { readonly file: string; readonly line: number } | undefined,
+  { file, line }: RoutePlace,
 ): string {
   const object = `${kind.toLowerCase()}/${namespace === 'default' ? '' : `${namespace}/`}${name}`;
-  const where = place === undefined ? '' : ` (${place.file}:${place.line})`;
+  const where = file === undefined ? '' : ` (${file}${line === undefined ? '' : `:${line}`})`;
   return `${object}${where} ${host}${path} ${pathType}`.trimEnd();
 }
 

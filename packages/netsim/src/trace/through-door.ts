@@ -1,11 +1,12 @@
 import type { Backend, Decision, FrontRequest, HeaderField, Outcome, RouteRule, Router } from '@netsim/ingress';
 import type { Netns, RandomSource } from '@netsim/kernel';
-import { type KubeObject, type ObjectStore, ORIGIN } from '@netsim/manifest';
+import type { ObjectStore } from '@netsim/manifest';
 import type { Cause, HttpExchange, Step } from '@netsim/trace';
 import { tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import type { ProxyEndpoint } from '../ingress/endpoints.ts';
 import type { Door } from '../ingress/front-door.ts';
+import { placeOf } from '../ingress/route-table.ts';
 import { changesOf, ruleText } from './http-text.ts';
 
 type HttpStep = Extract<Step, { kind: 'http' }>;
@@ -228,22 +229,14 @@ function wrongPort(exchange: HttpExchange, door: Door): Passage {
   };
 }
 
-function placeOf(store: ObjectStore, rule: RouteRule): { file: string; line: number } | undefined {
-  const object = store.get<KubeObject>(rule.kind, rule.namespace, rule.name);
-  const origin = object?.[ORIGIN];
-  if (origin === undefined) return undefined;
-  const { line } = origin.locate(rule.field);
-  return line === undefined ? undefined : { file: origin.file, line };
-}
-
 function ruleOf(store: ObjectStore, rule: RouteRule): NonNullable<HttpExchange['rule']> {
-  const { kind, namespace, name, host, path, pathType } = rule;
-  return { kind, namespace, name, host, path, pathType, ...placeOf(store, rule) };
+  const { host, path, pathType } = rule;
+  return { ...placeOf(store, rule), host, path, pathType };
 }
 
 function causeOf(store: ObjectStore, rule: RouteRule): Cause {
-  const { kind, namespace, name, host, path, pathType } = rule;
-  return { kind, namespace, name, ...placeOf(store, rule), text: `${host}${path} ${pathType}`.trim() };
+  const { host, path, pathType } = rule;
+  return { ...placeOf(store, rule), text: `${host}${path} ${pathType}`.trim() };
 }
 
 /** Samples of [0, 1) by which the ways that a decision may take are found. */

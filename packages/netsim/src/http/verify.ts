@@ -1,0 +1,49 @@
+import { X509Certificate } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
+
+/** What a client finds wrong with a server's certificate: the words and the number of OpenSSL, or that the name does not fit. */
+export type CertificateProblem =
+  | { readonly kind: 'chain'; readonly code: number; readonly text: string }
+  | { readonly kind: 'name'; readonly names: readonly string[] };
+
+export interface VerifyOptions {
+  readonly host: string;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/** Checks a server's certificates (its own first) as a client does that trusts the public authorities. */
+export function certificateProblem(
+  chain: readonly X509Certificate[],
+  { host, now }: VerifyOptions,
+): CertificateProblem | undefined {
+  const [leaf] = chain;
+  if (leaf === undefined) return { kind: 'chain', code: 2, text: 'unable to get issuer certificate' };
+  const untrusted = chainProblem(chain);
+  if (untrusted !== undefined) return untrusted;
+  if (now < Date.parse(leaf.validFrom)) return { kind: 'chain', code: 9, text: 'certificate is not yet valid' };
+  if (now > Date.parse(leaf.validTo)) return { kind: 'chain', code: 10, text: 'certificate has expired' };
+  const fits = /^[0-9.]+$|:/.test(host) ? leaf.checkIP(host) : leaf.checkHost(host);
+  return fits === undefined ? { kind: 'name', names: dnsNames(leaf) } : undefined;
+}
+
+export function dnsNames({ subjectAltName = '' }: X509Certificate): string[] {
+  return [...subjectAltName.matchAll(/DNS:([^,]+)/g)].map((match) => match[1]!.trim());
+}
+
+function chainProblem(chain: readonly X509Certificate[]): CertificateProblem | undefined {
+  let at = chain[0]!;
+  if (at.subject === at.issuer) return { kind: 'chain', code: 18, text: 'self-signed certificate' };
+  for (const next of chain.slice(1)) {
+    if (next.subject === next.issuer || !issued(at, next)) break;
+    at = next;
+  }
+  for (const text of rootCertificates) if (issued(at, new X509Certificate(text))) return undefined;
+  const root = chain.find(({ subject, issuer }) => subject === issuer);
+  if (root !== undefined) return { kind: 'chain', code: 19, text: 'self-signed certificate in certificate chain' };
+  return { kind: 'chain', code: 20, text: 'unable to get local issuer certificate' };
+}
+
+function issued(certificate: X509Certificate, by: X509Certificate): boolean {
+  return certificate.checkIssued(by) && certificate.verify(by.publicKey);
+}
