@@ -76,7 +76,7 @@ export class Netfilter {
     };
     this.#plainWalk = options.plainWalk === true;
     this.#traversal = new Traversal(this.#at, actions, this.#plainWalk);
-    this.#nftTraversal = new NftTraversal(this.#at, actions);
+    this.#nftTraversal = new NftTraversal(this.#at, actions, this.#plainWalk);
   }
 
   /** The rules in force for a family; empty where none were loaded. */

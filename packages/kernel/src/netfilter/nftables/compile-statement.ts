@@ -1,11 +1,10 @@
-import type { Ip } from '@netsim/wire';
 import type { Skb } from '../../skb.ts';
 import { CtInfo } from '../conntrack.ts';
 import { logLevels } from '../iptables/names.ts';
 import type { NatRange, RejectWith } from '../iptables/rule.ts';
 import { compileExpression, compileFill, compileLookup, type Reader } from './compile-expression.ts';
 import type { LogTarget, NatTarget, NftContext } from './context.ts';
-import { bounds, ordinal } from './datatype.ts';
+import { bounds, isIp, ordinal } from './datatype.ts';
 import { holds } from './elements.ts';
 import type { NftElement, NftExpression, NftNatRange, NftScalar, NftStatement, NftVerdict } from './ruleset.ts';
 
@@ -29,6 +28,8 @@ export const Result = {
   NAT: 9,
   /** Writes `context.log`, then as NEXT. */
   LOG: 10,
+  /** To the chain at `context.spread`, which translates the packet. */
+  SPREAD: 11,
 } as const;
 export type Result = (typeof Result)[keyof typeof Result];
 
@@ -39,13 +40,8 @@ export function compileStatement(statement: NftStatement): CompiledStatement | u
   switch (statement.kind) {
     case 'match':
       return compileMatch(statement);
-    case 'vmap': {
-      const find = compileLookup(statement.key, statement.map);
-      return (skb, context) => {
-        const data = find(skb, context)?.data;
-        return data !== undefined && 'kind' in data ? verdictResult(data, context) : Result.BREAK;
-      };
-    }
+    case 'vmap':
+      return compileVmap(statement);
     case 'verdict': {
       const { verdict } = statement;
       return (_skb, context) => verdictResult(verdict, context);
@@ -100,6 +96,34 @@ export function compileStatement(statement: NftStatement): CompiledStatement | u
     case 'redirect':
       return compilePortNat(statement, 'REDIRECT');
   }
+}
+
+function compileVmap({ key, map }: Extract<NftStatement, { kind: 'vmap' }>): CompiledStatement {
+  const find = compileLookup(key, map);
+  const byRule: CompiledStatement = (skb, context) => elementResult(find(skb, context), context);
+  if (map.kind !== 'set') return byRule;
+  const fill = compileFill(key);
+  const { name } = map;
+  return (skb, context) => {
+    if (!context.flat) return byRule(skb, context);
+    const table = context.table!;
+    const set = table.set(name, context.at.host.now());
+    if (set === undefined || set.dynamic !== null || set.set.elements.size === 0) return byRule(skb, context);
+    const elements = set.set.elements.flat();
+    if (elements === null) return byRule(skb, context);
+    const values = fill(skb, context);
+    const number = values === null ? -1 : elements.find(values);
+    if (number < 0) return Result.BREAK;
+    const place = set.spread(elements, number);
+    if (place < 0 || !table.spreads.takes(place, skb)) return elementResult(elements.elements[number]!, context);
+    context.spread = place;
+    return Result.SPREAD;
+  };
+}
+
+function elementResult(element: NftElement | null, context: NftContext): Result {
+  const data = element?.data;
+  return data !== undefined && 'kind' in data ? verdictResult(data, context) : Result.BREAK;
 }
 
 function verdictResult(verdict: NftVerdict, context: NftContext): Result {
@@ -336,10 +360,6 @@ function rangeOf(address: NftScalar | undefined, port: NftScalar | undefined): N
     ...(isIp(address) ? { minAddress: address, maxAddress: address } : {}),
     ...(typeof port === 'number' ? { minPort: port, maxPort: port } : {}),
   };
-}
-
-function isIp(value: NftScalar | undefined): value is Ip {
-  return typeof value === 'number' || typeof value === 'bigint';
 }
 
 function constant(expression: NftExpression | undefined): NftScalar | undefined {

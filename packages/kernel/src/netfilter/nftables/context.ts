@@ -12,6 +12,10 @@ export class NftContext {
   readonly state = new Map<object, { value: number; at: number }>();
   /** Whose rules are being asked. */
   table: LinkedNftTable | null = null;
+  /** Nobody wants to see each rule: in a nat chain, chains that only spread connections may be taken in their flat form. */
+  flat = false;
+  /** Place of such a chain among the table's. */
+  spread = 0;
   /** The chain that a verdict leads to. */
   chain = '';
   nat: NatTarget | null = null;

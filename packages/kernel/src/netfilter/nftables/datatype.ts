@@ -1,4 +1,4 @@
-import type { Prefix } from '@netsim/wire';
+import type { Ip, Prefix } from '@netsim/wire';
 import { formatIp, formatPrefix, tryParseIp } from '@netsim/wire';
 import { iptablesProtocol, protocolNumber } from '../iptables/names.ts';
 import type { NftScalar, NftValue } from './ruleset.ts';
@@ -189,4 +189,9 @@ export function valueBytes(type: NftDataType, value: NftScalar): number[] {
   const out: number[] = [];
   for (let i = 0; i < bytes; i++, rest >>= 8n) out.push(Number(rest & 255n));
   return host === true ? out : out.reverse();
+}
+
+/** A value that may be an address. */
+export function isIp(value: NftScalar | undefined): value is Ip {
+  return typeof value === 'number' || typeof value === 'bigint';
 }

@@ -1,4 +1,5 @@
 import { bounds, type NftDataType, ordinal } from './datatype.ts';
+import { FlatElements } from './flat-elements.ts';
 import { HashTrie, hashText, mixHash } from './hash-trie.ts';
 import type { NftElement, NftScalar, NftValue } from './ruleset.ts';
 
@@ -26,6 +27,9 @@ export class NftElements {
   readonly #trie: HashTrie<ElementLeaf> | null;
   /** Intervals: by their first value; concatenations: in the order of their coming. */
   readonly #list: readonly NftElement[];
+  /** Look-ups so far, until they are enough to be worth a flat form; undefined: not made yet. */
+  #asked = 0;
+  #flat: FlatElements | null | undefined;
 
   private constructor(
     type: readonly NftDataType[],
@@ -122,6 +126,11 @@ export class NftElements {
   find(values: readonly NftScalar[]): NftElement | null {
     if (this.size === 0) return null;
     if (this.#trie !== null) {
+      const flat = this.flat();
+      if (flat !== null) {
+        const number = flat.find(values);
+        return number < 0 ? null : flat.elements[number]!;
+      }
       for (let leaf = this.#trie.bucket(hashKey(values)); leaf !== null; leaf = leaf.next) {
         if (sameScalars(leaf.element.key, values)) return leaf.element;
       }
@@ -134,6 +143,15 @@ export class NftElements {
     }
     for (const element of this.#list) if (element.key.every((part, i) => holds(part, values[i]!))) return element;
     return null;
+  }
+
+  /** The flat form, where there is one and enough look-ups were made to pay for it. Each call counts as a look-up. */
+  flat(): FlatElements | null {
+    if (this.#flat === undefined) {
+      if (this.#trie === null || this.#asked++ < this.size) return null;
+      this.#flat = FlatElements.of(this.type.length, this);
+    }
+    return this.#flat;
   }
 
   /** In no order that means anything, except that intervals of one field come sorted. */

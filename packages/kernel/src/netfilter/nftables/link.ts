@@ -1,17 +1,47 @@
 import { type CompiledNftChain, compileNftChain } from './compile.ts';
 import { DynamicElements } from './dynamic-elements.ts';
 import type { NftElements } from './elements.ts';
+import type { FlatElements } from './flat-elements.ts';
 import type { NftElement, NftScalar, NftSet, NftTable } from './ruleset.ts';
+import { Spreads } from './spread.ts';
+
+/** An element that was met once, or that leads to a chain which does not just spread connections. */
+const MET = -1;
+const ELSEWHERE = -2;
 
 /** A set of a table in one netns. */
 export class LinkedSet {
   readonly set: NftSet;
   /** Null where elements come and go by commands only. */
   readonly dynamic: DynamicElements | null;
+  readonly #table: LinkedNftTable;
+  /** By number of the element: the place of its chain among the spreads of the table; 0: never met. */
+  #spreads: Int32Array | null = null;
 
-  constructor(set: NftSet, dynamic: DynamicElements | null) {
+  constructor(table: LinkedNftTable, set: NftSet, dynamic: DynamicElements | null) {
+    this.#table = table;
     this.set = set;
     this.dynamic = dynamic;
+  }
+
+  /**
+   * Place among the spreads of the table of the chain that an element leads to; negative: it leads elsewhere. Answered when
+   * the element is met again, since it takes a walk over the chain's ends.
+   */
+  spread({ elements }: FlatElements, number: number): number {
+    this.#spreads ??= new Int32Array(elements.length);
+    const known = this.#spreads[number]!;
+    if (known > 0 || known === ELSEWHERE) return known;
+    this.#spreads[number] = known === MET ? this.#placeOf(elements[number]!) : MET;
+    return this.#spreads[number]!;
+  }
+
+  #placeOf({ data }: NftElement): number {
+    if (data === undefined || !('kind' in data) || (data.kind !== 'goto' && data.kind !== 'jump')) return ELSEWHERE;
+    const { table, spreads } = this.#table;
+    const chain = table.chains.get(data.chain);
+    const place = chain === undefined ? -1 : spreads.place(chain);
+    return place < 0 ? ELSEWHERE : place;
   }
 
   find(key: readonly NftScalar[], now: number): NftElement | null {
@@ -55,6 +85,7 @@ export class LinkedNftTable {
   readonly table: NftTable;
   /** As traces name it: `ip kube-proxy`. */
   readonly label: string;
+  readonly spreads = new Spreads();
   readonly #dynamic: DynamicSets;
   readonly #chains = new Map<string, CompiledNftChain>();
   readonly #sets = new Map<string, LinkedSet>();
@@ -81,7 +112,7 @@ export class LinkedNftTable {
     const set = this.table.sets.get(name);
     if (set === undefined) return undefined;
     const changes = set.flags.includes('dynamic') || set.flags.includes('timeout') || set.timeout !== undefined;
-    const linked = new LinkedSet(set, changes ? this.#dynamic.of(this.table, set, now) : null);
+    const linked = new LinkedSet(this, set, changes ? this.#dynamic.of(this.table, set, now) : null);
     this.#sets.set(name, linked);
     return linked;
   }

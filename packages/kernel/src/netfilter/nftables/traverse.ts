@@ -1,3 +1,4 @@
+import type { Ip } from '@netsim/wire';
 import { hookNames } from '../../hook.ts';
 import type { Skb } from '../../skb.ts';
 import type { HookContext } from '../iptables/context.ts';
@@ -22,13 +23,21 @@ export interface NftHookChain {
 export class NftTraversal {
   readonly #context: NftContext;
   readonly #actions: TargetActions;
+  readonly #plain: boolean;
+  /** A DNAT target, filled in from a spread. */
+  readonly #end = {
+    kind: 'DNAT' as const,
+    range: { minAddress: 0 as Ip, maxAddress: 0 as Ip, minPort: 0, maxPort: 0 },
+  };
   #depth = 0;
   #nat = false;
   #target: CompiledNftChain | null = null;
 
-  constructor(at: HookContext, actions: TargetActions) {
+  /** `plain`: ask every rule of every chain in turn; the outcome is the same. */
+  constructor(at: HookContext, actions: TargetActions, plain: boolean) {
     this.#context = new NftContext(at);
     this.#actions = actions;
+    this.#plain = plain;
   }
 
   /** A base chain, its policy included. `accept` ends this chain only: the caller goes on with the next. */
@@ -37,9 +46,11 @@ export class NftTraversal {
     const outerTable = context.table;
     const outerDepth = this.#depth;
     const outerNat = this.#nat;
+    const outerFlat = context.flat;
     context.table = base.table;
     this.#depth = 0;
     this.#nat = base.chain.chain.base?.type === 'nat';
+    context.flat = this.#nat && !this.#plain && context.at.host.tracer === null;
     let outcome = this.#walk(base.chain, skb);
     if (outcome === Outcome.CONTINUE) {
       outcome = base.drops ? Outcome.DROP : Outcome.ACCEPT;
@@ -57,6 +68,7 @@ export class NftTraversal {
     context.table = outerTable;
     this.#depth = outerDepth;
     this.#nat = outerNat;
+    context.flat = outerFlat;
     return outcome;
   }
 
@@ -125,9 +137,27 @@ export class NftTraversal {
         // The kernel takes no nat statement in a chain of another type.
         if (!this.#nat) return NEXT_RULE;
         return this.#actions.nat(skb, context.nat!, context.at) ? Outcome.ACCEPT : Outcome.DROP;
+      case Result.SPREAD:
+        return this.#spread(skb, context.spread);
       default:
         return NEXT_RULE;
     }
+  }
+
+  /** What the one rule of a chain that only spreads connections does. */
+  #spread(skb: Skb, place: number): Outcome {
+    const { at, table } = this.#context;
+    if (at.budget-- <= 0) return Outcome.EXHAUSTED;
+    at.repeatable = false;
+    const { spreads } = table!;
+    const ways = spreads.ways(place);
+    const way = ways === 1 ? 0 : at.host.random.choose(ways, spreads.draw(place));
+    const { range } = this.#end;
+    range.minAddress = spreads.address(place, way);
+    range.maxAddress = range.minAddress;
+    range.minPort = spreads.port(place, way);
+    range.maxPort = range.minPort;
+    return this.#actions.nat(skb, this.#end, at) ? Outcome.ACCEPT : Outcome.DROP;
   }
 
   #actionText(result: Result): string {
