@@ -17,11 +17,34 @@ const update = (cluster, edit) => {
   edit(web.spec);
   cluster.apply(web);
 };
-const watch = (cluster, seconds) => {
+// Ten requests now: how many were answered, and by which version; the others are lost.
+const requests = async (cluster) => {
+  const answers = {};
+  for (let i = 0; i < 10; i++) {
+    const pod = await cluster
+      .pod('client')
+      .fetch('http://web')
+      .then((response) => response.text())
+      .catch(() => undefined);
+    const name = pod?.replace("You've hit ", '').trim();
+    const version = name === undefined ? 'lost' : cluster.pod(name).object.metadata.labels.version;
+    answers[version] = (answers[version] ?? 0) + 1;
+  }
+  return answers;
+};
+const watch = async (cluster, seconds) => {
+  let lost = 0;
   for (let second = 0; second <= seconds; second += 2) {
-    console.log(`  after ${String(second).padStart(2)}s: ${versions(cluster)}`);
+    const shares = versions(cluster);
+    const answers = await requests(cluster);
+    lost += answers.lost ?? 0;
+    const text = Object.entries(answers).map(([version, count]) => `${count} ${version}`);
+    console.log(
+      `  after ${String(second).padStart(2)}s: ${shares.padEnd(16)} of 10 requests: ${text.sort().join(', ')}`,
+    );
     cluster.clock.advance('2s');
   }
+  console.log(`  lost: ${lost}`);
 };
 
 for (const probe of ['with a readiness probe', 'without one']) {
@@ -36,7 +59,7 @@ for (const probe of ['with a readiness probe', 'without one']) {
   update(cluster, ({ template }) => {
     template.metadata.labels.version = 'v2';
   });
-  watch(cluster, 12);
+  await watch(cluster, 12);
 }
 
 console.log('canary: a rollout paused after its first pod');
@@ -45,16 +68,15 @@ canary.clock.advance('1m');
 update(canary, ({ template }) => {
   template.metadata.labels.version = 'v2';
 });
-update(canary, (spec) => {
-  spec.paused = true;
-});
+canary.rollout('deploy/web').pause();
 canary.clock.advance('1m');
 console.log(`  paused: ${versions(canary)}`);
-update(canary, (spec) => {
-  delete spec.paused;
-});
+canary.rollout('deploy/web').resume();
 canary.clock.advance('1m');
 console.log(`  resumed: ${versions(canary)}`);
+canary.rollout('deploy/web').undo();
+canary.clock.advance('1m');
+console.log(`  undone: ${versions(canary)}`);
 
 console.log('blue-green: the selector is switched');
 const service = (version) => ({

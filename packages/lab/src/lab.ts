@@ -14,6 +14,10 @@ export const LAB_PREFIX = 'nslab';
 export const TRACE_TABLE = 'netsim-lab';
 const NETNS_FOLDER = '/run/netns';
 
+/** Milliseconds: how long the addresses of a lab may take to come into use, and how often they are looked at. */
+const SETTLE_TIMEOUT = 30_000;
+const SETTLE_INTERVAL = 20;
+
 export interface LabOptions {
   /** Names of the namespaces start with it. Default `nslab-<pid>-<n>`. */
   readonly prefix?: string;
@@ -166,6 +170,22 @@ class LabBuilder implements Lab {
       });
     }
     for (const { name } of plan.netns) await agent.ask('capture', this.indexOf(name));
+    await this.#settle(agent);
+  }
+
+  /**
+   * Waits until every IPv6 address is in use. The kernel tells of a device that came up when it finds the time, at most once a
+   * second for all of them; until then its addresses are neither answered for nor taken as a source.
+   */
+  async #settle(agent: Agent): Promise<void> {
+    const deadline = performance.now() + SETTLE_TIMEOUT;
+    for (const { name } of this.plan.netns) {
+      const index = this.indexOf(name);
+      while ((await agent.ask<{ tentative: number }>('tentative', index)).tentative > 0) {
+        if (performance.now() > deadline) throw new Error(`the addresses of ${name} do not come into use`);
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_INTERVAL));
+      }
+    }
   }
 
   async #startAgent(): Promise<void> {
@@ -284,7 +304,10 @@ function removeNetns(names: readonly string[]): void {
   }
 }
 
-/** So that what fails, fails soon, and ICMP errors are not rationed. No address, route or rule depends on it. */
+/**
+ * So that what fails, fails soon, ICMP errors are not rationed, and nothing is learned from one probe for the next. No address,
+ * configured route or rule depends on it.
+ */
 function quickFailures(devices: Iterable<string>): Record<string, number> {
   const values: Record<string, number> = {
     // Not icmp_ratelimit 0: that leaves no tokens for the errors that the routing code rations from the same purse.
@@ -295,10 +318,16 @@ function quickFailures(devices: Iterable<string>): Record<string, number> {
     'net.ipv6.conf.default.accept_dad': 0,
     'net.ipv6.conf.default.accept_ra': 0,
     'net.ipv6.conf.default.router_solicitations': 0,
+    // A route learned from a redirect would lead later probes another way, or not: redirects are rationed by the second.
+    'net.ipv4.conf.all.send_redirects': 0,
+    'net.ipv4.conf.all.accept_redirects': 0,
   };
   for (const name of devices) {
     values[`net.ipv4.neigh.${name}.retrans_time_ms`] = 60;
     values[`net.ipv6.neigh.${name}.retrans_time_ms`] = 60;
+    values[`net.ipv4.conf.${name}.send_redirects`] = 0;
+    values[`net.ipv4.conf.${name}.accept_redirects`] = 0;
+    values[`net.ipv6.conf.${name}.accept_redirects`] = 0;
     // An anycast address is answered for after a random while of up to this.
     values[`net.ipv6.neigh.${name}.proxy_delay`] = 0;
   }

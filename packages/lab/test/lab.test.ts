@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
-import type { WorldPlan } from '@netsim/kernel';
-import { parseIp } from '@netsim/wire';
+import { type NetnsConfig, parseIptablesSave, type WorldPlan } from '@netsim/kernel';
+import { parseIp, parsePrefix } from '@netsim/wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   buildLab,
@@ -122,6 +122,147 @@ describe.skipIf(missing.length > 0)('leftovers of a lab whose process is no more
       expect(labNamespaces(living.prefix)).toHaveLength(1);
     } finally {
       await living.down();
+    }
+  });
+});
+
+/** A client that is sent round by a router, where a shorter way to the server is on the same network. */
+function roundabout(net: { lan: string; far: string; length: number; bits: number }): WorldPlan {
+  const address = (host: number) => ({ dev: 'eth0', address: parseIp(`${net.lan}${host}`), prefixLength: net.length });
+  const far = parseIp(net.far);
+  const toFar = (via: number) => ({
+    destination: parsePrefix(`${net.far}/${net.bits}`),
+    via: parseIp(`${net.lan}${via}`),
+    dev: 'eth0',
+  });
+  const machine = (name: string, host: number): NetnsConfig => ({
+    name,
+    machine: name,
+    label: 'host',
+    links: [{ kind: 'physical', name: 'eth0', segment: 'lan' }],
+    addresses: [address(host)],
+    routes: [],
+  });
+  const server = machine('server', 3);
+  return {
+    netns: [
+      { ...machine('client', 1), routes: [toFar(2)] },
+      {
+        ...machine('router', 2),
+        routes: [toFar(3)],
+        sysctls: { 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 },
+      },
+      { ...server, addresses: [...server.addresses, { dev: 'eth0', address: far, prefixLength: net.bits }] },
+    ],
+    rulesets: [],
+    listeners: [{ netns: 'server', protocol: 'udp', port: 8080, program: 'server' }],
+  };
+}
+
+describe.skipIf(missing.length > 0)('a lab in which a router knows a shorter way', () => {
+  it.each([
+    ['IPv4', { lan: '192.168.7.', far: '10.7.7.7', length: 24, bits: 32 }],
+    ['IPv6', { lan: 'fd00:7::', far: 'fd00:77::7', length: 64, bits: 128 }],
+  ])('a probe leaves no route behind for the next one, %s', async (_, net) => {
+    const lab = await buildLab(roundabout(net));
+    try {
+      const ways: string[] = [];
+      for (let i = 0; i < 4; i++) {
+        const sourcePort = 62_500 + i;
+        const probe = { from: 'client', protocol: 'udp', destination: net.far, port: 8080, sourcePort } as const;
+        const { outcome, arrivals } = await probeReal(lab, probe);
+        const there = arrivals.filter(({ packet }) => packet.includes('client > '));
+        // Redirects are rationed, and believed when the shorter way has been tried: that takes a while.
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        ways.push(`${outcome} by ${there.map(({ netns }) => netns).join(', ')}`);
+      }
+      expect(ways).toEqual(Array(4).fill('answered by router, server'));
+    } finally {
+      await lab.down();
+    }
+  });
+});
+
+/** A client whose node sends it to one of two servers, and rejects what goes to the first: in the order of the rules, after the choice. */
+const halfRejected: WorldPlan = {
+  netns: [
+    {
+      name: 'client',
+      machine: 'node',
+      label: 'default/client',
+      links: [{ kind: 'veth', name: 'eth0', peer: { netns: 'node', name: 'veth0' } }],
+      addresses: [{ dev: 'eth0', address: parseIp('fd00:1::2'), prefixLength: 64 }],
+      routes: [{ via: parseIp('fd00:1::1'), dev: 'eth0' }],
+    },
+    {
+      name: 'node',
+      machine: 'node',
+      label: 'host',
+      sysctls: { 'net.ipv6.conf.all.forwarding': 1 },
+      links: [{ kind: 'veth', name: 'veth1', peer: { netns: 'server', name: 'eth0' } }],
+      addresses: [
+        { dev: 'veth0', address: parseIp('fd00:1::1'), prefixLength: 64 },
+        { dev: 'veth1', address: parseIp('fd00:2::1'), prefixLength: 64 },
+      ],
+      routes: [],
+    },
+    {
+      name: 'server',
+      machine: 'node',
+      label: 'default/server',
+      links: [],
+      addresses: [2, 3].map((host) => ({ dev: 'eth0', address: parseIp(`fd00:2::${host}`), prefixLength: 64 })),
+      routes: [{ via: parseIp('fd00:2::1'), dev: 'eth0' }],
+    },
+  ],
+  rulesets: [
+    {
+      netns: 'node',
+      ruleset: parseIptablesSave(
+        `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -d fd00:2::2/128 -p tcp -j REJECT --reject-with icmp6-port-unreachable
+COMMIT
+*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+-A PREROUTING -d fd00:9::9/128 -p tcp -m statistic --mode random --probability 0.5 -j DNAT --to-destination [fd00:2::2]:80
+-A PREROUTING -d fd00:9::9/128 -p tcp -j DNAT --to-destination [fd00:2::3]:80
+COMMIT
+`,
+        6,
+      ),
+    },
+  ],
+  listeners: [{ netns: 'server', protocol: 'tcp', port: 80, program: 'server' }],
+};
+
+describe.skipIf(missing.length > 0)('a lab in which a rule chooses at random and another rejects the choice', () => {
+  it('each probe is one packet to the rules: the choice made for it decides how it ends', async () => {
+    const lab = await buildLab(halfRejected);
+    try {
+      const seen = new Set<string>();
+      for (let i = 0; i < 24; i++) {
+        const probe = {
+          from: 'client',
+          protocol: 'tcp',
+          destination: 'fd00:9::9',
+          port: 80,
+          sourcePort: 62_600 + i,
+        } as const;
+        const { outcome, passages } = await probeReal(lab, probe, 2000);
+        const chosen = passages.flatMap(({ rules }) =>
+          rules.flatMap(({ text }) => /--to-destination (\S+)/.exec(text)?.[1] ?? []),
+        );
+        seen.add(`${chosen.join(' and ')}: ${outcome}`);
+      }
+      expect([...seen].sort()).toEqual(['[fd00:2::2]:80: ECONNREFUSED', '[fd00:2::3]:80: answered']);
+    } finally {
+      await lab.down();
     }
   });
 });

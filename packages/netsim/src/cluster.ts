@@ -1,7 +1,7 @@
 import { type ClusterConfig, ControlPlane, configFromObjects } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
 import { ScriptedRandom, World } from '@netsim/kernel';
-import type { Deployment, Finding, KubeObject, ObjectStore, Pod, ReplicaSet } from '@netsim/manifest';
+import type { Deployment, Finding, KubeObject, ObjectStore, Pod } from '@netsim/manifest';
 import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
 import { familyOf, parseIp } from '@netsim/wire';
@@ -36,6 +36,7 @@ import { PodHandle } from './pod-handle.ts';
 import { type PortForward, portForward } from './port-forward.ts';
 import { Programs } from './programs.ts';
 import { proxyFromObjects } from './proxy-from-objects.ts';
+import { RolloutHandle } from './rollout-handle.ts';
 import { type TraceOptions, traceCluster } from './trace/trace-cluster.ts';
 
 export interface LoadOptions extends LoadSources {
@@ -245,20 +246,30 @@ export class Cluster {
     this.settle();
   }
 
-  /** Sets the number of replicas of a Deployment or ReplicaSet (`deploy/kubia`). */
+  /** Sets the number of replicas of a Deployment, ReplicaSet, StatefulSet or ReplicationController (`deploy/kubia`). */
   scale(what: string, replicas: number): void {
     if (!Number.isInteger(replicas) || replicas < 0) throw new UsageError(`${replicas} is no number of replicas`);
     const object = this.#find(what);
-    if (object.kind !== 'Deployment' && object.kind !== 'ReplicaSet') {
+    if (!scalable.has(object.kind)) {
       throw new UsageError(
         `${object.kind.toLowerCase()} "${object.metadata.name}" has no replicas`,
-        'scale a Deployment or a ReplicaSet',
+        `scale a ${[...scalable].join(', a ')}`,
       );
     }
-    const workload = object as Deployment | ReplicaSet;
+    const workload = object as Deployment;
     const scaled = { ...workload, spec: { ...workload.spec, replicas } };
     this.store.put(scaled);
     this.settle();
+  }
+
+  /** The rollouts of a Deployment (`deploy/kubia`): pause, resume, undo, restart, status, history. */
+  rollout(what: string): RolloutHandle {
+    const object = this.#find(what);
+    if (object.kind === 'Deployment') return new RolloutHandle(this, object as Deployment);
+    throw new UsageError(
+      `the rollouts of ${object.kind.toLowerCase()} "${object.metadata.name}" are not modelled`,
+      'those of a Deployment are',
+    );
   }
 
   /** Makes a pod ready or not, as its readiness probe would. */
@@ -329,6 +340,8 @@ export class Cluster {
     return this.names().object(text.slice(0, slash), text.slice(slash + 1));
   }
 }
+
+const scalable: ReadonlySet<string> = new Set(['Deployment', 'ReplicaSet', 'StatefulSet', 'ReplicationController']);
 
 /** Moments at which control loops act within one advance of the clock. */
 const MAX_ROUNDS = 1_000_000;

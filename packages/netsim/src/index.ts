@@ -11,4 +11,5 @@ export type { NodeHandle } from './node-handle.ts';
 export type { PodHandle } from './pod-handle.ts';
 export type { PortForward } from './port-forward.ts';
 export type { RequestHandler } from './programs.ts';
+export type { RolloutHandle } from './rollout-handle.ts';
 export type { TraceOptions } from './trace/trace-cluster.ts';

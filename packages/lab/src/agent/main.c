@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -105,6 +106,20 @@ static int command_sysctl(int index, const char *path, const char *value) {
   return 0;
 }
 
+/* IPv6 addresses that the kernel does not use yet: it waits for their device to be reported up. */
+static int command_tentative(int index) {
+  if (enter_netns(index) != 0) return fail("setns");
+  FILE *list = fopen("/proc/thread-self/net/if_inet6", "re");
+  int count = 0, flags;
+  if (list == NULL && errno != ENOENT) return fail("if_inet6"); /* ENOENT: a kernel without IPv6 */
+  if (list != NULL) {
+    while (fscanf(list, "%*32s %*x %*x %*x %x %*s", &flags) == 1) count += (flags & IFA_F_TENTATIVE) != 0;
+    fclose(list);
+  }
+  printf("{\"tentative\":%d}\n", count);
+  return 0;
+}
+
 /* Empties the lists of the `recent` match of the current netns (session affinity). */
 static void flush_recent(void) {
   DIR *lists = opendir("/proc/net/xt_recent");
@@ -158,6 +173,7 @@ int main(void) {
     int index = words > 1 ? atoi(word[1]) : -1;
     if (!strcmp(command, "open") && words == 2) command_open(word[1]);
     else if (!strcmp(command, "sysctl") && words == 4) command_sysctl(index, word[2], word[3]);
+    else if (!strcmp(command, "tentative") && words == 2) command_tentative(index);
     else if (!strcmp(command, "listen") && words == 6) {
       if (add_listener(index, word[2], word[3], atoi(word[4]), word[5]) == 0) printf("{}\n");
       else fail("listen");

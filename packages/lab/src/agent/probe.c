@@ -117,25 +117,45 @@ static const char *error_name(int error) {
   return name ? name : "EUNKNOWN";
 }
 
-/* The ICMP error that a socket was told of, where there is one. */
-static void print_icmp_error(FILE *out, int fd) {
+struct icmp_error {
+  struct sock_extended_err error;
+  struct sockaddr_storage offender;
+};
+
+/* The ICMP error that waits in a socket's error queue; 0 where there is none. */
+static int read_icmp_error(int fd, struct icmp_error *found) {
   char control[512], payload[512];
   struct iovec data = {payload, sizeof payload};
   struct sockaddr_storage name;
   struct msghdr message = {.msg_name = &name, .msg_namelen = sizeof name, .msg_iov = &data, .msg_iovlen = 1,
                            .msg_control = control, .msg_controllen = sizeof control};
-  if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
+  if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
     if (!((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))) continue;
     struct sock_extended_err *e = (struct sock_extended_err *)CMSG_DATA(c);
     if (e->ee_origin != SO_EE_ORIGIN_ICMP && e->ee_origin != SO_EE_ORIGIN_ICMP6) continue;
-    fprintf(out, ",\"icmp\":{\"type\":%d,\"code\":%d,\"from\":", e->ee_type, e->ee_code);
+    found->error = *e;
+    memset(&found->offender, 0, sizeof found->offender);
     struct sockaddr *offender = SO_EE_OFFENDER(e);
-    if (offender->sa_family == AF_UNSPEC) fputs("null", out);
-    else print_address(out, offender);
-    fputc('}', out);
-    return;
+    if (offender->sa_family == AF_INET) memcpy(&found->offender, offender, sizeof(struct sockaddr_in));
+    if (offender->sa_family == AF_INET6) memcpy(&found->offender, offender, sizeof(struct sockaddr_in6));
+    return 1;
   }
+  return 0;
+}
+
+static void print_icmp_error(FILE *out, int fd) {
+  struct icmp_error found;
+  if (!read_icmp_error(fd, &found)) return;
+  fprintf(out, ",\"icmp\":{\"type\":%d,\"code\":%d,\"from\":", found.error.ee_type, found.error.ee_code);
+  if (found.offender.ss_family == AF_UNSPEC) fputs("null", out);
+  else print_address(out, (struct sockaddr *)&found.offender);
+  fputc('}', out);
+}
+
+static void hear_icmp_errors(int fd, int family) {
+  int yes = 1;
+  setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof yes);
 }
 
 static uint16_t checksum(const void *data, int length) {
@@ -175,6 +195,10 @@ static int is_echo_reply(const unsigned char *packet, ssize_t length, int family
   return packet[0] == (family == AF_INET ? ICMP_ECHOREPLY : ICMPV6_ECHO_REPLY) && (packet[4] << 8 | packet[5]) == id;
 }
 
+/*
+ * An error that comes while connect still runs only waits in the error queue: the connection is told by the errors that its next
+ * SYN meets, a second later. That SYN is a new packet to the rules, which may choose another endpoint for it, so it is not waited for.
+ */
 static void probe_tcp(int fd, const struct sockaddr *to, socklen_t length, int64_t deadline, struct result *r) {
   if (connect(fd, to, length) != 0 && errno != EINPROGRESS) {
     r->outcome = error_name(errno);
@@ -188,6 +212,11 @@ static void probe_tcp(int fd, const struct sockaddr *to, socklen_t length, int64
       return;
     }
     serve((int)left, fd, connected ? POLLIN : POLLOUT);
+    struct icmp_error found;
+    if (!connected && read_icmp_error(fd, &found)) {
+      r->outcome = error_name(found.error.ee_errno);
+      return;
+    }
     if (!connected) {
       struct pollfd p = {.fd = fd, .events = POLLOUT};
       if (poll(&p, 1, 0) <= 0) continue;
@@ -260,7 +289,7 @@ void run_probe(FILE *out, int index, const char *protocol, const char *dst, int 
     int family = to.ss_family;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     /* As ping does. A UDP socket is left as a plain program has it: told of closed ports, not of unreachable hosts. */
-    if (icmp) setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof yes);
+    if (icmp || tcp) hear_icmp_errors(fd, family);
     if (ttl > 0) setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, family == AF_INET ? IP_TTL : IPV6_UNICAST_HOPS, &ttl, sizeof ttl);
     memset(&local, 0, sizeof local);
     local.ss_family = family;
@@ -291,16 +320,34 @@ void run_probe(FILE *out, int index, const char *protocol, const char *dst, int 
   client_is_tcp = tcp;
 }
 
-/* Ends the flow with a reset both ways, after everything was printed: nothing lingers into the next probe. */
-void end_probe(void) {
-  struct linger hard = {.l_onoff = 1, .l_linger = 0};
-  for (int i = 0; i < accepted_count; i++) {
-    setsockopt(accepted[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    close(accepted[i]);
+/* Closes a connection without a word to the other end: a reset on its way would be met by the next probe. */
+static void close_silently(int fd) {
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on);
+  close(fd);
+}
+
+/* Connections and datagrams that came too late for the probe that they were meant for. */
+static void forget_late_comers(void) {
+  char ignored[512];
+  for (int i = 0; i < listener_count; i++) {
+    if (!listeners[i].tcp) {
+      while (recv(listeners[i].fd, ignored, sizeof ignored, MSG_DONTWAIT) >= 0) {
+      }
+      continue;
+    }
+    for (int fd; (fd = accept4(listeners[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) close_silently(fd);
   }
+}
+
+/* Ends the flow at both ends, after everything was printed: nothing lingers into the next probe. */
+void end_probe(void) {
+  for (int i = 0; i < accepted_count; i++) close_silently(accepted[i]);
   accepted_count = 0;
-  if (client < 0) return;
-  if (client_is_tcp) setsockopt(client, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-  close(client);
+  if (client >= 0) {
+    if (client_is_tcp) close_silently(client);
+    else close(client);
+  }
   client = -1;
+  forget_late_comers();
 }
