@@ -202,6 +202,16 @@ export class ControlPlane {
   }
 
   /**
+   * A container of a pod ends soon after each start, and is started again after growing pauses (`up` false), or stays up at last
+   * (`up` true). `restarts`: how often it was started again. Call {@link settle} then.
+   */
+  crashLoop(pod: PodReference, container: string, restarts: number, up: boolean): void {
+    this.#moment = this.#clock();
+    const found = this.#pod(pod);
+    if (found !== undefined) this.#kubelet.crashLoop(found, container, restarts, up);
+  }
+
+  /**
    * Stops the kubelet of a node, or its whole machine: nothing is heard of it from now on. After 50 seconds the node is
    * Unknown and its pods leave their endpoints; five minutes later they are deleted, and made anew elsewhere. Call
    * {@link settle} when the clock has moved. False where there is no such node.

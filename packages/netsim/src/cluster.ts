@@ -1,4 +1,4 @@
-import { type ClusterConfig, ControlPlane, configFromObjects } from '@netsim/control';
+import { type ClusterConfig, ControlPlane, configFromObjects, type PodReference } from '@netsim/control';
 import type { Netns, WorldPlan } from '@netsim/kernel';
 import { ScriptedRandom, World } from '@netsim/kernel';
 import type { Deployment, Finding, KubeObject, ObjectStore, Pod } from '@netsim/manifest';
@@ -11,6 +11,9 @@ import { cniFromObjects } from './cni-from-objects.ts';
 import { Containers } from './containers/containers.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
+import { isCoreDns } from './dns/coredns-files.ts';
+import { lintCorefiles } from './dns/corefile-faults.ts';
+import { CrashLoops } from './dns/crash-loops.ts';
 import { kubeadmCoreDns } from './dns/kubeadm.ts';
 import { type Lookup, type LookupOptions, lookupNames } from './dns/lookup-names.ts';
 import { OutsideNames } from './dns/outside-names.ts';
@@ -66,6 +69,7 @@ export class Cluster {
   readonly addresses: AddressIndex;
   readonly containers: Containers;
   readonly #control: ControlPlane;
+  readonly #crashLoops: CrashLoops;
   /** When virtual time began, in milliseconds since the Unix epoch. */
   readonly #epoch: number;
   readonly #loadFindings: readonly Finding[];
@@ -96,10 +100,21 @@ export class Cluster {
       now: () => this.#epoch + this.world.clock.now,
       startsReady: (pod) => this.#startsReady(pod),
     });
-    this.#control.settle();
+    this.#crashLoops = new CrashLoops({
+      store,
+      config: this.config,
+      clock: this.world.clock,
+      crashed: (pod, container, restarts) => this.#control.crashLoop(pod, container, restarts, false),
+      recovered: (pod, container, restarts) => this.#recovered(pod, container, restarts),
+    });
+    this.#settleControl();
     this.frontDoor.writeStatus();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
     this.programs = new Programs(this.world, this.#epoch, this.config, this.frontDoor);
+    this.programs.onExit = (pod) => {
+      this.#crashLoops.add(pod);
+      this.settle();
+    };
     this.containers = new Containers(store, this.config, () => this.now);
     this.outsideNames = new OutsideNames(store);
     this.addresses = new AddressIndex(store);
@@ -144,6 +159,7 @@ export class Cluster {
       ...firewallsOf(this.store).findings,
       ...lintListeners(this.store),
       ...routeFindings(this.frontDoor, this.store),
+      ...lintCorefiles(this.store, this.config),
       ...hostPortFindings(this.store, this.datapath.cni),
     ]);
   }
@@ -232,6 +248,7 @@ export class Cluster {
     const given = typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] };
     const objects = readObjects({ ...given, namespace }, findings);
     if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
+    for (const { kind, metadata } of objects) if (kind === 'ConfigMap') this.#wakeCoreDns(metadata.namespace);
     // What was decided for an object that is applied again, the control plane's admission gives back to it.
     for (const object of objects) this.store.put(object);
     this.settle();
@@ -241,6 +258,7 @@ export class Cluster {
   delete(what: string | KubeObject): void {
     const object = typeof what === 'string' ? this.#find(what) : what;
     const { kind, metadata } = object;
+    if (kind === 'ConfigMap') this.#wakeCoreDns(metadata.namespace);
     if (kind === 'Pod') this.#control.deletePod(metadata);
     else this.store.delete(kind, metadata.namespace, metadata.name);
     this.settle();
@@ -285,6 +303,7 @@ export class Cluster {
   #startsReady({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean {
     const pod = this.store.get<Pod>('Pod', namespace, name);
     const delay = pod === undefined ? 0 : startDelay(pod);
+    if (!this.#crashLoops.startsReady({ namespace, name })) return false;
     if (pod === undefined || delay === 0) return true;
     if (!pod.spec.containers.some((container) => container.readinessProbe !== undefined)) return true;
     const { uid } = pod.metadata;
@@ -304,9 +323,28 @@ export class Cluster {
 
   /** Lets the control loops come to rest and the kernel follow. */
   settle(): void {
-    this.#control.settle();
+    this.#settleControl();
     this.frontDoor.writeStatus();
     this.datapath.sync();
+  }
+
+  /** Programs start with the first packet for their node; one that reads files must have read them before they change. */
+  #wakeCoreDns(namespace: string | undefined): void {
+    for (const pod of this.store.list<Pod>('Pod', namespace)) if (isCoreDns(pod)) this.datapath.podNetns(pod);
+  }
+
+  #settleControl(): void {
+    this.#control.settle();
+    if (this.#crashLoops.report()) this.#control.settle();
+  }
+
+  /** The program of a pod that has ended again and again stays up. */
+  #recovered(reference: PodReference, container: string, restarts: number): void {
+    this.#control.crashLoop(reference, container, restarts, true);
+    const pod = this.store.get<Pod>('Pod', reference.namespace, reference.name);
+    const netns = pod === undefined ? undefined : this.datapath.podNetns(pod);
+    if (pod !== undefined && netns !== undefined) this.programs.start(netns, pod, this.store);
+    this.settle();
   }
 
   names(namespace: string = this.namespace): NameResolver {

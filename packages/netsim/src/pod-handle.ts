@@ -62,6 +62,11 @@ export class PodHandle {
     return this.#cluster.exec(`pod/${this.name}`, argv, { namespace: this.#namespace });
   }
 
+  /** The last lines that the program wrote: known of CoreDNS only. */
+  logs(): readonly string[] {
+    return this.#cluster.programs.linesOf(this.object);
+  }
+
   /** How often a container was restarted. */
   restarts(container: string): number {
     return this.#status(container).restartCount ?? 0;

@@ -1,8 +1,10 @@
 import type { ClusterConfig } from '@netsim/control';
+import { ClusterIndexes } from '@netsim/dns';
 import { type Netns, type Socket, type TcpConnection, TcpListener, UdpSocket, type World } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
+import { coreDnsContainer } from './dns/coredns-files.ts';
 import { podFiles } from './dns/pod-files.ts';
-import { isCoreDns, serveCoreDns } from './dns/serve.ts';
+import { CoreDnsProgram } from './dns/serve.ts';
 import { fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
 import { type Answer, serveHttp } from './http/server.ts';
 import { acceptedStream } from './http/stream.ts';
@@ -17,6 +19,7 @@ export type RequestHandler = (request: Request) => Response | Promise<Response>;
 
 interface Running {
   readonly sockets: Socket[];
+  readonly coreDns?: CoreDnsProgram;
 }
 
 /** The programs of a world: what sits behind the sockets of pods and nodes. */
@@ -31,6 +34,10 @@ export class Programs {
   #wake: (() => void) | undefined;
 
   readonly #frontDoor: FrontDoor;
+  /** What all CoreDNS pods know of the API. */
+  #indexes: ClusterIndexes | undefined;
+  /** Called where a program has ended by itself. */
+  onExit: ((pod: Pod) => void) | undefined;
 
   /** `epoch`: what the clock's zero is in milliseconds since 1970. */
   constructor(world: World, epoch: number, config: ClusterConfig, frontDoor: FrontDoor) {
@@ -59,24 +66,36 @@ export class Programs {
       });
       return;
     }
-    const coreDns = isCoreDns(pod);
+    const container = coreDnsContainer(pod);
+    const coreDns = container === undefined ? undefined : this.#startDns(netns, pod, store);
     const controller = controllerOf(pod);
-    const sockets: Socket[] = coreDns ? this.#serveDns(netns, pod, store) : [];
+    const sockets: Socket[] = [];
     if (controller !== undefined) sockets.push(...this.#frontDoor.start(netns, pod, controller));
     const taken = new Set(sockets.map((socket) => socket.localPort));
     const lost = losers(pod);
     for (const listener of podListeners(pod).listeners) {
-      if (lost.has(listener) || (coreDns && listener.port === 53) || taken.has(listener.port)) continue;
+      // What CoreDNS opens, its Corefile says.
+      if (lost.has(listener) || listener.container === container?.name || taken.has(listener.port)) continue;
       const socket = this.#open(netns, pod, listener);
       if (socket !== undefined) sockets.push(socket);
     }
-    this.#running.set(keyOf(pod), { sockets });
+    this.#running.set(keyOf(pod), { sockets, ...(coreDns === undefined ? {} : { coreDns }) });
     for (const [port, handler] of this.#handlers.get(keyOf(pod)) ?? []) this.#listen(netns, pod, port, handler);
   }
 
-  #serveDns(netns: Netns, pod: Pod, store: ObjectStore): Socket[] {
+  #startDns(netns: Netns, pod: Pod, store: ObjectStore): CoreDnsProgram {
     const { resolvConf } = podFiles(pod, this.#config);
-    return serveCoreDns({ netns, pod, store, resolvConf, epoch: this.#epoch });
+    const epoch = this.#epoch;
+    this.#indexes ??= new ClusterIndexes(store, () => Math.floor((epoch + this.#world.clock.now) / 1000));
+    const { clock } = this.#world;
+    // Not while it is being started.
+    const exited = (): void => void clock.schedule(clock.now, () => this.onExit?.(pod));
+    return new CoreDnsProgram({ netns, pod, store, indexes: this.#indexes, resolvConf, epoch, exited });
+  }
+
+  /** The last lines that the CoreDNS of a pod has written; none for other programs, whose output is not known. */
+  linesOf(pod: Pod): readonly string[] {
+    return this.#running.get(keyOf(pod))?.coreDns?.lines ?? [];
   }
 
   /** Milliseconds until the programs of a pod listen. */
@@ -88,7 +107,9 @@ export class Programs {
 
   /** Closes the sockets of a pod's containers. */
   stopPod(pod: Pod): void {
-    for (const socket of this.#running.get(keyOf(pod))?.sockets ?? []) {
+    const running = this.#running.get(keyOf(pod));
+    running?.coreDns?.stop();
+    for (const socket of running?.sockets ?? []) {
       if (socket instanceof TcpListener || socket instanceof UdpSocket) socket.close();
     }
     this.#running.delete(keyOf(pod));

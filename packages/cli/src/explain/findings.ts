@@ -224,6 +224,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The Corefile of the ConfigMap coredns cannot be used as it is.',
     mend: 'Look at the line that the finding names.',
   },
+  'dns-loop': {
+    meaning:
+      'CoreDNS forwards queries to itself. Plugin loop sees its own probe come back and ends the program, again and again.',
+    mend: 'Forward to a name server outside: give addresses instead of /etc/resolv.conf, or give the kubelet another resolvConf.',
+  },
   firewall: {
     meaning: "An annotation or object of netsim.dev that describes a node's firewall cannot be read.",
     mend: 'The message says which entry, and what is allowed.',

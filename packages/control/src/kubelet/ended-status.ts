@@ -24,6 +24,33 @@ export function restartedStatus(status: PodStatus, succeeded: boolean, time: str
   }));
 }
 
+/** What it reports of a container that ends again and again: it waits before it starts it once more. */
+export function crashLoopStatus(status: PodStatus, container: string, restarts: number, time: string): PodStatus {
+  return withStatuses(status, (each) =>
+    each.name !== container
+      ? each
+      : {
+          ...each,
+          ready: false,
+          started: false,
+          restartCount: restarts,
+          state: {
+            waiting: { reason: 'CrashLoopBackOff', message: `back-off restarting failed container=${container}` },
+          },
+          lastState: { terminated: endOf(false, time) },
+        },
+  );
+}
+
+/** What it reports once such a container stays up. */
+export function recoveredStatus(status: PodStatus, container: string, restarts: number, time: string): PodStatus {
+  return withStatuses(status, (each) =>
+    each.name !== container
+      ? each
+      : { ...each, started: true, restartCount: restarts, state: { running: { startedAt: time } } },
+  );
+}
+
 type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number];
 
 function withStatuses(status: PodStatus, of: (each: ContainerStatus) => ContainerStatus): PodStatus {

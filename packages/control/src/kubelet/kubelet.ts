@@ -6,7 +6,7 @@ import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { timestamp } from '../core/timestamp.ts';
-import { endedStatus, restartedStatus } from './ended-status.ts';
+import { crashLoopStatus, endedStatus, recoveredStatus, restartedStatus } from './ended-status.ts';
 import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs, withCondition } from './pod-status.ts';
 import { withReadinessGates } from './readiness-gates.ts';
@@ -148,6 +148,17 @@ export class Kubelet extends Controller {
     const again = restartPolicy === 'Always' || (restartPolicy === 'OnFailure' && !succeeded);
     const next = again ? restartedStatus(status, succeeded, time) : endedStatus(status, succeeded, time);
     store.put({ ...pod, status: next } as Pod);
+  }
+
+  /** A container of a running pod ends soon after each start (`up` false), or stays up at last. */
+  crashLoop(pod: Pod, container: string, restarts: number, up: boolean): void {
+    const { store, machines } = this.context;
+    const { status } = pod;
+    if (status?.phase !== 'Running' || !machines.kubeletRuns(pod.spec.nodeName ?? '')) return;
+    const next = (up ? recoveredStatus : crashLoopStatus)(status, container, restarts, this.context.time());
+    const put = { ...pod, status: next } as Pod;
+    store.put(put);
+    this.setReady(put, up);
   }
 
   protected override reconcile(key: string): void {

@@ -7,6 +7,13 @@ export type {
   QuerySource,
   UpstreamServer,
 } from './plugin.ts';
-export { CoreDns, type CoreDnsOptions, type ExchangeFunction, type HttpListener, type Listener } from './server.ts';
+export {
+  CoreDns,
+  type CoreDnsOptions,
+  type ExchangeFunction,
+  type HttpListener,
+  type Listener,
+  type LoopProbe,
+} from './server.ts';
 export { encodeCompressed, fitReply } from './truncate.ts';
 export { decodeMessage, WireError } from './wire.ts';

@@ -15,7 +15,10 @@ import type {
   QuerySource,
   Request,
   Serving,
+  UpstreamServer,
 } from './plugin.ts';
+import { ForwardHandler } from './plugins/forward.ts';
+import { parseDuration } from './plugins/lines.ts';
 import { LoopHandler } from './plugins/observe.ts';
 import { ReplyMemo } from './reply-memo.ts';
 import { fitReply } from './truncate.ts';
@@ -55,6 +58,25 @@ export interface Listener {
   readonly addresses: readonly Ip[];
 }
 
+/** The query by which plugin `loop` finds out whether what is forwarded comes back, and where it is sent. */
+export interface LoopProbe {
+  readonly query: Uint8Array;
+  /** The port of CoreDNS that it is sent to. */
+  readonly port: number;
+  /** Where the server block forwards to. */
+  readonly upstreams: readonly UpstreamServer[];
+  /** No reply came: counts anew before the next try. */
+  again(): void;
+  /** It was answered, or tried long enough. */
+  done(): void;
+}
+
+/** How often plugin `reload` reads the Corefile: the interval, to which up to half of the jitter is added or taken off; seconds. */
+export interface Reloading {
+  readonly interval: number;
+  readonly jitter: number;
+}
+
 /** A port where a plugin answers HTTP. */
 export interface HttpListener {
   readonly plugin: string;
@@ -86,7 +108,7 @@ const NOT_MODELLED = new Set([
 
 /** A server that forwards to itself would ask itself without end; memory bounds the real program. */
 const MAX_DEPTH = 40;
-const MAX_WAITING = 10_000;
+const MAX_WAITING = 1_000;
 
 const MAX_TCP = 65_535;
 /** Records in one message of a zone transfer. */
@@ -139,7 +161,11 @@ export class CoreDns {
   readonly corefile: Corefile;
   readonly #servers: Server[] = [];
   readonly #exchange: ExchangeFunction;
-  readonly #loops: { readonly loop: LoopHandler; readonly port: number }[] = [];
+  readonly #loops: {
+    readonly loop: LoopHandler;
+    readonly port: number;
+    readonly upstreams: readonly UpstreamServer[];
+  }[] = [];
   /** Calls of itself inside calls of itself, where exchanges answer at once. */
   #depth = 0;
   /** Queries that wait for other servers. */
@@ -196,7 +222,29 @@ export class CoreDns {
     return this.#loops.find(({ loop }) => loop.fatal !== undefined)?.loop.fatal;
   }
 
-  /** Sends the probes of plugin `loop`, as CoreDNS does when it starts. */
+  /** What plugin `loop` wants to be sent when CoreDNS starts. */
+  get probes(): readonly LoopProbe[] {
+    return this.#loops.map(({ loop, port, upstreams }) => ({
+      query: encodeMessage(queryMessage(loop.probe, 'HINFO', { id: this.#environment.below(65_536) })),
+      port,
+      upstreams,
+      again: () => loop.reset(),
+      done: () => loop.turnOff(),
+    }));
+  }
+
+  /** Plugin `reload`; undefined where a changed Corefile changes nothing. */
+  get reloading(): Reloading | undefined {
+    for (const { directives } of this.corefile.blocks) {
+      const directive = directives.find(({ name }) => name === 'reload');
+      if (directive === undefined) continue;
+      const [interval = 30, jitter = 15] = directive.args.map(parseDuration);
+      return { interval, jitter: Math.min(jitter, interval / 2) };
+    }
+    return undefined;
+  }
+
+  /** Sends the probes of plugin `loop` to itself without a network. */
   start(self: Ip): void {
     for (const { loop, port } of this.#loops) {
       const source: QuerySource = { client: self, server: self, port, transport: 'udp' };
@@ -276,7 +324,11 @@ export class CoreDns {
     const zones = [...new Set(addresses.map(({ zone }) => zone))];
     const { first: chain, handlers } = buildChain(block, zones, environment, findings);
     const loop = handlers.get('loop');
-    if (loop instanceof LoopHandler) this.#loops.push({ loop, port: addresses[0]?.port ?? 53 });
+    if (loop instanceof LoopHandler) {
+      const forward = handlers.get('forward');
+      const upstreams = forward instanceof ForwardHandler ? forward.upstreams : [];
+      this.#loops.push({ loop, port: addresses[0]?.port ?? 53, upstreams });
+    }
     const chaos = block.directives.some(({ name }) => name === 'chaos' || name === 'forward');
     const repeatable = block.directives.every(({ name }) => REPEATABLE.has(name));
     for (const { scheme, port, zone, key } of addresses) {

@@ -2,7 +2,7 @@ import { type KubeObject, loadManifests, type ObjectStore, type Pod, type Servic
 import { formatIp, type Ip } from '@netsim/wire';
 
 /** What the made objects say they come from, where an object's file is shown. */
-const ORIGIN_FILE = 'kubeadm:coredns';
+export const ORIGIN_FILE = 'kubeadm:coredns';
 
 /**
  * The CoreDNS that kubeadm puts into every cluster, for manifests that say nothing of a cluster DNS: none where a service has
@@ -82,10 +82,25 @@ spec:
       - name: coredns
         image: coredns/coredns
         args: [-conf, /etc/coredns/Corefile]
+        volumeMounts:
+        - { name: config-volume, mountPath: /etc/coredns, readOnly: true }
         ports:
         - { name: dns, containerPort: 53, protocol: UDP }
         - { name: dns-tcp, containerPort: 53, protocol: TCP }
         - { name: metrics, containerPort: 9153, protocol: TCP }
+        - { name: liveness-probe, containerPort: 8080, protocol: TCP }
+        - { name: readiness-probe, containerPort: 8181, protocol: TCP }
+        livenessProbe:
+          httpGet: { path: /health, port: liveness-probe, scheme: HTTP }
+          initialDelaySeconds: 60
+          timeoutSeconds: 5
+          successThreshold: 1
+          failureThreshold: 5
+        readinessProbe:
+          httpGet: { path: /ready, port: readiness-probe, scheme: HTTP }
+      volumes:
+      - name: config-volume
+        configMap: { name: coredns, items: [{ key: Corefile, path: Corefile }] }
 ---
 apiVersion: v1
 kind: Service

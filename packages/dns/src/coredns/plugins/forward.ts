@@ -47,8 +47,10 @@ interface Health {
 }
 
 /** Asks other name servers. After CoreDNS `plugin/forward/forward.go`. */
-class ForwardHandler implements Handler {
+export class ForwardHandler implements Handler {
   readonly name = 'forward';
+  /** The servers of this handler and of those behind it. */
+  readonly upstreams: readonly UpstreamServer[];
   readonly #options: ForwardOptions;
   readonly #context: SetupContext;
   readonly #next: Handler;
@@ -58,6 +60,7 @@ class ForwardHandler implements Handler {
 
   constructor(options: ForwardOptions, context: SetupContext, next: Handler) {
     this.#options = options;
+    this.upstreams = [...options.servers, ...(next instanceof ForwardHandler ? next.upstreams : [])];
     this.#context = context;
     this.#next = next;
   }

@@ -103,6 +103,7 @@ export class LoopHandler implements Handler {
   readonly zone: string;
   readonly probe: string;
   readonly #next: Handler;
+  #off = false;
   #seen = 0;
   readonly #changed: () => void;
   #fatal: string | undefined;
@@ -119,8 +120,20 @@ export class LoopHandler implements Handler {
     return this.#fatal;
   }
 
+  /** Begins to count anew, as after a probe without a reply. */
+  reset(): void {
+    this.#seen = 0;
+  }
+
+  /** Looks no more: a probe has been answered, or for half a minute none was. */
+  turnOff(): void {
+    this.#off = true;
+    this.#changed();
+  }
+
   *serve(request: Request): Serving {
-    if (request.question.type !== 'HINFO' || request.name !== this.probe || this.#fatal !== undefined) {
+    const { question, name } = request;
+    if (question.type !== 'HINFO' || name !== this.probe || this.#off || this.#fatal !== undefined) {
       return yield* this.#next.serve(request);
     }
     this.#seen++;
