@@ -1,4 +1,5 @@
-import type { ObjectStore, Pod } from '@netsim/manifest';
+import type { ObjectStore, Pod, Secret } from '@netsim/manifest';
+import { readCertificate } from './ingress/certificates.ts';
 
 /** Virtual time starts here, so that the same input gives the same output on every day. */
 const EPOCH = '2026-01-01T00:00:00Z';
@@ -18,7 +19,12 @@ export function epochOf(store: ObjectStore): number {
     see(status?.startTime);
     for (const { lastTransitionTime } of status?.conditions ?? []) see(lastTransitionTime);
   }
-  return Date.parse(latest);
+  // A certificate that was made yesterday is meant to be valid.
+  const certificates = store
+    .list<Secret>('Secret')
+    .filter(({ type }) => type === 'kubernetes.io/tls')
+    .flatMap((secret) => Date.parse(readCertificate(secret)?.validFrom ?? '') || []);
+  return Math.max(Date.parse(latest), ...certificates);
 }
 
 const FORM = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;

@@ -48,7 +48,7 @@ function textOf({ data, stringData }: Secret): string {
 }
 
 /** The first certificate of a Secret of type kubernetes.io/tls. */
-function readCertificate(secret: Secret): X509Certificate | undefined {
+export function readCertificate(secret: Secret): X509Certificate | undefined {
   try {
     return new X509Certificate(textOf(secret));
   } catch {

@@ -123,6 +123,10 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
   switch (outcome.kind) {
     case 'forward': {
       const { backend } = outcome;
+      if (backend.kind === 'default-backend') {
+        const text = 'answers 404: no rule takes the request';
+        return end(404, text, failing(404, decision, door, front));
+      }
       for (const text of changesOf(outcome, front)) steps.push(step('change', text));
       const endpoints = endpointsOf(cluster, backend);
       if (endpoints.list.length === 0) {

@@ -56,7 +56,7 @@ function writeOut(format: string, done: Transfer, options: CurlOptions): string 
     method: options.method,
     num_connects: done.remote === undefined ? '0' : '1',
     redirect_url: done.location ?? '',
-    scheme: done.remote === undefined ? '' : 'HTTP',
+    scheme: done.remote === undefined ? '' : /^https:/i.test(done.url) ? 'HTTPS' : 'HTTP',
     size_download: String(done.body.length),
     size_header: String(done.head.length),
     time_namelookup: seconds(0),

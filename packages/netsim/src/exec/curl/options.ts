@@ -60,6 +60,7 @@ export interface CurlOptions {
   readonly include: boolean;
   readonly head: boolean;
   readonly follow: boolean;
+  readonly insecure: boolean;
   readonly failOnError: boolean;
   readonly output: string | undefined;
   readonly writeOut: string | undefined;
@@ -114,6 +115,7 @@ export function readCurlOptions(args: readonly string[]): CurlOptions | ToolResu
     include: flags.has('i') || head,
     head,
     follow: flags.has('L'),
+    insecure: flags.has('k'),
     failOnError: flags.has('f'),
     output: lastValue(parsed, 'o'),
     writeOut: lastValue(parsed, 'w'),

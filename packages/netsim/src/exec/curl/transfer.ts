@@ -1,3 +1,4 @@
+import type { TcpConnection } from '@netsim/kernel';
 import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { strerror } from '../errno.ts';
 import { addressesOf } from '../lookup.ts';
@@ -5,6 +6,7 @@ import { connectTcp, Inbox, type TcpAttempt } from '../tcp-attempt.ts';
 import type { ExecContext } from '../tool.ts';
 import { waitUntil } from '../wait.ts';
 import type { CurlOptions } from './options.ts';
+import { type HandshakeOptions, handshake } from './tls.ts';
 
 /** What one request came to. `code` is curl's exit status. */
 export interface Transfer {
@@ -92,25 +94,32 @@ export async function transfer(
     connectedAt: since(),
   };
   log(`* Connected to ${host} (${formatIp(ip)}) port ${port} (#${number})`);
-  if (scheme !== 'http') {
+  const left = (): number => (options.maxTime === undefined ? ENDLESS : Math.max(0, options.maxTime - since()));
+  const through =
+    scheme === 'http'
+      ? connection
+      : await secured(scheme, connection, inbox, {
+          host,
+          insecure: options.insecure,
+          now: context.dns?.now().getTime() ?? world.clock.now,
+          log,
+          settle: (done) => settle(context, done, left()),
+        });
+  if ('code' in through) {
     connection.abort();
     world.run();
-    return result(
-      35,
-      `netsim: ${scheme === 'https' ? 'TLS' : scheme} is not emulated; the TCP connection was made`,
-      ends,
-    );
+    log(`* Closing connection ${number}`);
+    return result(through.code, through.error, ends);
   }
 
   for (const line of requestLines(url, host, port, defaultPort, options)) log(`> ${line}`);
   log('> ');
   const body = options.data === undefined ? '' : options.data;
-  connection.send(
+  through.send(
     new TextEncoder().encode(`${requestLines(url, host, port, defaultPort, options).join('\r\n')}\r\n\r\n${body}`),
   );
-  const left = options.maxTime === undefined ? ENDLESS : Math.max(0, options.maxTime - since());
   const response = new ResponseReader(options.head);
-  await settle(context, () => response.feed(inbox), left);
+  await settle(context, () => response.feed(inbox), left());
   const { head, error } = response;
   const ended = { ...ends, head, body: response.body(), ...response.facts(), endedAt: since() };
   for (const line of head.split('\r\n').slice(0, -1)) log(`< ${line}`);
@@ -133,7 +142,7 @@ export async function transfer(
         : `with ${got} out of ${response.length} bytes received`;
     return result(28, `Operation timed out after ${since() + 1} milliseconds ${bytes}`, ended);
   }
-  connection.close();
+  through.close();
   world.run();
   if (error !== undefined) {
     log(`* ${error}`);
@@ -147,12 +156,30 @@ export async function transfer(
   return result(0, '', ended);
 }
 
+/** TLS, the only other thing that is spoken. */
+async function secured(
+  scheme: string,
+  connection: TcpConnection,
+  inbox: Inbox,
+  options: HandshakeOptions,
+): Promise<Awaited<ReturnType<typeof handshake>>> {
+  if (scheme === 'https') return handshake(connection, inbox, options);
+  return { code: 35, error: `netsim: ${scheme} is not emulated; the TCP connection was made` };
+}
+
 /** Waits in virtual time, and in real time for programs that were asked and have not answered yet. */
 async function settle({ netns, programs }: ExecContext, done: () => boolean, patience: number): Promise<void> {
   const { world } = netns;
+  const end = world.clock.now + patience;
+  const pending = (): boolean => programs !== undefined && programs.pending > 0;
   world.run();
-  while (!done() && programs !== undefined && programs.pending > 0) await programs.answered();
-  waitUntil(world, done, patience);
+  while (!done()) {
+    if (pending()) await programs!.answered();
+    else {
+      waitUntil(world, () => done() || pending(), end - world.clock.now);
+      if (!pending()) return;
+    }
+  }
 }
 
 async function lookUp(
