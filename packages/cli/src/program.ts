@@ -152,6 +152,21 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     });
 
   program
+    .command('diagnose')
+    .description('the troubleshooting list: the first point that is wrong, and the line to change')
+    .argument('<destination>', 'svc/NAME[:PORT], pod/NAME[:PORT], NAME[:PORT] or a URL')
+    .option('--from <source>', 'who asks, as for trace (default: a pod of the namespace)')
+    .addOption(new Option('--protocol <protocol>', 'transport').choices(['tcp', 'udp', 'sctp', 'icmp']))
+    .addHelpText(
+      'after',
+      examples('netsim diagnose svc/kubia', 'netsim -f k8s/ diagnose svc/api:http --from deploy/web'),
+    )
+    .action(async (destination: string, options: object, command: Command) => {
+      const { diagnose } = await import('./commands/diagnose.ts');
+      await act(command, (context) => diagnose(context, destination, options));
+    });
+
+  program
     .command('get')
     .description('show objects after the control loops, as kubectl does')
     .argument('<kind>', 'pods, svc, ep, endpointslices, deploy, rs, nodes, ns, all, ... or KIND/NAME')

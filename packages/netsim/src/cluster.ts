@@ -11,6 +11,8 @@ import { cniFromObjects } from './cni-from-objects.ts';
 import { Containers } from './containers/containers.ts';
 import { Datapath } from './datapath.ts';
 import { nodesFor } from './default-nodes.ts';
+import { diagnose } from './diagnose/diagnose.ts';
+import type { DiagnoseOptions, Diagnosis } from './diagnose/model.ts';
 import { isCoreDns } from './dns/coredns-files.ts';
 import { lintCorefiles } from './dns/corefile-faults.ts';
 import { CrashLoops } from './dns/crash-loops.ts';
@@ -229,6 +231,11 @@ export class Cluster {
    */
   fetch(input: string | URL | Request, init?: FetchInit): Promise<Response> {
     return fetchFrom(this, this.names().source('external'), input, init);
+  }
+
+  /** Walks the troubleshooting list for a destination, up to the first point that is wrong. */
+  diagnose(options: DiagnoseOptions): Diagnosis {
+    return diagnose(this, options);
   }
 
   /** As `kubectl port-forward`: one pod, entered on its localhost. */

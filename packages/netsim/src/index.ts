@@ -1,5 +1,6 @@
 export { Cluster, ClusterClock, type LoadOptions } from './cluster.ts';
 export { type DemoName, demos } from './demo.ts';
+export type { DiagnoseOptions, Diagnosis, DiagnosisPoint, PointStatus } from './diagnose/model.ts';
 export type { Lookup, LookupOptions, LookupQuery } from './dns/lookup-names.ts';
 export { UsageError } from './errors.ts';
 export type { ExecOptions, ExecResult } from './exec-in.ts';

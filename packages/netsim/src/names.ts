@@ -150,6 +150,44 @@ export class NameResolver {
     return this.#name(text, host, port, wanted);
   }
 
+  /** The object that a destination names, also a service without a virtual IP, or a pod that has no address yet; and the port as written. */
+  named(text: string): { object?: KubeObject; port?: string } {
+    const slash = text.indexOf('/');
+    if (slash <= 0 || text.startsWith('[') || /^https?:\/\//i.test(text)) return {};
+    const kind = kindWords[text.slice(0, slash).toLowerCase()];
+    const { host, port } = splitPort(text.slice(slash + 1));
+    const at = port === undefined ? {} : { port };
+    switch (kind) {
+      case 'Service':
+      case 'Pod':
+        return { object: this.#find(kind, host), ...at };
+      case 'Deployment':
+      case 'ReplicaSet':
+        return { object: this.#podOf(kind, host), ...at };
+      default: {
+        if (this.#store.get('Namespace', undefined, text.slice(0, slash)) === undefined) return {};
+        const whole = splitPort(text);
+        return { object: this.#find('Service', whole.host), ...(whole.port !== undefined && { port: whole.port }) };
+      }
+    }
+  }
+
+  /** The port of a service that is meant by its name or number, or the only one; an error where that says nothing. */
+  portOf(service: Service, port: string | undefined, wanted: TransportProtocol | undefined): ServicePort | undefined {
+    const { ports = [] } = service.spec;
+    const found = pickPort(ports, port, wanted === 'icmp' ? undefined : wanted);
+    if (found !== undefined || (port !== undefined && portNumber(port) !== undefined) || wanted === 'icmp')
+      return found;
+    if (port === undefined && ports.length === 0) return undefined;
+    const { name } = service.metadata;
+    throw portError(
+      `service "${name}"`,
+      ports.map((each) => ({ name: each.name, port: each.port })),
+      port,
+      `svc/${name}`,
+    );
+  }
+
   /** The name in a destination that is to be looked up (`name:port`, a URL with a name); undefined for all others. */
   nameToLookUp(text: string): { host: string; port?: string; url?: URL } | undefined {
     if (/^https?:\/\//i.test(text)) {

@@ -1,4 +1,5 @@
 export * from './data.ts';
+export { renderDiagnosis } from './diagnosis.ts';
 export * from './findings.ts';
 export * from './kubectl/index.ts';
 export { type RenderRoutesOptions, type RouteLine, renderRoutes } from './routes.ts';

@@ -104,7 +104,7 @@ function notFoundReason(name: string, queries: Resolution['queries'], error: Eai
   return `${name} could not be looked up: ${last.server} ${what} to ${last.name} ${last.type} (${error ?? 'EAI_AGAIN'})`;
 }
 
-function summaryOf(cluster: Cluster, source: SourceRef): TraceSource {
+export function summaryOf(cluster: Cluster, source: SourceRef): TraceSource {
   switch (source.kind) {
     case 'Pod': {
       const { name, namespace } = source.pod.metadata;

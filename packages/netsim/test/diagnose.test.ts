@@ -1,0 +1,264 @@
+import type { Service } from '@netsim/manifest';
+import { Cluster, type DiagnoseOptions, type Diagnosis } from 'netsim';
+import { describe, expect, test } from 'vitest';
+
+const service = `apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec:
+  selector: { app: web }
+  ports:
+  - port: 80
+    targetPort: 8080
+`;
+const pod = `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web-0
+  labels: { app: web }
+spec:
+  containers:
+  - { name: web, image: luksa/kubia }
+`;
+const client = `---
+apiVersion: v1
+kind: Pod
+metadata: { name: client }
+spec: { containers: [{ name: c, image: debian, command: [sleep, inf] }] }
+`;
+const healthy = service + pod + client;
+
+async function diagnosed(yaml: string, options: Partial<DiagnoseOptions> = {}): Promise<Diagnosis> {
+  return (await Cluster.load({ yaml })).diagnose({ to: 'svc/web', from: 'client', ...options });
+}
+const statuses = ({ points }: Diagnosis): string[] => points.map(({ id, status }) => `${id} ${status}`);
+const failing = ({ points }: Diagnosis) => points.find(({ status }) => status === 'fail' || status === 'unknown');
+
+describe('the troubleshooting list', () => {
+  test('a service that works is in order at every point', async () => {
+    const diagnosis = await diagnosed(healthy);
+    expect(diagnosis.verdict).toBe('ok');
+    expect(new Set(diagnosis.points.map(({ status }) => status))).toEqual(new Set(['ok']));
+  });
+
+  test('stops at the first point that is wrong', async () => {
+    const diagnosis = await diagnosed(healthy.replace('labels: { app: web }', 'labels: { app: wep }'), {
+      to: 'svc/web:8080',
+    });
+    expect(statuses(diagnosis)).toEqual([
+      'inside ok',
+      'ping ok',
+      'readiness skipped',
+      'endpoints fail',
+      'name skipped',
+      'port skipped',
+      'pod skipped',
+      'localhost skipped',
+      'policy skipped',
+      'path skipped',
+    ]);
+  });
+
+  // Each manifest breaks one point only; the last columns are the line to change and what to write.
+  test.each<[string, string, string, Partial<DiagnoseOptions>, number, RegExp]>([
+    ['the source is outside', 'inside', healthy, { from: 'external' }, 4, /--from pod.*NodePort/],
+    ['a ping', 'ping', healthy, { protocol: 'icmp' }, 6, /Do not ping/],
+    [
+      'no pod is ready',
+      'readiness',
+      healthy
+        .replace('luksa/kubia }', 'luksa/kubia, readinessProbe: { tcpSocket: { port: 8080 } } }')
+        .replace(
+          '---\napiVersion: v1\nkind: Pod\nmetadata: { name: client }',
+          'status: { conditions: [{ type: Ready, status: "False" }] }\n$&',
+        ),
+      {},
+      17,
+      /pass the probe/,
+    ],
+    [
+      'a pod that no node takes',
+      'readiness',
+      healthy.replace(
+        'spec:\n  containers:\n  - { name: web',
+        'spec:\n  nodeSelector: { disk: ssd }\n  containers:\n  - { name: web',
+      ),
+      {},
+      15,
+      /netsim describe pod/,
+    ],
+    [
+      'the selector matches no pod',
+      'endpoints',
+      healthy.replace('selector: { app: web }', 'selector: { app: wbe }'),
+      {},
+      5,
+      /Write "app: web" in its place/,
+    ],
+    [
+      'the target port has a name that no container has',
+      'endpoints',
+      healthy
+        .replace('targetPort: 8080', 'targetPort: htpp')
+        .replace('luksa/kubia }', 'luksa/kubia, ports: [{ name: http, containerPort: 8080 }] }'),
+      {},
+      8,
+      /Write "http" in its place/,
+    ],
+    [
+      'a service without selector and endpoints',
+      'endpoints',
+      healthy.replace('  selector: { app: web }\n', ''),
+      {},
+      4,
+      /kubernetes\.io\/service-name: web/,
+    ],
+    [
+      'the source does not ask the DNS of the cluster',
+      'name',
+      healthy.replace('command: [sleep, inf] }] }', 'command: [sleep, inf] }], dnsPolicy: Default }'),
+      {},
+      22,
+      /dnsPolicy: ClusterFirst/,
+    ],
+    ['the target port in place of the port', 'port', healthy, { to: 'svc/web:8080' }, 7, /svc\/web:80$/],
+    ['a port that nobody has', 'port', healthy, { to: 'svc/web:81' }, 6, /add \{ port: 81 \}/],
+    [
+      'nothing listens on the target port',
+      'pod',
+      healthy.replace('targetPort: 8080', 'targetPort: 8081'),
+      {},
+      8,
+      /Set targetPort of service "web" to 8080/,
+    ],
+    [
+      'the program listens on localhost only',
+      'localhost',
+      healthy.replace('  labels: { app: web }', '  annotations: { netsim.dev/listen: "127.0.0.1:8080" }\n$&'),
+      {},
+      14,
+      /0\.0\.0\.0/,
+    ],
+  ])('%s: %s', async (_, point, yaml, options, line, advice) => {
+    const diagnosis = await diagnosed(yaml, options);
+    expect(diagnosis.verdict).toBe('fail');
+    expect(failing(diagnosis)).toMatchObject({ id: point, cause: { line } });
+    expect(failing(diagnosis)!.advice).toMatch(advice);
+  });
+
+  test('a CoreDNS that is not ready fails at the name, and the cause is in the way of the query', async () => {
+    const cluster = await Cluster.load({ yaml: healthy });
+    for (const { metadata } of cluster.store.list('Pod', 'kube-system')) {
+      cluster.setReady(`kube-system/${metadata.name}`, false);
+    }
+    const diagnosis = cluster.diagnose({ to: 'svc/web', from: 'client' });
+    expect(failing(diagnosis)).toMatchObject({ id: 'name', status: 'fail' });
+    expect(failing(diagnosis)!.text).toMatch(/all 2 pods of service "kube-dns" .* are not ready/);
+  });
+
+  test('a Corefile that answers something else fails at the name', async () => {
+    const diagnosis = await diagnosed(`${healthy}---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: coredns, namespace: kube-system }
+data: { Corefile: ".:53 {\\n hosts {\\n 10.9.9.9 web.default.svc.cluster.local\\n }\\n}\\n" }`);
+    expect(failing(diagnosis)).toMatchObject({ id: 'name', status: 'fail' });
+    expect(failing(diagnosis)!.text).toMatch(/is 10\.9\.9\.9, which is not the service's/);
+  });
+
+  test('a firewall in front of the nodes fails at the path, with the line of the firewall', async () => {
+    const yaml = `${healthy.replace('spec:\n  selector', 'spec:\n  type: NodePort\n  selector')}---
+apiVersion: netsim.dev/v1
+kind: Firewall
+metadata: { name: edge }
+spec: { allow: [{ protocol: tcp, ports: [22] }] }`;
+    const diagnosis = await diagnosed(yaml, { from: 'external' });
+    expect(failing(diagnosis)).toMatchObject({ id: 'path', status: 'fail', cause: { kind: 'Firewall' } });
+  });
+
+  test('a NetworkPolicy that selects the pods makes it unknown: policies are not put in force', async () => {
+    const diagnosis = await diagnosed(`${healthy}---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: deny }
+spec: { podSelector: { matchLabels: { app: web } }, policyTypes: [Ingress] }`);
+    expect(diagnosis.verdict).toBe('unknown');
+    expect(failing(diagnosis)).toMatchObject({ id: 'policy', cause: { kind: 'NetworkPolicy', name: 'deny' } });
+  });
+
+  test('a container of which nothing is known makes it unknown, with the way to tell', async () => {
+    const diagnosis = await diagnosed(healthy.replace('luksa/kubia', 'example.org/mine'));
+    expect(diagnosis.verdict).toBe('unknown');
+    expect(failing(diagnosis)).toMatchObject({ id: 'pod' });
+    expect(failing(diagnosis)!.advice).toMatch(/netsim\.dev\/listen/);
+  });
+});
+
+describe('what may be diagnosed', () => {
+  test.each<[string, Partial<DiagnoseOptions>]>([
+    ['a pod', { to: 'pod/web-0' }],
+    ['a name', { to: 'web' }],
+    ['a full name with a port', { to: 'web.default.svc.cluster.local:80' }],
+    ['a URL', { to: 'http://web/' }],
+    ['namespace/name', { to: 'default/web:80' }],
+    ['a node as source', { from: 'node/w1-k8s' }],
+  ])('%s', async (_, options) => {
+    const diagnosis = await diagnosed(healthy, options);
+    expect(diagnosis.verdict).toBe('ok');
+    expect(diagnosis.points.at(-1)).toMatchObject({ id: 'path', status: 'ok' });
+  });
+
+  test('a headless service, pod by pod: it translates no port', async () => {
+    const headless = healthy.replace('spec:\n  selector', 'spec:\n  clusterIP: None\n  selector');
+    const wrong = await diagnosed(headless);
+    expect(failing(wrong)).toMatchObject({ id: 'pod', advice: 'Use port 8080' });
+    const right = await diagnosed(headless, { to: 'svc/web:8080' });
+    expect(right.verdict).toBe('ok');
+    expect(right.points.find(({ id }) => id === 'name')!.text).toMatch(/the address of a pod, 10\.244/);
+  });
+
+  test('the cluster IP itself is diagnosed as the service', async () => {
+    const cluster = await Cluster.load({ yaml: healthy });
+    const { spec } = cluster.store.get<Service>('Service', 'default', 'web')!;
+    expect(cluster.diagnose({ to: `${spec.clusterIP}:80` }).destination).toMatchObject({
+      kind: 'Service',
+      name: 'web',
+    });
+  });
+
+  test('a name that is not there fails at the name, with the nearest one', async () => {
+    const diagnosis = await diagnosed(healthy, { to: 'wbe:80' });
+    expect(failing(diagnosis)).toMatchObject({ id: 'name', advice: 'did you mean "web"?' });
+  });
+
+  test('a short name of a service in another namespace fails at the name, with the longer name', async () => {
+    const diagnosis = await diagnosed(
+      `${healthy}---
+apiVersion: v1
+kind: Service
+metadata: { name: far, namespace: other }
+spec: { selector: { app: far }, ports: [{ port: 80 }] }`,
+      { to: 'far:80' },
+    );
+    expect(failing(diagnosis)).toMatchObject({ id: 'name', cause: { kind: 'Service', namespace: 'other' } });
+    expect(failing(diagnosis)!.advice).toMatch(/^did you mean "far\.other"/);
+  });
+
+  test('without a source a pod asks that is no endpoint itself', async () => {
+    const cluster = await Cluster.load({ yaml: healthy });
+    expect(cluster.diagnose({ to: 'svc/web' }).source).toMatchObject({ kind: 'Pod', name: 'client' });
+    expect(cluster.diagnose({ to: 'pod/client:80' }).source).toMatchObject({ kind: 'Pod', name: 'web-0' });
+  });
+
+  test.each([
+    ['svc/wbe', /did you mean "web"/],
+    ['pod/nobody', /not found/],
+    ['', /empty/],
+    ['svc/web:htpp', /no port named "htpp"/],
+    ['thing/web', /no kind of source or destination/],
+  ])('%j is a mistake of the caller', async (to, message) => {
+    const cluster = await Cluster.load({ yaml: healthy });
+    expect(() => cluster.diagnose({ to })).toThrow(message);
+  });
+});
