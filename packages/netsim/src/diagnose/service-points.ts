@@ -188,7 +188,7 @@ export function servicePortPoint({ service, servicePort, port, protocol, to }: S
   };
 }
 
-export function portsText({ spec }: Service): string {
+function portsText({ spec }: Service): string {
   const ports = (spec.ports ?? []).map(
     ({ port, protocol = 'TCP', name }) => `${protocol} ${port}${name === undefined ? '' : ` (${name})`}`,
   );
