@@ -152,6 +152,7 @@ export interface HTTPRouteFilter {
     exposeHeaders?: string[];
     maxAge?: number;
   };
+  externalAuth?: unknown;
   extensionRef?: LocalReference;
 }
 export interface HTTPBackendRef extends BackendRef {

@@ -120,6 +120,7 @@ const SERVED_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   'events.k8s.io': ['v1', 'v1beta1'],
   extensions: ['v1beta1'],
   'flowcontrol.apiserver.k8s.io': ['v1', 'v1beta3', 'v1beta2', 'v1beta1'],
+  'gateway.networking.k8s.io': ['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'],
   'networking.k8s.io': ['v1', 'v1beta1', 'v1alpha1'],
   'node.k8s.io': ['v1', 'v1beta1'],
   policy: ['v1', 'v1beta1'],

@@ -2,6 +2,16 @@ import type { KubeObject } from '../objects.ts';
 import type { Causes } from '../validate/cause.ts';
 import { defaultNamespace, defaultNode, validateNamespace, validateNode } from './cluster.ts';
 import { defaultEndpointSlice, defaultEndpoints, validateEndpointSlice, validateEndpoints } from './endpoints.ts';
+import {
+  defaultGateway,
+  defaultGatewayClass,
+  defaultListenerSet,
+  validateBackendTLSPolicy,
+  validateGateway,
+  validateGatewayClass,
+  validateListenerSet,
+  validateReferenceGrant,
+} from './gateway.ts';
 import { defaultCronJob, defaultJob, validateCronJob, validateJob } from './job.ts';
 import {
   defaultIngressClass,
@@ -11,6 +21,14 @@ import {
   validateNetworkPolicy,
 } from './networking.ts';
 import { defaultPod, validatePod } from './pod.ts';
+import {
+  defaultGRPCRoute,
+  defaultHTTPRoute,
+  defaultStreamRoute,
+  validateGRPCRoute,
+  validateHTTPRoute,
+  validateStreamRoute,
+} from './routes.ts';
 import { defaultService, validateService } from './service.ts';
 import { type ServerWarning, serviceWarnings } from './service-warnings.ts';
 import {
@@ -53,6 +71,16 @@ const RULES: Readonly<Record<string, KindRules>> = {
   CronJob: rules({ defaults: defaultCronJob, validate: validateCronJob }),
   Ingress: rules({ validate: validateIngress }),
   IngressClass: rules({ defaults: defaultIngressClass, validate: validateIngressClass }),
+  GatewayClass: rules({ defaults: defaultGatewayClass, validate: validateGatewayClass }),
+  Gateway: rules({ defaults: defaultGateway, validate: validateGateway }),
+  ListenerSet: rules({ defaults: defaultListenerSet, validate: validateListenerSet }),
+  HTTPRoute: rules({ defaults: defaultHTTPRoute, validate: validateHTTPRoute }),
+  GRPCRoute: rules({ defaults: defaultGRPCRoute, validate: validateGRPCRoute }),
+  TLSRoute: rules({ defaults: defaultStreamRoute, validate: validateStreamRoute }),
+  TCPRoute: rules({ defaults: defaultStreamRoute, validate: validateStreamRoute }),
+  UDPRoute: rules({ defaults: defaultStreamRoute, validate: validateStreamRoute }),
+  ReferenceGrant: rules({ validate: validateReferenceGrant }),
+  BackendTLSPolicy: rules({ validate: validateBackendTLSPolicy }),
   NetworkPolicy: rules({ defaults: defaultNetworkPolicy, validate: validateNetworkPolicy }),
 };
 

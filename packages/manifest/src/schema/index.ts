@@ -1,5 +1,6 @@
 import { parseApiVersion } from '../kinds/registry.ts';
 import { CLUSTER } from './cluster.ts';
+import { GATEWAY } from './gateway.ts';
 import { META } from './meta.ts';
 import { NETWORKING } from './networking.ts';
 import { POD } from './pod.ts';
@@ -8,7 +9,7 @@ import { Struct, type StructTable } from './type.ts';
 import { VOLUME } from './volume.ts';
 import { WORKLOAD } from './workload.ts';
 
-const TABLES: readonly StructTable[] = [META, CLUSTER, SERVICE, NETWORKING, POD, VOLUME, WORKLOAD];
+const TABLES: readonly StructTable[] = [META, CLUSTER, SERVICE, NETWORKING, POD, VOLUME, WORKLOAD, GATEWAY];
 const structs = new Map<string, Struct>();
 
 /** The struct of that name; each is made once, when first asked for. */
@@ -42,6 +43,18 @@ const SCHEMA_KINDS: Readonly<Record<string, readonly string[]>> = {
   batch: ['CronJob', 'Job'],
   'discovery.k8s.io': ['EndpointSlice'],
   'networking.k8s.io': ['Ingress', 'IngressClass', 'NetworkPolicy'],
+  'gateway.networking.k8s.io': [
+    'BackendTLSPolicy',
+    'GRPCRoute',
+    'Gateway',
+    'GatewayClass',
+    'HTTPRoute',
+    'ListenerSet',
+    'ReferenceGrant',
+    'TCPRoute',
+    'TLSRoute',
+    'UDPRoute',
+  ],
   'rbac.authorization.k8s.io': ['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'],
 };
 

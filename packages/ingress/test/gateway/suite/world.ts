@@ -64,7 +64,10 @@ const loadedFiles = new Map<string, ReturnType<typeof loadManifests>>();
 function load(file: string): ReturnType<typeof loadManifests> {
   let loaded = loadedFiles.get(file);
   if (loaded === undefined) {
-    const text = readVectorText(`gateway/${file}`)?.replaceAll('{GATEWAY_CLASS_NAME}', 'conformance') ?? '';
+    const text =
+      readVectorText(`gateway/${file}`)
+        ?.replaceAll('{GATEWAY_CLASS_NAME}', 'conformance')
+        .replaceAll('{GATEWAY_CONTROLLER_NAME}', 'netsim.dev/gateway') ?? '';
     loaded = loadManifests([{ file, text }]);
     loadedFiles.set(file, loaded);
   }
