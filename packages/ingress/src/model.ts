@@ -3,7 +3,7 @@
  * speak them, so whoever carries the request (the controller's pod, `netsim routes`, a unit test) does not care which it is.
  */
 
-/** One HTTP request as the front door receives it. */
+/** One HTTP request as the front door receives it. Texts hold what came over the wire, one character a byte. */
 export interface FrontRequest {
   readonly scheme: 'http' | 'https';
   readonly method: string;

@@ -4,6 +4,8 @@ import type { NginxConfiguration, NginxLocation, NginxServer } from './configura
 export interface PrintOptions {
   /** `listen` of every server, without the semicolon: `127.0.0.1:8080`. */
   readonly listen: string;
+  /** Directives of a server before its locations. */
+  server?(server: NginxServer): readonly string[];
   /** Directives of a location before and after its `rewrite`. */
   body(location: NginxLocation): { readonly before: readonly string[]; readonly after: readonly string[] };
 }
@@ -13,11 +15,13 @@ export function printNginxConf({ servers }: NginxConfiguration, options: PrintOp
   return servers.map((server) => printServer(server, options)).join('');
 }
 
-function printServer({ names, isDefault, locations }: NginxServer, options: PrintOptions): string {
+function printServer(server: NginxServer, options: PrintOptions): string {
+  const { names, isDefault, locations } = server;
   const lines = [
     'server {',
     ` listen ${options.listen}${isDefault ? ' default_server' : ''};`,
     ` server_name ${names.map((name) => (name.startsWith('~') ? `"${name}"` : name)).join(' ')};`,
+    ...(options.server?.(server) ?? []).map((line) => ` ${line}`),
     ...locations.flatMap((location) => printLocation(location, options)),
     '}',
   ];

@@ -11,8 +11,10 @@ export interface NginxRequest {
   readonly uri: string;
   readonly args: string;
   readonly quoted: boolean;
-  /** What a backend is sent as long as nothing has rewritten the URI; undefined where nginx must build it. */
-  readonly unparsed: string | undefined;
+  /** `$request_uri`: path and query as sent. */
+  readonly requestUri: string;
+  /** A backend is sent the request URI as it is, as long as nothing rewrites it. */
+  readonly intact: boolean;
 }
 
 /** The status of the answer to a request that nginx refuses to read. */
@@ -25,12 +27,12 @@ export interface Refused {
 const LINE_LIMIT = 8192;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: nginx refuses them
 const CONTROL = /[\x00-\x20\x7f]/;
-const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(\[[\w.:~!$&'()*+,;=-]*\]|[A-Za-z0-9.-]*)(?::\d*)?(?=$|[/?])/;
+const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(\[[\w.:~!$&'()*+,;=-]*\]|[A-Za-z0-9.-]+)(?::\d*)?(?=$|[/?])/;
 
 /** Reads the request line and the host as `ngx_http_parse_request_line` and `ngx_http_process_request_header` do. */
 export function readRequest(request: FrontRequest): NginxRequest | Refused {
   const { method, version } = request;
-  const target = toBytes(request.target);
+  const target = received(request.target);
   if (!/^[A-Z_-]+$/.test(method)) return { status: 400, why: 'invalid method' };
   if (method.length + target.length + 12 > LINE_LIMIT)
     return { status: 414, why: 'the request line is longer than 8k' };
@@ -48,22 +50,34 @@ export function readRequest(request: FrontRequest): NginxRequest | Refused {
   }
   const parsed = normaliseUri(path);
   if (parsed === BAD_URI) return { status: 400, why: 'the path leaves the root or has a bad percent sign' };
-  const named = authority === undefined || authority === '' ? request.host : authority;
-  const host = named === undefined ? undefined : toBytes(named);
+  const named = authority ?? request.host;
+  const host = named === undefined ? undefined : received(named);
   let server = '';
   if (host !== undefined) {
     const valid = validateHost(host);
     if (valid === undefined) return { status: 400, why: 'invalid host' };
     server = valid;
   }
-  if (authority !== undefined && request.host !== undefined && validateHost(toBytes(request.host)) === undefined) {
+  if (authority !== undefined && request.host !== undefined && validateHost(received(request.host)) === undefined) {
     return { status: 400, why: 'invalid host' };
   }
   if (request.host === undefined && version !== '1.0' && !(version === '2' && authority !== undefined)) {
     return { status: 400, why: 'no Host header' };
   }
   if (method === 'CONNECT' || method === 'TRACE') return { status: 405, why: `${method} is not allowed` };
-  return { server, httpHost: request.host, ...parsed, unparsed: emptyPath ? undefined : path };
+  return {
+    server,
+    httpHost: request.host === undefined ? undefined : received(request.host),
+    ...parsed,
+    requestUri: emptyPath ? path.slice(1) : path,
+    intact: !emptyPath,
+  };
+}
+
+/** Texts from the wire are bytes already; characters that are none came from a caller who thinks in Unicode. */
+function received(text: string): string {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return toBytes(text);
+  return text;
 }
 
 /** `ngx_http_validate_host`; undefined: nginx answers 400. */

@@ -137,3 +137,20 @@ export function escapeArgs(text: string): string {
 function percent(c: string): string {
   return `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
+
+/** NGX_UNESCAPE_REDIRECT: in a URL that a rewrite makes, printable characters up to the question mark need no percent sign. */
+export function unescapeRedirect(url: string): string {
+  let out = '';
+  for (let i = 0; i < url.length; i++) {
+    const c = url[i]!;
+    if (c === '?') return out + url.slice(i);
+    const quoted = /^%[0-9A-Fa-f]{2}$/.test(url.slice(i, i + 3));
+    const code = quoted ? Number.parseInt(url.slice(i + 1, i + 3), 16) : 0;
+    if (code === 0x3f) return `${out}?${url.slice(i + 3)}`;
+    if (code > 0x25 && code < 0x7f) {
+      out += String.fromCharCode(code);
+      i += 2;
+    } else out += c;
+  }
+  return out;
+}

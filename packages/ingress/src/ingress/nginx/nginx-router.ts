@@ -17,6 +17,7 @@ import type { LocationMatch } from '../../nginx/locations.ts';
 import { type NginxRequest, readRequest } from '../../nginx/request.ts';
 import { rewrittenTarget } from '../../nginx/script.ts';
 import { ServerIndex } from '../../nginx/servers.ts';
+import { unescapeRedirect } from '../../nginx/uri.ts';
 import { fromBytes, MatchLimitError, Regex, RegexError, type RegexMatch, toBytes } from '../../regex/index.ts';
 import { covers, fakeCertificate } from '../../tls/certificate.ts';
 import { SecretReader } from '../certificates.ts';
@@ -155,7 +156,8 @@ export class NginxRouter implements IngressRouter {
   #serve(request: FrontRequest, read: NginxRequest, server: CompiledServer, chance: number): Found {
     const variables = { request, read, hostname: server.names[0]! };
     if (server.redirectTo !== undefined) {
-      const uri = request.target.endsWith('/') ? request.target.slice(0, -1) : request.target;
+      const { requestUri } = read;
+      const uri = requestUri.endsWith('/') ? requestUri.slice(0, -1) : requestUri;
       return { outcome: redirect(308, `${request.scheme}://${server.redirectTo}${uri}`) };
     }
     if (server.appRoot !== '' && read.uri === '/') {
@@ -187,7 +189,7 @@ export class NginxRouter implements IngressRouter {
     const rewritten = place.rewriting === undefined ? undefined : rewrite(place, variables);
     if (typeof rewritten === 'object' && 'kind' in rewritten) return rewritten;
     if (settings !== undefined && request.scheme === 'http' && this.#wantsTls(settings, read.server)) {
-      return redirect(308, tlsUrl(request, read, settings));
+      return redirect(308, tlsUrl(read, settings));
     }
     if (settings !== undefined && isBlocked(settings, request)) {
       // The balancer looks for endpoints before nginx looks at the address.
@@ -213,7 +215,7 @@ export class NginxRouter implements IngressRouter {
     const forward: Mutable<Forward> = {
       kind: 'forward',
       backend: upstream.backend,
-      target: rewritten?.target ?? (read.unparsed === undefined ? rewrittenTarget(read.uri, read.args) : read.unparsed),
+      target: rewritten?.target ?? (read.intact ? read.requestUri : rewrittenTarget(read.uri, read.args)),
       host: place.vhost?.run(variablesOf(variables)) ?? read.httpHost ?? (read.server || variables.hostname),
       headers: request.headers,
       response: NO_CHANGES,
@@ -241,7 +243,7 @@ export class NginxRouter implements IngressRouter {
     const common = { method: method || 'GET', url: place.authUrl!.run(values), responseHeaders };
     if (place.authSignin === undefined) return common;
     const page = place.authSignin.run(values);
-    const back = encodeURIComponent(fromBytes(variables.request.target));
+    const back = encodeURIComponent(fromBytes(variables.read.requestUri));
     const url = `${variables.request.scheme}://${variables.read.httpHost ?? ''}${back}`;
     const query = page.indexOf('?');
     const named = query !== -1 && new URLSearchParams(page.slice(query)).has(signinParameter);
@@ -311,9 +313,10 @@ function contentLength({ headers }: FrontRequest): number {
 }
 
 /** Without the slash at the end, as the controller sends it. */
-function tlsUrl({ target }: FrontRequest, read: NginxRequest, { preserveTrailingSlash }: Settings): string {
+function tlsUrl(read: NginxRequest, { preserveTrailingSlash }: Settings): string {
+  const { requestUri } = read;
   const host = (read.httpHost ?? read.server).split(':')[0]!;
-  const uri = !preserveTrailingSlash && target.endsWith('/') ? target.slice(0, -1) : target;
+  const uri = !preserveTrailingSlash && requestUri.endsWith('/') ? requestUri.slice(0, -1) : requestUri;
   return `https://${host}${uri}`;
 }
 
@@ -330,7 +333,7 @@ function rewrite(place: CompiledPlace, variables: RequestVariables): Rewritten |
   const made = target.rewrite(match, variablesOf(variables), read.quoted, isRedirect);
   if (isRedirect) {
     const args = keepArgs && read.args !== '' ? `${hasArgs ? '&' : '?'}${read.args}` : '';
-    return redirect(302, `${made.uri}${args}`);
+    return redirect(302, `${unescapeRedirect(made.uri)}${args}`);
   }
   if (made.uri === '') return answer(500);
   const own = made.args;

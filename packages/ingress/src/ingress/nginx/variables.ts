@@ -19,7 +19,7 @@ export function variablesOf({ request, read, hostname }: RequestVariables): Vari
       case 'best_http_host':
         return read.httpHost ?? (read.server || hostname);
       case 'request_uri':
-        return request.target;
+        return read.requestUri;
       case 'uri':
       case 'document_uri':
         return read.uri;
