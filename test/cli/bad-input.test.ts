@@ -12,7 +12,7 @@ import { netsim, type Ran } from './netsim.ts';
 const BOUND = 10_000;
 const root = join(import.meta.dirname, '../..');
 const binary = join(root, 'packages/cli/bin/netsim.js');
-const built = existsSync(join(root, 'packages/cli/bundle/netsim.js'));
+const built = existsSync(join(root, 'packages/cli/bundle/netsim.cjs'));
 
 let folder: string;
 const before = process.cwd();

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { run } from '../bundle/netsim.js';
+import { loadBundle } from './load-bundle.js';
 
-process.exitCode = await run(['__complete', ...process.argv.slice(2)]);
+process.exitCode = await loadBundle().run(['__complete', ...process.argv.slice(2)]);
