@@ -18,7 +18,7 @@ const lookup = (cluster: Cluster, pod = 'client') => cluster.pod(pod).lookup(NAM
 const netfilter = (cluster: Cluster, node: string) => cluster.netnsOfMachine(node).netfilter;
 /** Puts a rule in front of those that are there. */
 function rule(cluster: Cluster, node: string, text: string): void {
-  netfilter(cluster, node).restore(`*filter\n-I ${text}\nCOMMIT\n`, 4, { noflush: true });
+  netfilter(cluster, node)!.restore(`*filter\n-I ${text}\nCOMMIT\n`, 4, { noflush: true });
 }
 
 describe('a look-up over a network that is broken', () => {

@@ -22,6 +22,7 @@ export { type SourceAddress, sortAddresses } from './sort.ts';
 export { type DigRun, type DigShow, formatDig } from './tools/dig.ts';
 export { addrconfigFamily, formatGetentAhosts, formatGetentHosts, type HostEntry } from './tools/getent.ts';
 export { formatHost, type HostRun } from './tools/host.ts';
+export { illegalName } from './tools/legal-name.ts';
 export {
   type BusyboxNslookupRun,
   bindCandidates,

@@ -10,6 +10,7 @@ import {
   formatGetentHosts,
   formatHost,
   formatNslookup,
+  illegalName,
   queryMessage,
   type ToolFailure,
   type ToolOutput,
@@ -43,6 +44,8 @@ export const nslookup: Tool = (args, context) => {
   const reverse = reverseName(name);
   if (dns.nslookup === 'busybox')
     return busybox(context, reverse ?? name, reverse === undefined ? type : 'PTR', servers, server);
+  const illegal = illegalName(name);
+  if (illegal !== undefined) return fail(10, `nslookup: '${name}' is not a legal name (${illegal})`);
   const replies: ToolReply[] = [];
   const failures: ToolFailure[] = [];
   const question = (asked: string, of: string): Asked => {
@@ -70,6 +73,11 @@ function busybox(
   servers: readonly string[],
   server: string,
 ): ToolResult {
+  if (illegalName(name) !== undefined) {
+    // It hands on what its C library could not write.
+    const stderr = `nslookup: write to '${server}': Message too long\n`;
+    return { stdout: ';; connection timed out; no servers could be reached\n\n', stderr, code: 1 };
+  }
   const candidates = busyboxCandidates(name, context.dns!.conf);
   const asked = candidates.flatMap((candidate) =>
     (type === undefined ? ['A', 'AAAA'] : [type]).map((of) => query(context, servers, candidate, of, { tries: 1 })),
@@ -99,6 +107,8 @@ export const host: Tool = (args, context) => {
     else words.push(word);
   }
   const [name, given] = words;
+  const illegal = illegalName(name ?? '');
+  if (illegal !== undefined) return fail(1, `host: '${name}' is not a legal name (${illegal})`);
   if (name === undefined) return fail(1, 'Usage: host [-t type] {hostname} [server]');
   const servers = serversOf(given, dns);
   if (typeof servers === 'string') return fail(1, `host: couldn't get address for '${given}': not found`);
@@ -171,6 +181,8 @@ export const dig: Tool = (args, context) => {
     return fail(1, `dig: couldn't get address for '${given}': not found`);
   }
   const asked = name ?? '.';
+  const illegal = illegalName(asked);
+  if (illegal !== undefined) return fail(10, `dig: '${asked}' is not a legal name (${illegal})`);
   let found: Asked = { failures: [] };
   for (const candidate of search ? bindCandidates(asked, dns.conf) : [asked]) {
     found = query(context, servers, candidate, type ?? (name === undefined ? 'NS' : 'A'), { edns: true, tcp });

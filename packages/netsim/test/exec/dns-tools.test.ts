@@ -75,6 +75,35 @@ describe('the tools that ask name servers', () => {
     expect((await run('debian', 'getent hosts nobody.default.svc.cluster.local.')).code).toBe(2);
   });
 
+  test.each([
+    ['a label of 64 octets', `${'a'.repeat(64)}.example`, 'label too long'],
+    ['an empty label', 'a..b', 'empty label'],
+    ['more than 255 octets', `${'abcdefg.'.repeat(32)}x`, 'ran out of space'],
+  ])('a name with %s is refused as the real tools refuse it', async (_, name, why) => {
+    for (const [tool, code] of [
+      ['dig', 10],
+      ['nslookup', 10],
+      ['host', 1],
+    ] as const) {
+      const result = await run('debian', `${tool} ${name}`);
+      expect(result).toMatchObject({ stdout: '', code });
+      expect(result.stderr.trim()).toBe(`${tool}: '${name}' is not a legal name (${why})`);
+    }
+    expect(await run('busybox', `nslookup ${name}`)).toMatchObject({
+      stderr: "nslookup: write to '10.96.0.10': Message too long\n",
+      code: 1,
+    });
+  });
+
+  test('entries of the search list that make a name too long are passed over', async () => {
+    const long = `${`${'a'.repeat(60)}.`.repeat(4)}x`;
+    expect((await run('debian', `nslookup ${long}`)).stdout).toContain(`** server can't find ${long}: NXDOMAIN`);
+    expect((await run('debian', `host ${long}`)).code).toBe(1);
+    expect(cluster.lookup({ from: 'pod/debian', name: long, type: 'A' }).queries.map(({ name }) => name)).toEqual([
+      `${long}.`,
+    ]);
+  });
+
   test('what is not emulated is said', async () => {
     expect((await run('debian', 'dig +dnssec kubernetes')).stderr).toMatch(/^netsim: dig \+dnssec is not emulated/);
   });

@@ -1,5 +1,6 @@
 import type { DnsMessage, ResourceRecord } from '../../coredns/message.ts';
 import type { ResolvConf } from '../resolv-conf.ts';
+import { illegalName } from './legal-name.ts';
 import {
   failureText,
   plainName,
@@ -65,7 +66,9 @@ export function formatNslookup(run: NslookupRun): ToolOutput {
  */
 export function bindCandidates(name: string, conf: Pick<ResolvConf, 'search' | 'ndots'>): string[] {
   if (name.endsWith('.') || name.split('.').length - 1 >= conf.ndots) return [name];
-  return [...conf.search.map((domain) => `${name}.${domain}`), name];
+  // An entry of the search list that makes the name too long is passed over.
+  const searched = conf.search.map((domain) => `${name}.${domain}`);
+  return [...searched.filter((candidate) => illegalName(candidate) === undefined), name];
 }
 
 function remark({ message, server }: ToolReply, serverGiven: boolean): string {
