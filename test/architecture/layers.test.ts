@@ -18,6 +18,7 @@ const layers: Record<string, number> = {
   netsim: 4,
   render: 5,
   lab: 5,
+  testing: 6,
   cli: 6,
 };
 

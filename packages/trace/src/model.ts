@@ -95,6 +95,8 @@ export interface HttpExchange {
   readonly status?: number;
   /** The rule that decided. */
   readonly rule?: HttpRule;
+  /** The service whose endpoint gets the request. */
+  readonly service?: { readonly namespace: string; readonly name: string; readonly port: number | string };
   /** The client's address as the backend is told by `X-Forwarded-For`. */
   readonly forwardedFor?: string;
 }

@@ -144,6 +144,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
         steps,
         http: {
           ...http(),
+          ...serviceOf(backend),
           ...(door.controller.kind === 'ingress-nginx' ? { forwardedFor: front.clientAddress ?? '' } : {}),
         },
         onward: { netns, endpoint },
@@ -190,6 +191,12 @@ function backendText(backend: Backend): string {
   if (backend.kind !== 'service') return backend.kind;
   const { namespace, name, port } = backend;
   return `svc/${namespace === 'default' ? '' : `${namespace}/`}${name}:${port}`;
+}
+
+function serviceOf(backend: Backend): Pick<HttpExchange, 'service'> {
+  if (backend.kind !== 'service') return {};
+  const { namespace, name, port } = backend;
+  return { service: { namespace, name, port } };
 }
 
 function adviceFor(backend: Backend): { advice: string } {
