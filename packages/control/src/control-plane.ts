@@ -20,6 +20,7 @@ import { EndpointsController } from './endpoints/endpoints.ts';
 import { EndpointSliceMirroring } from './endpoints/mirroring.ts';
 import { ServiceTracker } from './endpoints/service-tracker.ts';
 import { controlFindings } from './findings/control-findings.ts';
+import type { ContainerReport } from './kubelet/container-report.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { type LoadBalancerPlan, loadBalancerPlan } from './loadbalancer/announcers.ts';
 import { LoadBalancers } from './loadbalancer/load-balancers.ts';
@@ -171,6 +172,13 @@ export class ControlPlane {
     this.#moment = this.#clock();
     const found = this.#pod(pod);
     if (found !== undefined) this.#kubelet.setReady(found, ready);
+  }
+
+  /** Tells what has become of a container, as its kubelet would. Call {@link settle} then. */
+  reportContainer(pod: PodReference, container: string, report: ContainerReport): void {
+    this.#moment = this.#clock();
+    const found = this.#pod(pod);
+    if (found !== undefined) this.#kubelet.report(found, container, report);
   }
 
   /** Sets a condition that a pod's readiness gates wait for. Call {@link settle} then. */

@@ -14,7 +14,9 @@ export {
   UnsettledError,
 } from './control-plane.ts';
 export type { Stopped } from './core/machines.ts';
+export { controllerOf } from './core/owners.ts';
 export { controlFindings } from './findings/control-findings.ts';
+export { BackOff } from './kubelet/back-off.ts';
 export { containerEnv, dataOf } from './kubelet/container-env.ts';
 export { podField } from './kubelet/pod-field.ts';
 export { podBlocks } from './kubelet/pod-ipam.ts';

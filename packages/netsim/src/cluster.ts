@@ -33,12 +33,13 @@ import { FrontDoor } from './ingress/front-door.ts';
 import { type RouteEntry, routeTable } from './ingress/route-table.ts';
 import { lintListeners } from './lint.ts';
 import { routeFindings } from './lint-routes.ts';
-import { startDelay } from './listeners.ts';
 import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
 import { NodeHandle } from './node-handle.ts';
 import { PodHandle } from './pod-handle.ts';
 import { type PortForward, portForward } from './port-forward.ts';
+import { probeFindings } from './probes/findings.ts';
+import { Prober } from './probes/prober.ts';
 import { Programs } from './programs.ts';
 import { proxyFromObjects } from './proxy-from-objects.ts';
 import { RolloutHandle } from './rollout-handle.ts';
@@ -70,8 +71,11 @@ export class Cluster {
   readonly outsideNames: OutsideNames;
   readonly addresses: AddressIndex;
   readonly containers: Containers;
+  readonly prober: Prober;
   readonly #control: ControlPlane;
   readonly #crashLoops: CrashLoops;
+  /** The control loops have come to rest for the first time. */
+  #loaded = false;
   /** When virtual time began, in milliseconds since the Unix epoch. */
   readonly #epoch: number;
   readonly #loadFindings: readonly Finding[];
@@ -100,7 +104,24 @@ export class Cluster {
       store,
       config: this.config,
       now: () => this.#epoch + this.world.clock.now,
-      startsReady: (pod) => this.#startsReady(pod),
+      startsReady: ({ namespace, name }) => {
+        const pod = this.store.get<Pod>('Pod', namespace, name);
+        if (!this.#crashLoops.startsReady({ namespace, name })) return false;
+        return pod === undefined || this.prober.starting(pod, !this.#loaded);
+      },
+    });
+    this.containers = new Containers(store, this.config, () => this.now);
+    this.programs = new Programs(this.world, this.#epoch, this.config, this.frontDoor);
+    this.prober = new Prober({
+      store,
+      control: this.#control,
+      containers: this.containers,
+      programs: this.programs,
+      clock: this.world.clock,
+      epoch: this.#epoch,
+      netnsOfPod: (pod) => this.datapath.podNetns(pod),
+      netnsOfNode: (name) => this.datapath.machineNetns(name),
+      settle: () => this.settle(),
     });
     this.#crashLoops = new CrashLoops({
       store,
@@ -110,14 +131,14 @@ export class Cluster {
       recovered: (pod, container, restarts) => this.#recovered(pod, container, restarts),
     });
     this.#settleControl();
+    this.#loaded = true;
+    this.containers.loaded();
     this.frontDoor.writeStatus();
     this.#loadFindings = [...findings, ...configured.findings, ...cni.findings, ...proxy.findings];
-    this.programs = new Programs(this.world, this.#epoch, this.config, this.frontDoor);
     this.programs.onExit = (pod) => {
       this.#crashLoops.add(pod);
       this.settle();
     };
-    this.containers = new Containers(store, this.config, () => this.now);
     this.outsideNames = new OutsideNames(store);
     this.addresses = new AddressIndex(store);
     this.datapath = new Datapath({
@@ -162,6 +183,7 @@ export class Cluster {
       ...lintListeners(this.store),
       ...routeFindings(this.frontDoor, this.store),
       ...lintCorefiles(this.store, this.config),
+      ...probeFindings(this.store, this.containers),
       ...hostPortFindings(this.store, this.datapath.cni),
     ]);
   }
@@ -299,28 +321,10 @@ export class Cluster {
 
   /** Makes a pod ready or not, as its readiness probe would. */
   setReady(pod: string, ready: boolean): void {
-    this.#control.setReady(this.pod(pod).object.metadata, ready);
+    const { object } = this.pod(pod);
+    this.prober.pin(object);
+    this.#control.setReady(object.metadata, ready);
     this.settle();
-  }
-
-  /**
-   * A pod whose programs take their time is ready when they listen, if a readiness probe looks; without one the kubelet believes
-   * that a running container is ready.
-   */
-  #startsReady({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean {
-    const pod = this.store.get<Pod>('Pod', namespace, name);
-    const delay = pod === undefined ? 0 : startDelay(pod);
-    if (!this.#crashLoops.startsReady({ namespace, name })) return false;
-    if (pod === undefined || delay === 0) return true;
-    if (!pod.spec.containers.some((container) => container.readinessProbe !== undefined)) return true;
-    const { uid } = pod.metadata;
-    const { clock } = this.world;
-    clock.schedule(clock.now + delay, () => {
-      if (this.store.get<Pod>('Pod', namespace, name)?.metadata.uid !== uid) return;
-      this.#control.setReady({ namespace, name }, true);
-      this.settle();
-    });
-    return false;
   }
 
   /** Everything as plain data, for the lab and for those who want to see it. */

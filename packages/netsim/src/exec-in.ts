@@ -1,14 +1,13 @@
-import { containerLibc } from '@netsim/dns';
 import type { Container, Pod } from '@netsim/manifest';
 import { nearest } from '@netsim/manifest';
 import type { Cluster } from './cluster.ts';
 import { addFile, emptyTree, FileSystem } from './containers/file-system.ts';
+import { type Userland, userlandOf } from './containers/userland.ts';
 import { driveLookup } from './dns/drive.ts';
 import { type Asker, addressesOf, askerOf } from './dns/look-up.ts';
 import type { NameFiles } from './dns/pod-files.ts';
 import { UsageError } from './errors.ts';
-import type { ExecContext, ToolDns, Userland } from './exec/tool.ts';
-import { imageName } from './listeners.ts';
+import type { ExecContext, ToolDns } from './exec/tool.ts';
 
 export interface ExecOptions {
   readonly namespace?: string;
@@ -40,14 +39,20 @@ export async function execIn(
       const container = containerOf(pod, options.container);
       const asker = askerOf(cluster, source, container.name);
       const { files, env, configErrors } = cluster.containers.view(pod, container);
-      const [configError] = configErrors;
-      if (configError !== undefined) {
+      const reason =
+        configErrors[0] === undefined
+          ? notRunning(pod, container.name)
+          : `CreateContainerConfigError: ${configErrors[0]}`;
+      if (reason !== undefined) {
         const name = JSON.stringify(container.name);
-        const stderr = `error: unable to upgrade connection: container not found (${name}) (netsim: CreateContainerConfigError: ${configError})\n`;
+        const stderr = `error: unable to upgrade connection: container not found (${name}) (netsim: ${reason})\n`;
         return { stdout: '', stderr, code: 1 };
       }
       const userland = userlandOf(pod, container);
-      return runTool(argv, { ...inside(cluster, asker, userland), privileged: false, files, env });
+      const result = await runTool(argv, { ...inside(cluster, asker, userland), privileged: false, files, env });
+      // The tool may have made a file that a probe looks at.
+      cluster.prober.wake(pod);
+      return result;
     }
     case 'Node':
     case 'Host': {
@@ -91,6 +96,14 @@ function containerOf({ metadata, spec }: Pod, name: string | undefined): Contain
   );
 }
 
+/** Why a container does not run now. */
+function notRunning({ status }: Pod, container: string): string | undefined {
+  const state = status?.containerStatuses?.find(({ name }) => name === container)?.state;
+  const waiting = state?.waiting as { reason?: string } | undefined;
+  if (waiting !== undefined) return waiting.reason ?? 'it waits';
+  return state?.terminated === undefined ? undefined : 'it has ended';
+}
+
 function filesOfMachine({ resolvConf, hosts, hostname }: NameFiles, now: number): FileSystem {
   const root = emptyTree(now);
   for (const path of ['root', 'tmp', 'var', 'var/log']) root.set(path, { changed: now });
@@ -98,16 +111,6 @@ function filesOfMachine({ resolvConf, hosts, hostname }: NameFiles, now: number)
   addFile(root, 'etc/hostname', `${hostname}\n`, now);
   addFile(root, 'etc/hosts', hosts, now);
   return new FileSystem(root, [], () => now);
-}
-
-/** Images with musl that bring the tools of bind all the same. */
-const withBindTools = /netshoot|multitool|agnhost|dnsutils/;
-
-/** Small images have BusyBox; those made for looking at networks bring the full tools on top of it. */
-function userlandOf(pod: Pod, container: Container): Userland {
-  const image = container.image ?? '';
-  if (withBindTools.test(image)) return 'gnu';
-  return imageName(image) === 'busybox' || containerLibc(pod, container).libc === 'musl' ? 'busybox' : 'gnu';
 }
 
 function toolDns(cluster: Cluster, { netns, resolver }: Asker, userland: Userland): ToolDns {

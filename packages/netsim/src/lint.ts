@@ -1,5 +1,6 @@
 import type { Finding, KubeObject, ObjectStore, Path, Pod, Service } from '@netsim/manifest';
-import { matchesLabels, nearest, ORIGIN } from '@netsim/manifest';
+import { matchesLabels, nearest } from '@netsim/manifest';
+import { findingOf } from './finding.ts';
 import { LISTEN_ANNOTATION, type PodListener, podListeners, START_DELAY_ANNOTATION, startDelay } from './listeners.ts';
 
 /** Findings that need to know what listens: a port taken twice in a pod, a target port where nobody is, an annotation that cannot be read. */
@@ -23,7 +24,7 @@ export function lintListeners(store: ObjectStore): Finding[] {
 function* lintPod(pod: Pod): Generator<Finding> {
   const { listeners, errors } = podListeners(pod);
   for (const entry of errors) {
-    yield finding(
+    yield findingOf(
       pod,
       'bad-listen-annotation',
       ['metadata', 'annotations', LISTEN_ANNOTATION],
@@ -33,7 +34,7 @@ function* lintPod(pod: Pod): Generator<Finding> {
   }
   const delay = pod.metadata.annotations?.[START_DELAY_ANNOTATION];
   if (delay !== undefined && startDelay(pod) === 0 && !/^0+(ms|s|m|h)$/.test(delay)) {
-    yield finding(
+    yield findingOf(
       pod,
       'bad-start-delay',
       ['metadata', 'annotations', START_DELAY_ANNOTATION],
@@ -51,7 +52,7 @@ function* lintPod(pod: Pod): Generator<Finding> {
     }
     if (first.container === listener.container) continue;
     const index = pod.spec.containers.findIndex((container) => container.name === listener.container);
-    yield finding(
+    yield findingOf(
       pod,
       'port-taken',
       ['spec', 'containers', index],
@@ -115,7 +116,7 @@ function* lintService(service: Service, labels: LabelIndex): Generator<Finding> 
     const listening = podListeners(deaf[0]!).listeners;
     const open = [...new Set(listening.filter((each) => each.protocol === protocol).map((each) => each.port))];
     const other = listening.find((each) => each.port === target);
-    yield finding(
+    yield findingOf(
       service,
       'target-port-closed',
       ['spec', 'ports', index, port.targetPort === undefined ? 'port' : 'targetPort'],
@@ -145,7 +146,7 @@ function* lintIngress(ingress: KubeObject, store: ObjectStore): Generator<Findin
         names.length === 0 ? 'there is no service at all' : `its services are ${names.slice(0, 5).join(', ')}`;
       const hint = near === undefined ? known : `did you mean "${near}"?`;
       const message = `there is no service "${name}" in namespace "${namespace}"`;
-      yield finding(ingress, 'unknown-service', [...at, 'name'], message, hint);
+      yield findingOf(ingress, 'unknown-service', [...at, 'name'], message, hint);
       continue;
     }
     const ports = service.spec.ports ?? [];
@@ -154,7 +155,7 @@ function* lintIngress(ingress: KubeObject, store: ObjectStore): Generator<Findin
       .map((each) => (each.name === undefined ? `${each.port}` : `${each.port} (${each.name})`))
       .join(', ');
     const message = `service "${name}" has no port ${JSON.stringify(port)}`;
-    yield finding(
+    yield findingOf(
       ingress,
       'unknown-service-port',
       [...at, 'port'],
@@ -195,19 +196,4 @@ interface IngressSpec {
 interface ServicePortRef {
   readonly name?: string;
   readonly number?: number;
-}
-
-function finding(object: KubeObject, code: string, path: Path, message: string, suggestion: string): Finding {
-  const { kind, metadata } = object;
-  const { name, namespace } = metadata;
-  const where = object[ORIGIN] === undefined ? {} : { file: object[ORIGIN].file, ...object[ORIGIN].locate(path) };
-  return {
-    severity: 'warning',
-    code,
-    message: `${kind.toLowerCase()} "${namespace}/${name}": ${message}`,
-    path,
-    suggestion,
-    object: { kind, name, ...(namespace === undefined ? {} : { namespace }) },
-    ...where,
-  };
 }

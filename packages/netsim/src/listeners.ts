@@ -1,4 +1,4 @@
-import type { Container, Pod } from '@netsim/manifest';
+import type { Container, ContainerPort, Pod } from '@netsim/manifest';
 import type { Ip } from '@netsim/wire';
 import { tryParseIp } from '@netsim/wire';
 import { parseDuration } from './duration.ts';
@@ -102,6 +102,14 @@ export function imageName(image: string): string {
   return (hasRegistry ? rest.join('/') : repository).replace(/^library\//, '');
 }
 
+/** Who writes an httpGet probe for a port knows that it speaks HTTP. */
+function isProbedByHttp({ startupProbe, livenessProbe, readinessProbe }: Container, port: ContainerPort): boolean {
+  return [startupProbe, livenessProbe, readinessProbe].some((probe) => {
+    const probed = probe?.httpGet?.port;
+    return probed !== undefined && (probed === port.containerPort || probed === port.name);
+  });
+}
+
 function ofContainer(container: Container): PodListener[] | undefined {
   const image = imageName(container.image ?? '');
   const declared = container.ports ?? [];
@@ -113,7 +121,8 @@ function ofContainer(container: Container): PodListener[] | undefined {
         !notHttp.has(image) &&
         (imagePorts.get(image)?.some((known) => known.http && known.port === port.containerPort) ||
           httpPorts.has(port.containerPort) ||
-          httpPortNames.test(port.name ?? ''));
+          httpPortNames.test(port.name ?? '') ||
+          isProbedByHttp(container, port));
       return { container: container.name, protocol, port: port.containerPort, http, from: 'containerPort' };
     });
   }

@@ -54,7 +54,9 @@ export class PodHandle {
 
   /** Lets the pod's program serve HTTP on a port, in place of what netsim put there. */
   listen(port: number, handler: RequestHandler): void {
-    this.#cluster.programs.listen(this.#cluster.netnsOfPod(this.object), this.object, port, handler);
+    const pod = this.object;
+    this.#cluster.programs.listen(this.#cluster.netnsOfPod(pod), pod, port, handler);
+    this.#cluster.prober.wake(pod);
   }
 
   /** Runs an emulated tool in the pod. */
@@ -77,15 +79,8 @@ export class PodHandle {
    * old process are gone.
    */
   restart(container: string): void {
-    const status = this.#status(container);
-    const pod = this.object;
-    const containerStatuses = pod.status!.containerStatuses!.map((each) =>
-      each === status ? { ...each, restartCount: (each.restartCount ?? 0) + 1 } : each,
-    );
-    this.#cluster.store.put({ ...pod, status: { ...pod.status, containerStatuses } } as Pod);
-    this.#cluster.containers.restart(pod, container);
-    this.#cluster.programs.start(this.#cluster.netnsOfPod(pod), this.object, this.#cluster.store);
-    this.#cluster.settle();
+    this.#status(container);
+    this.#cluster.prober.restarted(this.object, container);
   }
 
   #status(container: string): { name: string; restartCount?: number } {

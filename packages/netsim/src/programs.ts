@@ -13,6 +13,7 @@ import type { FrontDoor } from './ingress/front-door.ts';
 import { losers } from './lint.ts';
 import { type PodListener, podListeners, startDelay } from './listeners.ts';
 import { nodeListeners } from './node-listeners.ts';
+import { isMoody } from './probes/expectation.ts';
 
 /** What a program answers to a request: as in the Fetch standard. */
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
@@ -73,13 +74,16 @@ export class Programs {
     if (controller !== undefined) sockets.push(...this.#frontDoor.start(netns, pod, controller));
     const taken = new Set(sockets.map((socket) => socket.localPort));
     const lost = losers(pod);
+    const down = downContainers(pod);
     for (const listener of podListeners(pod).listeners) {
       // What CoreDNS opens, its Corefile says.
       if (lost.has(listener) || listener.container === container?.name || taken.has(listener.port)) continue;
+      if (down.has(listener.container)) continue;
       const socket = this.#open(netns, pod, listener);
       if (socket !== undefined) sockets.push(socket);
     }
     this.#running.set(keyOf(pod), { sockets, ...(coreDns === undefined ? {} : { coreDns }) });
+    if (down.has(pod.spec.containers[0]?.name ?? '')) return;
     for (const [port, handler] of this.#handlers.get(keyOf(pod)) ?? []) this.#listen(netns, pod, port, handler);
   }
 
@@ -138,6 +142,11 @@ export class Programs {
     };
   }
 
+  /** Whether somebody gave the pod's program handlers of their own: what they answer may change. */
+  hasHandlers(pod: Pod): boolean {
+    return this.#handlers.has(keyOf(pod));
+  }
+
   /** Requests that a handler has not answered yet. */
   get pending(): number {
     return this.#pending;
@@ -169,8 +178,9 @@ export class Programs {
     const { port, protocol, address, container: program } = listener;
     const where = address === undefined ? {} : { address };
     if (protocol === 'tcp') {
+      const answer = answerOf(pod, program);
       const onConnection = listener.http
-        ? (connection: TcpConnection): void => serveHttp(acceptedStream(connection), { answer: answerOf(pod) })
+        ? (connection: TcpConnection): void => serveHttp(acceptedStream(connection), { answer })
         : (connection: TcpConnection): void => {
             connection.handlers.onEnd = () => connection.close();
           };
@@ -214,10 +224,25 @@ export class Programs {
   }
 }
 
-/** What a pod's program answers of itself: as the kubia image does. */
-function answerOf(pod: Pod): Answer {
+/** What a pod's program answers of itself: as the kubia images do, one of which falls ill after five requests. */
+function answerOf(pod: Pod, container: string): Answer {
   const text = `You've hit ${pod.metadata.name}\n`;
-  return (_, reply) => reply(textResponse(200, text));
+  const { image } = pod.spec.containers.find(({ name }) => name === container) ?? {};
+  if (!isMoody(image)) return (_, reply) => reply(textResponse(200, text));
+  let requests = 0;
+  return (_, reply) => {
+    const well = ++requests <= 5;
+    reply(well ? textResponse(200, text) : textResponse(500, "I'm not well. Please restart me!\n"));
+  };
+}
+
+/** Containers of which the kubelet says that they do not run. */
+function downContainers({ status }: Pod): ReadonlySet<string> {
+  const down = new Set<string>();
+  for (const { name, state } of status?.containerStatuses ?? []) {
+    if (state?.waiting !== undefined || state?.terminated !== undefined) down.add(name);
+  }
+  return down;
 }
 
 function toRequest(message: HttpRequest): Request {

@@ -233,6 +233,16 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: "An annotation or object of netsim.dev that describes a node's firewall cannot be read.",
     mend: 'The message says which entry, and what is allowed.',
   },
+  'probe-fails': {
+    meaning:
+      'A probe of a container cannot succeed as the manifests are: nothing serves what it asks for, or a file is not there.',
+    mend: 'Set the port and path of the probe to what the container serves; say with netsim.dev/listen what it listens on, and with netsim.dev/files which files it has.',
+  },
+  'probe-unknown': {
+    meaning:
+      'The manifests do not say how a probe ends (INSUFFICIENT_INFO): it runs a program that is not emulated, or asks what nobody knows to listen. It is taken to succeed.',
+    mend: 'Say with netsim.dev/listen what the container listens on, with netsim.dev/files which files it has, or use an httpGet or tcpSocket probe.',
+  },
   'bad-start-delay': {
     meaning: 'The annotation netsim.dev/start-delay is no duration.',
     mend: 'Write how long the program takes until it listens: 10s or 1m30s.',

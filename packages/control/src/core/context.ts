@@ -21,8 +21,8 @@ export interface Context {
 }
 
 export interface ControlOptions {
-  /** Whether a container that starts becomes ready by itself. Default: always. */
-  readonly startsReady: (pod: { readonly namespace: string; readonly name: string }) => boolean;
+  /** Whether the containers of a pod that starts are ready by themselves, or which of them are not. Default: always. */
+  readonly startsReady: (pod: { readonly namespace: string; readonly name: string }) => boolean | readonly string[];
   /** Seconds from a controller's deletion of a running pod to its end; 0 ends it at once. Default 0. */
   readonly terminationSeconds: number;
 }

@@ -1,4 +1,4 @@
-import type { Node, Pod, PodStatus } from '@netsim/manifest';
+import type { Container, Node, Pod, PodStatus } from '@netsim/manifest';
 import { admittedMetadata, admittedSpec } from '../cluster/admission.ts';
 import { internalIPs } from '../cluster/default-cluster.ts';
 import { readiness } from '../cluster/node-lifecycle.ts';
@@ -6,6 +6,7 @@ import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { timestamp } from '../core/timestamp.ts';
+import { type ContainerReport, withReport } from './container-report.ts';
 import { crashLoopStatus, endedStatus, recoveredStatus, restartedStatus } from './ended-status.ts';
 import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs, withCondition } from './pod-status.ts';
@@ -126,6 +127,13 @@ export class Kubelet extends Controller {
     store.put({ ...pod, status: next } as Pod);
   }
 
+  /** Tells what has become of a container of a running pod. A silent kubelet tells nothing. */
+  report(pod: Pod, container: string, report: ContainerReport): void {
+    if (isTerminal(pod) || !this.context.machines.kubeletRuns(pod.spec.nodeName ?? '')) return;
+    const status = withReport(pod, container, report, this.context.time());
+    if (status !== pod.status) this.context.store.put({ ...pod, status } as Pod);
+  }
+
   /** Sets a condition of a pod that is not the kubelet's own, as the one who owns a readiness gate does. */
   setCondition(pod: Pod, type: string, value: boolean): void {
     const condition = {
@@ -202,20 +210,27 @@ export class Kubelet extends Controller {
     this.context.store.put({ ...pod, metadata, spec: admittedSpec(pod), status } as Pod);
   }
 
-  #running(pod: Pod, host: Host, ips: readonly string[], ready: boolean): PodStatus {
+  #running(pod: Pod, host: Host, ips: readonly string[], ready: boolean | readonly string[]): PodStatus {
     const time = this.context.time();
     const { status: old = {} } = pod;
     const given = conditionOf(pod, 'Ready');
     const isReady = given === undefined ? ready : given.status === 'True';
+    const { containers } = pod.spec;
+    const unready =
+      typeof isReady === 'boolean'
+        ? isReady
+          ? none
+          : containers
+        : containers.filter(({ name }) => isReady.includes(name));
     const status: PodStatus = {
       phase: 'Running',
-      conditions: this.#started.conditions(pod, isReady, time),
+      conditions: this.#started.conditions(pod, unready, time),
       hostIP: old.hostIP ?? host.ips[0]!,
       hostIPs: old.hostIPs ?? host.hostIPs,
       podIP: ips[0]!,
       podIPs: ips.map((ip) => ({ ip })),
       startTime: old.startTime ?? time,
-      containerStatuses: old.containerStatuses ?? this.#started.containerStatuses(pod.spec.containers, isReady, time),
+      containerStatuses: old.containerStatuses ?? this.#started.containerStatuses(containers, unready, time),
     };
     for (const key in old) if (!(key in status)) return withReadinessGates(pod, { ...old, ...status }, time);
     return withReadinessGates(pod, status, time);
@@ -292,6 +307,8 @@ export class Kubelet extends Controller {
     this.#waiting.delete(node);
   }
 }
+
+const none: readonly Container[] = [];
 
 /** A pod on a node of which no kubelet has reported anything: no phase yet, or Pending without address and readiness. */
 function mustStart(pod: Pod): boolean {

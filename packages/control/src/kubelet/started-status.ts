@@ -14,28 +14,32 @@ export class StartedStatus {
   #statuses = new WeakMap<readonly Container[], ContainerStatuses>();
 
   /** The conditions, in the kubelet's order, with those kept that the pod was given. */
-  conditions(pod: Pod, ready: boolean, time: string): Condition[] {
+  conditions(pod: Pod, unready: readonly Container[], time: string): Condition[] {
     this.#turn(time);
     const given = (pod.status?.conditions ?? []).filter(({ reason }) => reason !== 'FailedCreatePodSandBox');
-    const fresh = ready ? this.#ready : startedConditions(time, whyNotReady(pod.spec.containers));
+    const fresh = unready.length === 0 ? this.#ready : startedConditions(time, whyNotReady(unready));
     if (given.every((each) => each.type === 'PodScheduled' && each.lastTransitionTime === time)) return fresh;
     const kept = new Map(given.map((each) => [each.type, each]));
     return [...fresh.map((each) => kept.get(each.type) ?? each), ...given.filter(({ type }) => !types.includes(type))];
   }
 
-  containerStatuses(containers: readonly Container[], ready: boolean, time: string): ContainerStatuses {
+  containerStatuses(containers: readonly Container[], unready: readonly Container[], time: string): ContainerStatuses {
     this.#turn(time);
-    const known = ready ? this.#statuses.get(containers) : undefined;
+    const known = unready.length === 0 ? this.#statuses.get(containers) : undefined;
     if (known !== undefined) return known;
-    const made = containers.map(({ name, image }) => ({
-      name,
-      ...(image === undefined ? {} : { image }),
-      ready,
-      restartCount: 0,
-      started: true,
-      state: { running: { startedAt: time } },
-    }));
-    if (ready) this.#statuses.set(containers, made);
+    const made = containers.map((container) => {
+      const { name, image, startupProbe } = container;
+      const ready = !unready.includes(container);
+      return {
+        name,
+        ...(image === undefined ? {} : { image }),
+        ready,
+        restartCount: 0,
+        started: ready || startupProbe === undefined,
+        state: { running: { startedAt: time } },
+      };
+    });
+    if (unready.length === 0) this.#statuses.set(containers, made);
     return made;
   }
 
@@ -48,7 +52,7 @@ export class StartedStatus {
 }
 
 /** The reason that the kubelet gives where no container is ready. */
-export function whyNotReady(containers: readonly Container[]): Pick<Condition, 'reason' | 'message'> {
+export function whyNotReady(containers: readonly Pick<Container, 'name'>[]): Pick<Condition, 'reason' | 'message'> {
   const names = containers.map(({ name }) => name).join(' ');
   return { reason: 'ContainersNotReady', message: `containers with unready status: [${names}]` };
 }

@@ -39,17 +39,21 @@ export class Containers {
   readonly #now: () => number;
   readonly #pods = new Map<string, PodState>();
   /** Objects that the manifests brought, and what the control plane made of them at the start. */
-  readonly #loaded: number;
+  #loaded = Number.POSITIVE_INFINITY;
 
-  /** To be made when the control plane has come to rest for the first time. `now`: milliseconds since 1970. */
+  /** `now`: milliseconds since 1970. */
   constructor(store: ObjectStore, config: ClusterConfig, now: () => number) {
     this.#store = store;
     this.#config = config;
     this.#now = now;
-    this.#loaded = store.created;
     store.watch('Pod', ({ type, object }) => {
       if (type === 'DELETED') this.#pods.delete(object.metadata.uid ?? '');
     });
+  }
+
+  /** The control plane has come to rest for the first time. */
+  loaded(): void {
+    this.#loaded = this.#store.created;
   }
 
   view(pod: Pod, container: Container): ContainerView {

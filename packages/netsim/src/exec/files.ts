@@ -1,6 +1,7 @@
 import type { FileError, FileInfo } from '../containers/file-system.ts';
+import type { Userland } from '../containers/userland.ts';
 import { parseArgs } from './args.ts';
-import { type ExecContext, fail, ok, type Tool, type ToolResult, type Userland } from './tool.ts';
+import { type ExecContext, fail, ok, type ToolResult } from './tool.ts';
 
 const texts: Readonly<Record<FileError, string>> = {
   ENOENT: 'No such file or directory',
@@ -12,11 +13,14 @@ const texts: Readonly<Record<FileError, string>> = {
   ENOSPC: 'No space left on device',
 };
 
+/** A tool that needs files only, and takes no time. */
+export type FileTool = (args: readonly string[], context: Pick<ExecContext, 'files' | 'userland'>) => ToolResult;
+
 /** Reads a tool's options, or says what is wrong with them, in the words of its userland. */
 function readOptions(
   tool: string,
   args: readonly string[],
-  { userland }: ExecContext,
+  { userland }: Pick<ExecContext, 'userland'>,
   spec: { short: string; long?: Readonly<Record<string, string>>; operands?: string; status?: number },
 ): { flags: ReadonlySet<string>; operands: readonly string[] } | ToolResult {
   const { flags, operands, problem } = parseArgs(args, spec);
@@ -40,7 +44,7 @@ function each(operands: readonly string[], act: (path: string) => string | undef
   return { stdout: '', stderr: messages.map((message) => `${message}\n`).join(''), code: messages.length > 0 ? 1 : 0 };
 }
 
-export const cat: Tool = (args, context) => {
+export const cat: FileTool = (args, context) => {
   const options = readOptions('cat', args, context, { short: 'nbvteAu' });
   if ('code' in options) return options;
   const { files, userland } = context;
@@ -63,7 +67,7 @@ export const cat: Tool = (args, context) => {
   return { stdout, stderr, code: stderr === '' ? 0 : 1 };
 };
 
-export const touch: Tool = (args, context) => {
+export const touch: FileTool = (args, context) => {
   const options = readOptions('touch', args, context, { short: 'cam', operands: 'file operand' });
   if ('code' in options) return options;
   const { files, userland } = context;
@@ -75,7 +79,7 @@ export const touch: Tool = (args, context) => {
   });
 };
 
-export const mkdir: Tool = (args, context) => {
+export const mkdir: FileTool = (args, context) => {
   const options = readOptions('mkdir', args, context, {
     short: 'pv',
     long: { parents: 'p', verbose: 'v' },
@@ -99,7 +103,7 @@ export const mkdir: Tool = (args, context) => {
   });
 };
 
-export const rm: Tool = (args, context) => {
+export const rm: FileTool = (args, context) => {
   const options = readOptions('rm', args, context, {
     short: 'rRfivd',
     long: { recursive: 'r', force: 'f', verbose: 'v' },
@@ -118,7 +122,7 @@ export const rm: Tool = (args, context) => {
   });
 };
 
-export const ls: Tool = (args, context) => {
+export const ls: FileTool = (args, context) => {
   const options = readOptions('ls', args, context, { short: '1aAldhtrRFinpsC', long: { all: 'a' }, status: 2 });
   if ('code' in options) return options;
   const { files, userland } = context;
@@ -173,7 +177,7 @@ function listing(
 }
 
 /** `test` and `[`: files and texts, one expression, `!` before it. */
-export const test: Tool = (args, { files }) => {
+export const test: FileTool = (args, { files }) => {
   const [first] = args;
   if (first === '!') {
     const inner = evaluate(args.slice(1), files);
@@ -183,7 +187,7 @@ export const test: Tool = (args, { files }) => {
   return typeof result === 'string' ? fail(2, result) : result ? ok('') : fail(1, '');
 };
 
-export const bracket: Tool = (args, context) =>
+export const bracket: FileTool = (args, context) =>
   args.at(-1) === ']' ? test(args.slice(0, -1), context) : fail(2, '[: missing ]');
 
 /** The truth of an expression, or what is wrong with it. */

@@ -2,6 +2,7 @@ import type { Family, LookupResult, ResolvConf } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
 import type { Ip } from '@netsim/wire';
 import type { FileSystem } from '../containers/file-system.ts';
+import type { Userland } from '../containers/userland.ts';
 
 /** What a tool printed, and its exit status. */
 export interface ToolResult {
@@ -20,9 +21,6 @@ export interface ToolDns {
   /** Time of day, of the virtual clock. */
   now(): Date;
 }
-
-/** GNU coreutils, iputils and wget of Debian and its like, or BusyBox. */
-export type Userland = 'gnu' | 'busybox';
 
 /** Where a tool runs. Output goes to a terminal: curl shows no progress meter, for one. */
 export interface ExecContext {
