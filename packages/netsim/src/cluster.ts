@@ -17,6 +17,7 @@ import { isCoreDns } from './dns/coredns-files.ts';
 import { lintCorefiles } from './dns/corefile-faults.ts';
 import { CrashLoops } from './dns/crash-loops.ts';
 import { kubeadmCoreDns } from './dns/kubeadm.ts';
+import { Askers } from './dns/look-up.ts';
 import { type Lookup, type LookupOptions, lookupNames } from './dns/lookup-names.ts';
 import { OutsideNames } from './dns/outside-names.ts';
 import { OUTSIDE_RESOLVERS, serveOutside } from './dns/outside-resolver.ts';
@@ -70,6 +71,8 @@ export class Cluster {
   /** What the name servers of the world outside answer. */
   readonly outsideNames: OutsideNames;
   readonly addresses: AddressIndex;
+  /** Resolvers of pods. */
+  readonly askers = new Askers();
   readonly containers: Containers;
   readonly prober: Prober;
   readonly #control: ControlPlane;

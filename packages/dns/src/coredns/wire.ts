@@ -28,6 +28,73 @@ const DO = 0x8000;
 
 /** Reads a whole message. Throws {@link WireError}; never reads outside the octets nor follows a pointer twice. */
 export function decodeMessage(bytes: Uint8Array): DnsMessage {
+  return plainQuery(bytes) ?? decodeWhole(bytes);
+}
+
+const ONE_QUESTION = [0, 1, 0, 0, 0, 0, 0, 0];
+const NONE: readonly never[] = [];
+
+/** A query with one question and nothing else, its name in letters as they are mostly: read at once. Undefined for any other. */
+function plainQuery(bytes: Uint8Array): DnsMessage | undefined {
+  if (bytes.length < 17 || ONE_QUESTION.some((octet, at) => bytes[4 + at] !== octet)) return undefined;
+  let name = '';
+  let at = 12;
+  for (let length = bytes[at]!; length > 0; length = bytes[at]!) {
+    const end = at + 1 + length;
+    if (length > 63 || end >= bytes.length || end - 12 > 254) return undefined;
+    while (++at < end) {
+      const octet = bytes[at]!;
+      if (octet <= 0x20 || octet >= 0x7f || octet === 0x2e || octet === 0x5c) return undefined;
+      name += String.fromCharCode(octet);
+    }
+    name += '.';
+  }
+  // Octets behind the question are no part of the message.
+  if (at + 5 > bytes.length || bytes[at + 3] !== 0 || bytes[at + 4] !== 1) return undefined;
+  const flags = (bytes[2]! << 8) | bytes[3]!;
+  return {
+    id: (bytes[0]! << 8) | bytes[1]!,
+    ...flagsOf(flags),
+    rcode: rcodeOf(flags & 15),
+    questions: [
+      { name: name === '' ? '.' : name, type: typeNameOf((bytes[at + 1]! << 8) | bytes[at + 2]!), class: 'IN' },
+    ],
+    answers: NONE,
+    authorities: NONE,
+    additionals: NONE,
+  };
+}
+
+/** The bits of the header's second word, without the code. */
+function flagsOf(
+  flags: number,
+): Omit<DnsMessage, 'id' | 'rcode' | 'questions' | 'answers' | 'authorities' | 'additionals'> {
+  return {
+    response: (flags & QR) !== 0,
+    opcode: (flags >> 11) & 15,
+    aa: (flags & AA) !== 0,
+    tc: (flags & TC) !== 0,
+    rd: (flags & RD) !== 0,
+    ra: (flags & RA) !== 0,
+    ad: (flags & AD) !== 0,
+    cd: (flags & CD) !== 0,
+  };
+}
+
+const typeNames = new Map<number, string>();
+
+/** The name of a type, as dns-packet reads it from a question. */
+function typeNameOf(code: number): string {
+  let name = typeNames.get(code);
+  if (name === undefined) {
+    const question = Buffer.from([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, code >> 8, code & 255, 0, 1]);
+    name = knownTypeName(packet.decode(question).questions![0]!.type);
+    typeNames.set(code, name);
+  }
+  return name;
+}
+
+function decodeWhole(bytes: Uint8Array): DnsMessage {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 12) throw new WireError(`a DNS header is 12 octets, not ${buffer.length}`);
   const counts = buffer.readUInt16BE(4) + buffer.readUInt16BE(6) + buffer.readUInt16BE(8) + buffer.readUInt16BE(10);
@@ -58,15 +125,8 @@ export function decodeMessage(bytes: Uint8Array): DnsMessage {
   }
   const message: DnsMessage = {
     id: buffer.readUInt16BE(0),
-    response: (flags & QR) !== 0,
-    opcode: (flags >> 11) & 15,
+    ...flagsOf(flags),
     rcode: rcodeOf((flags & 15) | extended),
-    aa: (flags & AA) !== 0,
-    tc: (flags & TC) !== 0,
-    rd: (flags & RD) !== 0,
-    ra: (flags & RA) !== 0,
-    ad: (flags & AD) !== 0,
-    cd: (flags & CD) !== 0,
     questions: questionsOf(decoded, buffer),
     answers: (decoded.answers ?? []).map(fromPacket),
     authorities: (decoded.authorities ?? []).map(fromPacket),

@@ -75,6 +75,54 @@ describe('octets', () => {
     );
   });
 
+  test('a plain query is read as the same query with an EDNS record is', () => {
+    const label = fc.uint8Array({ minLength: 1, maxLength: 63 });
+    const letters = fc.stringMatching(/^[ -~]{1,20}$/).map((text) => Uint8Array.from(Buffer.from(text)));
+    const question = fc.tuple(
+      fc.array(fc.oneof(letters, label), { maxLength: 5 }),
+      u16,
+      fc.constantFrom(1, 3, 254, 255),
+    );
+    fc.assert(
+      fc.property(question, u16, fc.integer({ min: 0, max: 0x7fff }), ([labels, type, klass], id, flags) => {
+        const name = labels.flatMap((octets) => [octets.length, ...octets]);
+        const tail = [0, type >> 8, type & 255, klass >> 8, klass & 255];
+        const query = (additional: number): number[] => [
+          id >> 8,
+          id & 255,
+          flags >> 8,
+          flags & 255,
+          0,
+          1,
+          0,
+          0,
+          0,
+          0,
+          0,
+          additional,
+          ...name,
+          ...tail,
+        ];
+        const opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+        const read = (octets: number[]): DnsMessage | string => {
+          try {
+            return decodeMessage(Uint8Array.from(octets));
+          } catch (error) {
+            return String(error);
+          }
+        };
+        const withOpt = read([...query(1), ...opt]);
+        if (typeof withOpt === 'string') {
+          expect(read(query(0))).toBe(withOpt);
+          return;
+        }
+        const { edns: _, ...without } = withOpt;
+        expect(read(query(0))).toEqual(without);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test('compression never makes a message longer', () => {
     fc.assert(
       fc.property(message, (one) => {

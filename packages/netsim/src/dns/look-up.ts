@@ -1,5 +1,6 @@
 import { containerLibc, type Libc, type LookupResult, Resolver } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
+import type { Pod } from '@netsim/manifest';
 import type { Path, Resolution } from '@netsim/trace';
 import { familyBits, familyOf, type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
@@ -18,15 +19,36 @@ export interface Asker {
   readonly files: NameFiles;
 }
 
+/** Askers whose files were read, by pod and container: a pod that changed is another object. */
+export class Askers {
+  readonly #known = new WeakMap<Pod, Map<string | undefined, Asker>>();
+
+  recall(pod: Pod, container: string | undefined, netns: Netns): Asker | undefined {
+    const asker = this.#known.get(pod)?.get(container);
+    return asker?.netns === netns ? asker : undefined;
+  }
+
+  remember(pod: Pod, container: string | undefined, asker: Asker): void {
+    const known = this.#known.get(pod);
+    if (known === undefined) this.#known.set(pod, new Map([[container, asker]]));
+    else known.set(container, asker);
+  }
+}
+
 /** The asker of a source of packets: a container of a pod, else a machine, which has glibc. */
 export function askerOf(cluster: Cluster, source: SourceRef, container?: string): Asker {
   const netns = netnsOf(cluster, source);
   if (source.kind === 'Pod') {
     const { pod } = source;
     const { containers } = pod.spec;
-    const { libc } = containerLibc(pod, containers.find(({ name }) => name === container) ?? containers[0]);
+    const own = containers.find(({ name }) => name === container) ?? containers[0];
+    const known = cluster.askers.recall(pod, own?.name, netns);
+    // Another process: what a resolver has learnt ends with its own.
+    if (known !== undefined) return { ...known, resolver: known.resolver.anew() };
     const files = podFiles(pod, cluster.config);
-    return { netns, files, resolver: resolverIn(netns, files, libc) };
+    const asker = { netns, files, resolver: resolverIn(netns, files, containerLibc(pod, own).libc) };
+    cluster.askers.remember(pod, own?.name, asker);
+    return asker;
   }
   const name = source.kind === 'Node' ? source.node.metadata.name : source.name;
   const own = netns.addresses().filter(({ dev }) => dev === UPLINK);
