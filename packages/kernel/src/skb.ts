@@ -66,6 +66,8 @@ export class Skb {
   length = 0;
   /** Device it arrived on or leaves by. */
   dev: Device | null = null;
+  /** Device it came in by; null for a packet of this machine (Linux: IP6CB(skb)->iif, so as one that br_netfilter routed has it: the way out). */
+  iif: Device | null = null;
   pktType: PacketType = 0;
   /** Route decided for it (Linux: skb_dst). */
   route: Dst | null = null;

@@ -87,6 +87,25 @@ describe('IPv6, with the answers that Linux gave in the same network', () => {
     expect(ping(twoNodes6(), 'a', 'fd01:2::2', ttl)).toBe(answer);
   });
 
+  test('an error comes from the device by which the packet came in, whichever way the error takes', () => {
+    const links = [1, 2].map((i) => ({ kind: 'physical' as const, name: `eth${i}`, segment: `s${i}` }));
+    const machine = (name: string, host: number): NetnsConfig => ({
+      name,
+      machine: name,
+      label: 'host',
+      sysctls: { 'net.ipv6.conf.all.forwarding': 1 },
+      links,
+      addresses: [1, 2].map((i) => ({ dev: `eth${i}`, address: ip(`fd0${i}::${host}`), prefixLength: 64 })),
+      routes: [],
+    });
+    const world = new World();
+    world.loadNetns([
+      { ...machine('sender', 1), routes: [{ destination: parsePrefix('fd99::/64'), via: ip('fd01::2') }] },
+      { ...machine('router', 2), routes: [{ destination: parsePrefix('fd01::1/128'), via: ip('fd02::1') }] },
+    ]);
+    expect(ping(world, 'sender', 'fd99::9')).toBe(`no-route from ${hex('fd01::2')}`);
+  });
+
   test.each([
     ['unreachable', 'no-route', 'EHOSTUNREACH'],
     ['prohibit', 'adm-prohibited', 'EACCES'],

@@ -39,7 +39,16 @@ const SOURCE_RANGES = {
   IPv4: ['192.168.1.200/32', '192.168.1.0/24', '10.244.0.0/16', '10.244.1.0/24', '198.51.100.0/24'],
   IPv6: ['fd00:192:168:1::c8/128', 'fd00:192:168:1::/64', 'fd00:10:244::/48', 'fd00:10:244:1::/64', '2001:db8:9::/48'],
 } as const;
+/** How kube-proxy tells traffic of pods from other traffic. */
+const LOCAL_DETECTION = {
+  default: {},
+  node: { detectLocalMode: 'NodeCIDR' },
+  bridge: { detectLocalMode: 'BridgeInterface', detectLocal: { bridgeInterface: 'cni0' } },
+  prefix: { detectLocalMode: 'InterfaceNamePrefix', detectLocal: { interfaceNamePrefix: 'cni' } },
+} as const;
 const apps = ['web', 'api', 'db'] as const;
+/** Host ports of pods: this and those after it, each on the node of one pod. */
+const FIRST_HOST_PORT = 18_000;
 
 /**
  * Kubernetes objects of a random cluster: one to three nodes, kube-proxy in one of its modes, addresses of one family or both,
@@ -53,14 +62,15 @@ export function randomCluster(dice: Dice, options: RandomClusterOptions = {}): K
   const diceFamily = dice.weighted({ ipv4: 45, ipv6: 25, dual: 30 });
   const diceMode = dice.weighted({ iptables: 50, nftables: 50 });
   const families = familiesOf[ipFamily === 'mixed' ? diceFamily : ipFamily];
-  const objects = nodes.map((name, i) => node(name, i, families));
+  const zones = dice.percent(50);
+  const objects = nodes.map((name, i) => node(name, i, families, zones));
   objects.push(kubeadmConfig(families), proxyConfig(dice, proxyMode === 'mixed' ? diceMode : proxyMode));
   objects.push(flannelConfig(dice.percent(35) ? 'host-gw' : 'vxlan', families));
-  const pods = Array.from({ length: dice.between(2, 6) }, (_, i) => randomPod(dice, `p${i}`, dice.pick(nodes)));
+  const pods = Array.from({ length: dice.between(2, 6) }, (_, i) => randomPod(dice, i, dice.pick(nodes)));
   objects.push(...pods);
   // Most services look for what some pod is.
   const found = [...apps, ...pods.flatMap(({ metadata }) => Array<string>(3).fill(metadata.labels?.app ?? 'web'))];
-  for (let i = dice.between(1, 5); i > 0; i--) objects.push(...randomService(dice, i, families, found));
+  for (let i = dice.between(1, 5); i > 0; i--) objects.push(...randomService(dice, i, families, found, nodes));
   return objects;
 }
 
@@ -70,17 +80,22 @@ const familiesOf: Readonly<Record<'ipv4' | 'ipv6' | 'dual', Families>> = {
   dual: ['IPv4', 'IPv6'],
 };
 
-function node(name: string, i: number, families: Families): KubeObject {
+/** `zones`: the first is in one zone, the others in another. */
+function node(name: string, i: number, families: Families, zones: boolean): KubeObject {
   const podCIDR = { IPv4: `10.244.${i + 1}.0/24`, IPv6: `fd00:10:244:${i + 1}::/64` };
   const address = { IPv4: `192.168.1.${101 + i}`, IPv6: `fd00:192:168:1::${101 + i}` };
   const podCIDRs = families.map((family) => podCIDR[family]);
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name },
+    metadata: { name, ...(zones ? { labels: { 'topology.kubernetes.io/zone': zoneOf(i) } } : {}) },
     spec: { podCIDR: podCIDRs[0], podCIDRs },
     status: { addresses: families.map((family) => ({ type: 'InternalIP', address: address[family] })) },
   } as KubeObject;
+}
+
+function zoneOf(node: number): string {
+  return node === 0 ? 'zone-a' : 'zone-b';
 }
 
 /** What kubeadm leaves in a cluster. */
@@ -95,12 +110,18 @@ function kubeadmConfig(families: Families): KubeObject {
 
 /** What kube-proxy is told, now and then something that few change. */
 function proxyConfig(dice: Dice, mode: 'iptables' | 'nftables'): KubeObject {
+  const remote = dice.percent(10);
   const configuration = {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
     mode,
-    ...(dice.percent(10) ? { [mode]: { masqueradeAll: true } } : {}),
+    [mode]: {
+      ...(dice.percent(10) ? { masqueradeAll: true } : {}),
+      ...(dice.percent(10) ? { masqueradeBit: 9 } : {}),
+      ...(mode === 'iptables' && remote ? { localhostNodePorts: false } : {}),
+    },
     ...(dice.percent(10) ? { nodePortAddresses: ['primary'] } : {}),
+    ...LOCAL_DETECTION[dice.weighted({ default: 70, node: 10, bridge: 10, prefix: 10 })],
   };
   return configMap('kube-proxy', { 'config.conf': JSON.stringify(configuration) });
 }
@@ -123,7 +144,8 @@ function flannelConfig(backend: 'vxlan' | 'host-gw', families: Families): KubeOb
   } as KubeObject;
 }
 
-function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
+function randomPod(dice: Dice, number: number, nodeName: string): KubeObject {
+  const name = `p${number}`;
   const httpPort = dice.pick([8080, 8081, 9000]);
   const listen = dice.weighted({ declared: 55, more: 20, localhost: 8, other: 10, none: 7 });
   const listenText = {
@@ -135,6 +157,8 @@ function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
   }[listen];
   const ready = !dice.percent(20);
   const hostNetwork = dice.percent(10);
+  const hostPort = FIRST_HOST_PORT + number;
+  const hostPorts = !hostNetwork && dice.percent(20);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -152,8 +176,8 @@ function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
           name: 'main',
           image: 'example/server',
           ports: [
-            { name: 'http', containerPort: httpPort },
-            { name: 'dns', containerPort: httpPort, protocol: 'UDP' },
+            { name: 'http', containerPort: httpPort, ...(hostPorts ? { hostPort } : {}) },
+            { name: 'dns', containerPort: httpPort, protocol: 'UDP', ...(hostPorts ? { hostPort } : {}) },
           ],
         },
       ],
@@ -162,12 +186,21 @@ function randomPod(dice: Dice, name: string, nodeName: string): KubeObject {
   } as KubeObject;
 }
 
-function randomService(dice: Dice, number: number, cluster: Families, found: readonly string[]): KubeObject[] {
+function randomService(
+  dice: Dice,
+  number: number,
+  cluster: Families,
+  found: readonly string[],
+  nodes: readonly string[],
+): KubeObject[] {
   const name = `s${number}`;
-  const kind = dice.weighted({ selector: 76, manual: 16, nothing: 8 });
+  const kind = dice.weighted({ selector: 70, manual: 11, slice: 11, nothing: 8 });
+  const byHand = kind === 'manual' || kind === 'slice';
   const ports = [{ name: 'a', protocol: 'TCP', port: 80, targetPort: targetPort(dice, 'http') }];
   if (dice.percent(60)) ports.push({ name: 'b', protocol: 'UDP', port: 53, targetPort: targetPort(dice, 'dns') });
   if (dice.percent(25)) ports.push({ name: 'c', protocol: 'TCP', port: 8080, targetPort: targetPort(dice, 'http') });
+  // This machine's kernel has no SCTP to ask, but its rules stand among the others.
+  if (dice.percent(10)) ports.push({ name: 'd', protocol: 'SCTP', port: 80, targetPort: 8080 });
   const selector: Record<string, string> = { app: dice.pick(found) };
   if (dice.percent(20)) selector.tier = dice.pick(['1', '2']);
   if (kind === 'nothing') selector.app = 'nobody';
@@ -184,29 +217,40 @@ function randomService(dice: Dice, number: number, cluster: Families, found: rea
     spec: {
       type,
       ports,
-      ...(kind === 'manual' ? {} : { selector }),
+      ...(byHand ? {} : { selector }),
       ...(choice === 'both' ? { ipFamilyPolicy: 'PreferDualStack' } : {}),
       ...(choice === 'second' ? { ipFamilies: ['IPv6'] } : {}),
       ...(choice === 'first' && dice.percent(30) ? { clusterIP: fixed } : {}),
       ...(dice.percent(25) ? { sessionAffinity: 'ClientIP' } : {}),
       ...(dice.percent(15) ? { internalTrafficPolicy: 'Local' } : {}),
       ...(dice.percent(10) ? { publishNotReadyAddresses: true } : {}),
+      ...(dice.percent(15) ? { trafficDistribution: dice.pick(['PreferSameZone', 'PreferSameNode']) } : {}),
       ...(dice.percent(15) ? { externalIPs: external(100 + number) } : {}),
       ...(type === 'ClusterIP' ? {} : outsideTraffic(dice, type, families)),
     },
     ...(type === 'LoadBalancer' && dice.percent(85)
-      ? { status: { loadBalancer: { ingress: external(10 + number).map((ip) => ({ ip })) } } }
+      ? { status: { loadBalancer: { ingress: external(10 + number).map((ip) => ({ ip, ...ipMode(dice) })) } } }
       : {}),
   } as KubeObject;
-  return kind === 'manual' ? [service, manualEndpoints(dice, name, ports, families[0]!)] : [service];
+  if (kind === 'manual') return [service, manualEndpoints(dice, name, ports, families[0]!)];
+  if (kind === 'slice') return [service, ...families.map((family) => manualSlice(dice, name, ports, family, nodes))];
+  return [service];
 }
 
 /** How traffic from outside is taken. */
 function outsideTraffic(dice: Dice, type: 'NodePort' | 'LoadBalancer', families: Families): object {
-  const local = dice.percent(40) ? { externalTrafficPolicy: 'Local' } : {};
+  const local = {
+    ...(dice.percent(40) ? { externalTrafficPolicy: 'Local' } : {}),
+    ...(type === 'LoadBalancer' && dice.percent(10) ? { allocateLoadBalancerNodePorts: false } : {}),
+  };
   if (type !== 'LoadBalancer' || !dice.percent(35)) return local;
   const ranges = Array.from({ length: dice.between(1, 2) }, () => dice.pick(SOURCE_RANGES[dice.pick(families)]));
   return { ...local, loadBalancerSourceRanges: [...new Set(ranges)] };
+}
+
+/** Now and then the load balancer answers itself, and nodes know nothing of its address. */
+function ipMode(dice: Dice): object {
+  return dice.percent(15) ? { ipMode: 'Proxy' } : {};
 }
 
 function targetPort(dice: Dice, named: string): number | string {
@@ -233,3 +277,42 @@ function manualEndpoints(
     ],
   } as KubeObject;
 }
+
+/** Written by hand as somebody's own controller may: endpoints that come and go, on nodes, with hints. */
+function manualSlice(
+  dice: Dice,
+  name: string,
+  ports: readonly { readonly name: string; readonly protocol: string }[],
+  family: 'IPv4' | 'IPv6',
+  nodes: readonly string[],
+): KubeObject {
+  const ips = new Set(Array.from({ length: dice.between(1, 4) }, () => dice.pick<string>(HAND_WRITTEN[family])));
+  const endpoints = [...ips].map((ip) => {
+    const node = dice.between(0, nodes.length - 1);
+    return {
+      addresses: [ip],
+      conditions: { ...CONDITIONS[dice.weighted({ ready: 45, leaving: 30, gone: 15, starting: 10 })] },
+      ...(dice.percent(70) ? { nodeName: nodes[node]! } : {}),
+      ...(dice.percent(50) ? { hints: { forZones: [{ name: zoneOf(node) }] } } : {}),
+    };
+  });
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${name}-${family.toLowerCase()}`,
+      namespace: 'default',
+      labels: { 'kubernetes.io/service-name': name },
+    },
+    addressType: family,
+    endpoints,
+    ports: ports.map((port) => ({ name: port.name, protocol: port.protocol, port: dice.pick([8080, 9000, 7000]) })),
+  } as KubeObject;
+}
+
+const CONDITIONS = {
+  ready: { ready: true, serving: true, terminating: false },
+  leaving: { ready: false, serving: true, terminating: true },
+  gone: { ready: false, serving: false, terminating: true },
+  starting: { ready: false, serving: false, terminating: false },
+} as const;

@@ -1,6 +1,6 @@
 import type { NetnsConfig, WorldPlan } from '@netsim/kernel';
 import type { Service } from '@netsim/manifest';
-import { formatIp } from '@netsim/wire';
+import { formatIp, IpProto } from '@netsim/wire';
 import type { Dice } from './dice.ts';
 import type { Probe } from './observation.ts';
 
@@ -121,10 +121,12 @@ function findTargets(plan: WorldPlan, services: readonly Service[]): Targets {
   const all = of(() => true);
   return {
     services: services.flatMap((service) => targetsAt(service, clusterIPs(service))),
-    entries: services.flatMap((service) => [
-      ...targetsAt(service, [...(service.spec.externalIPs ?? []), ...loadBalancerIPs(service)]),
-      ...nodePorts(service, nodeIps),
-    ]),
+    entries: services
+      .flatMap((service) => [
+        ...targetsAt(service, [...(service.spec.externalIPs ?? []), ...loadBalancerIPs(service)]),
+        ...nodePorts(service, nodeIps),
+      ])
+      .concat(hostPorts(plan)),
     pods: of((netns) => netns.label !== 'host'),
     hosts: of((netns) => netns.label === 'host'),
     v4: all.some((ip) => !ip.includes(':')),
@@ -156,6 +158,24 @@ function nodePorts({ spec }: Service, ips: readonly string[]): ServiceTarget[] {
     if (nodePort === undefined || nodePort === 0 || name === undefined) return [];
     return ips.map((ip) => ({ ip, port: nodePort, protocol: name }));
   });
+}
+
+/** Ports of nodes that the portmap plugin sends to pods, at the addresses of all nodes. */
+function hostPorts(plan: WorldPlan): ServiceTarget[] {
+  const found: ServiceTarget[] = [];
+  for (const { netns, ruleset } of plan.rulesets) {
+    const ips = plan.netns.filter(({ name }) => name === netns).flatMap(uplinkAddresses);
+    for (const { protocol, matches } of ruleset.tables.get('nat')?.chains.get('CNI-HOSTPORT-DNAT')?.rules ?? []) {
+      for (const match of matches) {
+        if (match.kind !== 'multiport') continue;
+        for (const { from } of match.ports) {
+          const name = protocol?.value === IpProto.TCP ? 'tcp' : 'udp';
+          found.push(...[...ips, '127.0.0.1'].map((ip) => ({ ip, port: from, protocol: name }) as const));
+        }
+      }
+    }
+  }
+  return found;
 }
 
 function protocolName(protocol: string | undefined): 'tcp' | 'udp' | undefined {

@@ -1,4 +1,4 @@
-import { EtherType, formatIp, IpProto, TcpFlag } from '@netsim/wire';
+import { EtherType, formatIp, type Ip, IpProto, TcpFlag } from '@netsim/wire';
 import type { Hook } from '../hook.ts';
 import { CtInfo, ctDirection } from '../netfilter/conntrack.ts';
 import type { RejectWith } from '../netfilter/iptables/rule.ts';
@@ -95,7 +95,7 @@ export function icmpError(netns: Netns, about: Skb, kind: IcmpErrorKind, info = 
   const own = about.pktType === PacketType.HOST && netns.isLocal(about.dst);
   const dst = routeOutput(netns, skb.dst, own ? about.dst : undefined, 0, null);
   if (dst.kind === DstKind.ERROR || (dst.src === undefined && !own)) return;
-  skb.src = own ? about.dst : dst.src!;
+  skb.src = own ? about.dst : (v6 && errorSource6(netns, about)) || dst.src!;
   if (netns.world.tracer !== null && about.trackId !== 0) {
     netns.step(about, {
       kind: 'icmp',
@@ -107,6 +107,11 @@ export function icmpError(netns: Netns, about: Skb, kind: IcmpErrorKind, info = 
   }
   if (netns.world.watcher !== null) netns.world.watcher.answered?.(netns, about, skb);
   ipLocalOut(netns, skb, dst);
+}
+
+/** IPv6 answers from an address of the device that the packet came in by, whichever way the answer goes (seen on Linux 6.18). */
+function errorSource6(netns: Netns, { iif, src }: Skb): Ip | undefined {
+  return iif === null || iif === netns.lo ? undefined : netns.selectAddress(iif, src, 'global');
 }
 
 /** An answer belongs to the connection of what it answers, also one not confirmed yet (Linux: nf_ct_attach). */

@@ -37,6 +37,7 @@ function ipReceive(netns: Netns, dev: Device, skb: Skb): void {
     return;
   }
   let route = skb.route;
+  skb.iif = route === null ? dev : route.dev;
   if (route === null) {
     route = routeInput(netns, dev, skb);
     if (route === null) return;
