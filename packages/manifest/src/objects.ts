@@ -107,12 +107,6 @@ export interface Volume {
   downwardAPI?: { items?: DownwardFile[] };
   projected?: { sources?: VolumeProjection[] };
 }
-export interface Secret extends KubeObject {
-  kind: 'Secret';
-  /** Base64. */
-  data?: Record<string, string>;
-  stringData?: Record<string, string>;
-}
 export interface Probe {
   httpGet?: {
     path?: string;

@@ -1,4 +1,3 @@
-import type { X509Certificate } from 'node:crypto';
 import {
   type FrontendTls,
   type Gateway,
@@ -8,6 +7,8 @@ import {
   type Namespace,
   type RouteKind,
 } from '@netsim/manifest';
+import type { ServerCertificate } from '../model.ts';
+import { covers } from '../tls/certificate.ts';
 import type { Problem } from './conditions.ts';
 import { hostMatches } from './hostname.ts';
 import { authorityProblem, isProblem, readCertificate } from './references.ts';
@@ -37,7 +38,7 @@ export interface Listener {
 
 export interface Certificate {
   readonly key: ObjectKey;
-  readonly certificate: X509Certificate;
+  readonly certificate: ServerCertificate;
 }
 
 const KINDS_OF: Readonly<Record<string, readonly string[]>> = {
@@ -204,7 +205,7 @@ function overlapOf(one: Listener, all: readonly Listener[]): Problem | undefined
       other.refused === undefined,
   );
   for (const other of others) {
-    if (other.certificates.some(({ certificate }) => covers(certificate, one.spec.hostname))) {
+    if (other.certificates.some(({ certificate }) => isGoodFor(certificate, one.spec.hostname))) {
       return {
         reason: 'OverlappingCertificates',
         message: `the certificate of listener "${other.spec.name}" is good for its names too`,
@@ -220,10 +221,10 @@ function overlapOf(one: Listener, all: readonly Listener[]): Problem | undefined
   return undefined;
 }
 
-function covers(certificate: X509Certificate, hostname: string | undefined): boolean {
-  if (hostname === undefined) return true;
-  const name = hostname.startsWith('*.') ? `any${hostname.slice(1)}` : hostname;
-  return certificate.checkHost(name) !== undefined;
+function isGoodFor(certificate: ServerCertificate, hostname: string | undefined): boolean {
+  return (
+    hostname === undefined || covers(certificate, hostname.startsWith('*.') ? `any${hostname.slice(1)}` : hostname)
+  );
 }
 
 type FromNamespaces = { from?: string; selector?: Parameters<typeof matchesLabels>[0] } | undefined;

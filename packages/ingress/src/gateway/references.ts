@@ -2,12 +2,14 @@ import { X509Certificate } from 'node:crypto';
 import {
   type BackendRef,
   type ConfigMap,
-  type KubeObject,
   type NamespacedReference,
   nearest,
   type ReferenceGrant,
+  type Secret,
   type Service,
 } from '@netsim/manifest';
+import type { ServerCertificate } from '../model.ts';
+import { readCertificate as parseCertificate } from '../tls/certificate.ts';
 import type { Problem } from './conditions.ts';
 import type { GatewayView, ObjectKey } from './view.ts';
 
@@ -49,23 +51,12 @@ function notPermitted(to: Referent): Problem {
   };
 }
 
-interface Secret extends KubeObject {
-  type?: string;
-  data?: Record<string, string>;
-  stringData?: Record<string, string>;
-}
-
-function secretText(secret: Secret, key: string): string {
-  const coded = secret.data?.[key];
-  return secret.stringData?.[key] ?? (coded === undefined ? '' : Buffer.from(coded, 'base64').toString('latin1'));
-}
-
 /** The certificate of a Secret that a listener or a client shows; or why it cannot be used. */
 export function readCertificate(
   view: GatewayView,
   { group = '', kind = 'Secret', namespace, name }: Partial<NamespacedReference> & { name: string },
   from: Referrer,
-): { readonly key: ObjectKey; readonly certificate: X509Certificate } | Problem {
+): { readonly key: ObjectKey; readonly certificate: ServerCertificate } | Problem {
   const invalid = (message: string): Problem => ({ reason: 'InvalidCertificateRef', message });
   if (group !== '' || kind !== 'Secret') {
     return invalid(
@@ -77,18 +68,9 @@ export function readCertificate(
   if (!isGranted(view, from, to)) return notPermitted(to);
   const secret = view.get<Secret>('Secret', key.namespace, name);
   if (secret === undefined) return invalid(`Secret "${key.namespace}/${name}" is not there`);
-  const text = secretText(secret, 'tls.crt');
-  if (text === '' || secretText(secret, 'tls.key') === '') {
-    return invalid(`Secret "${key.namespace}/${name}" has no tls.crt and tls.key`);
-  }
-  if (!secretText(secret, 'tls.key').includes('-----BEGIN')) {
-    return invalid(`tls.key of Secret "${key.namespace}/${name}" is no PEM key`);
-  }
-  try {
-    return { key, certificate: new X509Certificate(text) };
-  } catch {
-    return invalid(`tls.crt of Secret "${key.namespace}/${name}" is no PEM certificate`);
-  }
+  const certificate = parseCertificate(secret);
+  if (typeof certificate === 'string') return invalid(`Secret "${key.namespace}/${name}" ${certificate}`);
+  return { key, certificate };
 }
 
 /** Why a reference to a bundle of certificate authorities (a ConfigMap with `ca.crt`) cannot be used. */

@@ -27,6 +27,13 @@ R4GUE644Kpv7PhDQtqkXwy56
 -----END CERTIFICATE-----
 `;
 
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTdiMDzB9QddOEiWy
+qFWYJsLTF3SU1kdHLAFiSVa3orChRANCAATf86GldRZ/j5UH9Geo/KgKvBvq1ySy
++S1vq8XRCGgnCP8QdqW3IwgXJkzfBc3+uGo9Q1vU5ekCcVdT61CWQ2vI
+-----END PRIVATE KEY-----
+`;
+
 /**
  * Secrets that the suite makes before its tests: the names that their certificates are good for, and the ConfigMap with the
  * authority that signed them.
@@ -88,7 +95,7 @@ export function worldOf(files: readonly string[]): {
     spec: { controllerName: 'netsim.dev/gateway' },
   } as KubeObject);
   for (const { namespace, name } of SECRETS) {
-    const data = { 'tls.crt': coded(CERTIFICATE), 'tls.key': coded('-----BEGIN PRIVATE KEY-----') };
+    const data = { 'tls.crt': coded(CERTIFICATE), 'tls.key': coded(KEY) };
     store.put({
       apiVersion: 'v1',
       kind: 'Secret',
