@@ -255,4 +255,51 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'An Ingress names a port that its service does not have; its controller answers 503.',
     mend: "Name one of the service's ports, not the port of the container.",
   },
+  'gateway-class-missing': {
+    meaning: 'A Gateway names a GatewayClass that is not there, so that no controller serves it.',
+    mend: 'Name a class that exists, or add the GatewayClass of your controller.',
+  },
+  'gateway-not-accepted': {
+    meaning: 'A Gateway or ListenerSet is not accepted by its controller: nothing of it is served.',
+    mend: 'The reason in brackets is that of the condition Accepted. A ListenerSet needs spec.allowedListeners of its Gateway.',
+  },
+  'gateway-listener': {
+    meaning:
+      'A listener is refused, or refers to something that it cannot have: a Secret, a kind of route, a port of another.',
+    mend: 'Check certificateRefs (a Secret of type kubernetes.io/tls; across namespaces with a ReferenceGrant), protocol and allowedRoutes.kinds; listeners of one port need different hostnames.',
+  },
+  'gateway-parent-missing': {
+    meaning: 'A route names a parent that is not there, or that nobody serves; no status will say so.',
+    mend: 'Check name and namespace of the parentRef. Without a namespace it is that of the route.',
+  },
+  'gateway-route-not-attached': {
+    meaning: 'No listener of the parent takes the route, so that its rules get no requests.',
+    mend: 'The reason in brackets is that of the condition Accepted: NotAllowedByListeners: allowedRoutes (only the namespace of the Gateway unless it says otherwise); NoMatchingListenerHostname: hostnames of route and listener have nothing in common; NoMatchingParent: sectionName or port.',
+  },
+  'gateway-no-grant': {
+    meaning: 'A route refers to a Service in another namespace that does not allow it; requests get 500.',
+    mend: 'Add a ReferenceGrant to the namespace of the Service: from the kind and namespace of the route, to Service.',
+  },
+  'gateway-backend': {
+    meaning: 'A backendRef leads nowhere: no such Service, port or kind. Its share of the requests gets 500.',
+    mend: 'Name a Service and a port that it has; the port is that of the Service, not that of the pods.',
+  },
+  'gateway-filter': {
+    meaning: 'A rule has a filter that the data plane does not know. It may not be skipped: requests get 500.',
+    mend: 'Use the filters of the API: RequestHeaderModifier, ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite, CORS.',
+  },
+  'gateway-expression': {
+    meaning: 'A regular expression of a match does not compile, so that the match takes nothing.',
+    mend: 'Mend the expression; it must match the whole path or value.',
+  },
+  'gateway-policy': {
+    meaning:
+      'A BackendTLSPolicy is not accepted: an older one has the same target, or none of its certificate authorities can be used.',
+    mend: 'Remove one of the two, or name a ConfigMap with a PEM certificate under ca.crt.',
+  },
+  'gateway-rule-shadowed': {
+    meaning:
+      'Another rule takes every request that this one could have had: equal matches go to the older route, then to the first rule.',
+    mend: 'Remove one of them, or give this one a longer path, a method or a header of its own.',
+  },
 };

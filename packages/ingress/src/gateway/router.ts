@@ -89,7 +89,8 @@ const BAD_REQUEST: Outcome = { kind: 'respond', status: 400, headers: [], body: 
 
 class CompiledGateway implements GatewayRouter {
   readonly sockets: readonly BoundListener[];
-  readonly findings: readonly RouteFinding[];
+  /** None: `gatewayFindings` tells them for all Gateways at once. */
+  readonly findings: readonly RouteFinding[] = [];
   readonly #tcp = new Map<number, Port>();
   readonly #udp = new Map<number, Port>();
   readonly #served: readonly Served[];
@@ -136,7 +137,6 @@ class CompiledGateway implements GatewayRouter {
       ...[...this.#tcp].map(([port, { served }]) => ({ port, transport: 'TCP' as const, names: namesOf(served) })),
       ...[...this.#udp].map(([port, { served }]) => ({ port, transport: 'UDP' as const, names: namesOf(served) })),
     ];
-    this.findings = [];
   }
 
   connect({ port: number, transport, sni }: FrontConnection, chance: number): ConnectionPlan {

@@ -1,5 +1,6 @@
 import type { ClusterConfig } from '@netsim/control';
 import {
+  gatewayFindings,
   gatewayRouter,
   type IngressRouter,
   ingressRouter,
@@ -175,7 +176,8 @@ export class FrontDoor {
   }
 
   get findings(): RouteFinding[] {
-    return this.controllers().flatMap(({ router }) => [...router.findings]);
+    const own = this.controllers().flatMap(({ router }) => router.findings);
+    return [...own, ...gatewayFindings(this.#options.store)];
   }
 
   /** Writes what controllers write into status: addresses of Ingresses, conditions of the Gateway API's objects. */

@@ -66,6 +66,18 @@ const AUTHORITIES = [
 
 const coded = (text: string) => Buffer.from(text).toString('base64');
 
+/** A Secret with a certificate that ends TLS. */
+export function secretManifest(namespace: string, name: string): KubeObject {
+  const data = { 'tls.crt': coded(CERTIFICATE), 'tls.key': coded(KEY) };
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { namespace, name },
+    type: 'kubernetes.io/tls',
+    data,
+  } as KubeObject;
+}
+
 const loadedFiles = new Map<string, ReturnType<typeof loadManifests>>();
 
 function load(file: string): ReturnType<typeof loadManifests> {
@@ -94,16 +106,7 @@ export function worldOf(files: readonly string[]): {
     metadata: { name: 'conformance' },
     spec: { controllerName: 'netsim.dev/gateway' },
   } as KubeObject);
-  for (const { namespace, name } of SECRETS) {
-    const data = { 'tls.crt': coded(CERTIFICATE), 'tls.key': coded(KEY) };
-    store.put({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { namespace, name },
-      type: 'kubernetes.io/tls',
-      data,
-    } as KubeObject);
-  }
+  for (const { namespace, name } of SECRETS) store.put(secretManifest(namespace, name));
   for (const name of AUTHORITIES) {
     store.put({
       apiVersion: 'v1',
