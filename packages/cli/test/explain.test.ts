@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findings } from '../src/explain/findings.ts';
 import { allCodes } from '../src/explain/index.ts';
+import { ingressFindings } from '../src/explain/ingress-findings.ts';
 import { netsim } from './harness.ts';
 
 test('explains a disposition, and takes it in any case', async () => {
@@ -45,4 +46,13 @@ function codesInSources(): Set<string> {
 test('every code that a finding can have is explained', () => {
   const missing = [...codesInSources()].filter((code) => !Object.hasOwn(findings, code));
   expect(missing).toEqual([]);
+});
+
+test('every code that an ingress controller can tell is explained, and no other', () => {
+  const folder = join(import.meta.dirname, '../../ingress/src/ingress');
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((entry) => entry.endsWith('.ts'));
+  const texts = sources.map((entry) => readFileSync(join(folder, entry), 'utf8')).join('\n');
+  const codes = new Set([...texts.matchAll(/'(ingress-[a-z-]+)'/g)].map((match) => match[1]!));
+  codes.delete('ingress-nginx');
+  expect([...codes].sort()).toEqual(Object.keys(ingressFindings).sort());
 });

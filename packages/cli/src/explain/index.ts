@@ -3,6 +3,7 @@ import { dispositions } from './dispositions.ts';
 import { dropReasons } from './drop-reasons.ts';
 import type { Explanation } from './explanation.ts';
 import { findings } from './findings.ts';
+import { ingressFindings } from './ingress-findings.ts';
 
 export interface ExplainedCode extends Explanation {
   readonly code: string;
@@ -13,7 +14,12 @@ export interface ExplainedCode extends Explanation {
 export function allCodes(): ExplainedCode[] {
   const of = (type: ExplainedCode['type'], table: Readonly<Record<string, Explanation>>) =>
     Object.entries(table).map(([code, explanation]) => ({ code, type, ...explanation }));
-  return [...of('disposition', dispositions), ...of('drop reason', dropReasons), ...of('finding', findings)];
+  return [
+    ...of('disposition', dispositions),
+    ...of('drop reason', dropReasons),
+    ...of('finding', findings),
+    ...of('finding', ingressFindings),
+  ];
 }
 
 /** What a code means: any case, `-` and `_` alike, with or without SKB_DROP_REASON_. */

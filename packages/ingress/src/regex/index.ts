@@ -24,6 +24,11 @@ export class Regex {
   readonly names: ReadonlyMap<string, number>;
   readonly #matcher: Matcher;
 
+  /** How many groups capture. */
+  get groupCount(): number {
+    return this.#matcher.groups;
+  }
+
   /** Throws a RegexError where the pattern is wrong. */
   constructor(source: string, { caseless = false }: { readonly caseless?: boolean } = {}) {
     const program = compilePattern(parsePattern(toBytes(source), caseless));

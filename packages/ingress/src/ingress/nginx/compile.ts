@@ -28,6 +28,7 @@ export interface Rewriting {
 }
 
 export interface CompiledServer extends Server {
+  readonly locations: readonly CompiledPlace[];
   readonly index: LocationIndex<CompiledPlace>;
 }
 
@@ -35,7 +36,8 @@ const NO_TIMEOUTS = { request: 0, backendRequest: 60_000, connect: 5_000 };
 
 /** Throws a NginxConfigurationError where `nginx -t` would refuse the server. */
 export function compileServer(server: Server): CompiledServer {
-  return { ...server, index: new LocationIndex(server.locations.map(compilePlace)) };
+  const locations = server.locations.map(compilePlace);
+  return { ...server, locations, index: new LocationIndex(locations) };
 }
 
 function compilePlace(place: Place): CompiledPlace {

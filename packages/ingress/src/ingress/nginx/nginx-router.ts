@@ -1,5 +1,6 @@
 import type { Ingress, Service } from '@netsim/manifest';
 import { type Ip, prefixContains, tryParseIp } from '@netsim/wire';
+import { canonicalHost } from '../../http/host.ts';
 import type {
   Backend,
   CookieAffinity,
@@ -10,6 +11,7 @@ import type {
   Outcome,
   RouteFinding,
   RouteRow,
+  RouteRule,
   ServerCertificate,
 } from '../../model.ts';
 import { NginxConfigurationError } from '../../nginx/configuration.ts';
@@ -28,7 +30,9 @@ import type { IngressOptions, IngressView } from '../view.ts';
 import { type CompiledPlace, type CompiledServer, compileServer } from './compile.ts';
 import { corsHeaders } from './cors.ts';
 import { type RenderContext, renderServers, type Server, type Upstream } from './render.ts';
+import { considered, serverRows } from './route-table.ts';
 import type { Canary, Settings } from './settings.ts';
+import { surprises } from './surprises.ts';
 import { cookieValue, headerValue, type RequestVariables, variablesOf } from './variables.ts';
 
 const NO_CHANGES: Forward['response'] = [];
@@ -62,6 +66,7 @@ export class NginxRouter implements IngressRouter {
     };
     this.servers = this.#compile(served, context);
     this.#index = new ServerIndex(this.servers);
+    this.findings.push(...surprises(this.servers, view));
     for (const { hostname, names, certificate } of this.servers) {
       if (certificate === undefined) continue;
       this.#certificates.set(hostname, certificate);
@@ -116,18 +121,30 @@ export class NginxRouter implements IngressRouter {
   }
 
   decide(request: FrontRequest, chance: number): Outcome {
-    return this.#decide(request, chance).outcome;
+    const read = readRequest(request);
+    if ('status' in read) return answer(read.status);
+    try {
+      return this.#serve(request, read, this.#index.find(read.server), chance).outcome;
+    } catch (error) {
+      if (error instanceof MatchLimitError) return answer(500);
+      throw error;
+    }
   }
 
   explain(request: FrontRequest, chance: number): Decision {
-    const { outcome, place } = this.#decide(request, chance);
-    return { outcome, considered: [], ...(place?.rule !== undefined && { rule: place.rule }) };
+    const read = readRequest(request);
+    if ('status' in read) return { outcome: answer(read.status), considered: [] };
+    const server = this.#index.find(read.server);
+    const outcome = this.decide(request, chance);
+    const rule = ruleOf(server.index.find(read.uri)?.location, outcome);
+    const list = considered(this.servers, server, read, rule);
+    return { outcome, considered: list, ...(rule !== undefined && { rule }) };
   }
 
-  routes(_host?: string): readonly RouteRow[] {
-    return this.servers.flatMap(({ locations }) =>
-      locations.flatMap(({ rule }) => (rule === undefined ? [] : { rule, notes: [] })),
-    );
+  routes(host?: string): readonly RouteRow[] {
+    if (host !== undefined) return serverRows(this.#index.find(canonicalHost(host)));
+    const rank = ({ hostname }: Server): number => (hostname === '_' ? 2 : hostname.startsWith('*') ? 1 : 0);
+    return this.servers.toSorted((a, b) => rank(a) - rank(b)).flatMap(serverRows);
   }
 
   certificate(serverName: string | undefined): ServerCertificate | undefined {
@@ -140,18 +157,6 @@ export class NginxRouter implements IngressRouter {
   }
 
   // --- one request ---------------------------------------------------------------------------------------------------
-
-  #decide(request: FrontRequest, chance: number): Found {
-    const read = readRequest(request);
-    if ('status' in read) return { outcome: answer(read.status) };
-    try {
-      const server = this.#index.find(read.server);
-      return this.#serve(request, read, server, chance);
-    } catch (error) {
-      if (error instanceof MatchLimitError) return { outcome: answer(500) };
-      throw error;
-    }
-  }
 
   #serve(request: FrontRequest, read: NginxRequest, server: CompiledServer, chance: number): Found {
     const variables = { request, read, hostname: server.names[0]! };
@@ -279,6 +284,14 @@ export class NginxRouter implements IngressRouter {
 interface Found {
   readonly outcome: Outcome;
   readonly place?: CompiledPlace;
+}
+
+/** The rule that decided: of the location, or of the canary that got the request. */
+function ruleOf(place: CompiledPlace | undefined, outcome: Outcome): RouteRule | undefined {
+  if (place === undefined || outcome.kind !== 'forward' || outcome.backend === place.upstream.backend)
+    return place?.rule;
+  const canary = place.upstream.alternatives.find(({ backend }) => backend === outcome.backend);
+  return canary?.rules.find(({ host, path }) => host === place.rule?.host && path === place.rule?.path) ?? place.rule;
 }
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -2,9 +2,9 @@ import type { Ingress, Service } from '@netsim/manifest';
 import type { Backend, RouteFinding, RouteRule, ServerCertificate } from '../../model.ts';
 import type { NginxLocation } from '../../nginx/configuration.ts';
 import { covers } from '../../tls/certificate.ts';
-import { backendOf } from '../backends.ts';
 import type { SecretReader } from '../certificates.ts';
 import { objectOf } from '../classes.ts';
+import { defaultRule, rulesOf } from '../rules.ts';
 import type { IngressView } from '../view.ts';
 import { readSettings } from './read-settings.ts';
 import type { Affinity, Canary, Settings } from './settings.ts';
@@ -22,6 +22,8 @@ export interface Upstream {
   affinity: Affinity | undefined;
   /** Canaries that get a share of what comes here; only the first is ever used. */
   readonly alternatives: Upstream[];
+  /** The rules that make it a canary. */
+  readonly rules: RouteRule[];
 }
 
 /** A location that the controller writes, and whence it comes. */
@@ -49,6 +51,8 @@ export interface Server {
   readonly certificate: ServerCertificate | undefined;
   /** Ingresses that have a part in it, oldest first. */
   readonly ingresses: readonly Ingress[];
+  /** Rules that the controller passes over. */
+  readonly ignored: readonly { readonly rule: RouteRule; readonly why: string }[];
   /** Rules that lost their place to an older one. */
   readonly losers: readonly { readonly rule: RouteRule; readonly to: RouteRule | undefined; readonly why: string }[];
 }
@@ -70,6 +74,7 @@ interface ServerDraft {
   certificate: ServerCertificate | undefined;
   readonly ingresses: Set<Ingress>;
   readonly losers: { rule: RouteRule; to: RouteRule | undefined; why: string }[];
+  readonly ignored: { rule: RouteRule; why: string }[];
 }
 
 export interface RenderContext {
@@ -122,6 +127,7 @@ class Renderer {
       canary: undefined,
       affinity: undefined,
       alternatives: [],
+      rules: [],
     };
     this.#upstreams.set(name, upstream);
     return upstream;
@@ -175,7 +181,7 @@ class Renderer {
       for (const { host } of rules) {
         const hostname = hostnameOf(host);
         if (this.#servers.has(hostname)) continue;
-        const named = upstream === this.#default ? undefined : rule;
+        const named = upstream === this.#default || rule === undefined ? undefined : { ...rule, host: hostname };
         this.#servers.set(hostname, { ...newServer(hostname), locations: [this.#rootOf(named, upstream, settings)] });
       }
     }
@@ -241,13 +247,18 @@ class Renderer {
     const settings = this.#settings.get(ingress)!;
     for (const rule of rulesOf(ingress)) {
       const backend = rule.backends[0]!;
-      if (backend.kind !== 'service') continue;
+      const host = rule.host === '*' ? DEFAULT_SERVER : rule.host;
+      if (backend.kind !== 'service') {
+        const why = 'the controller knows no backends but Services: the default backend answers';
+        this.#servers.get(host)?.ignored.push({ rule, why });
+        continue;
+      }
       const upstream = this.#upstreams.get(upstreamName(backend));
       if (upstream === undefined) continue;
       const pathType = rule.pathType === 'Exact' ? 'Exact' : 'Prefix';
       const resolved = upstream.backend === backend ? rule : { ...rule, backends: [upstream.backend] };
       const draft: Draft = { path: rule.path, pathType, isDefault: false, rule: resolved, upstream, settings };
-      yield { draft, host: rule.host === '*' ? DEFAULT_SERVER : rule.host };
+      yield { draft, host };
     }
   }
 
@@ -278,7 +289,10 @@ class Renderer {
       canary.affinity ??= upstream.affinity;
       upstream.alternatives.push(canary);
     }
-    if (merged) return;
+    if (merged) {
+      if (rule !== undefined) canary.rules.push(rule);
+      return;
+    }
     this.#context.findings.push({
       code: 'ingress-canary-without-main',
       severity: 'warning',
@@ -304,6 +318,7 @@ class Renderer {
       certificate: draft.certificate,
       ingresses: [...draft.ingresses],
       losers: draft.losers,
+      ignored: draft.ignored,
       locations: places.map((place): Place => {
         const { path, pathType, rule, upstream, settings } = place;
         const target = settings?.rewriteTarget ?? '';
@@ -338,6 +353,7 @@ class Renderer {
           certificate: certificate !== undefined && covers(certificate, from) ? certificate : undefined,
           ingresses: [...ingresses],
           losers: [],
+          ignored: [],
         };
       });
   }
@@ -352,6 +368,7 @@ function newServer(hostname: string): ServerDraft {
     certificate: undefined,
     ingresses: new Set(),
     losers: [],
+    ignored: [],
   };
 }
 
@@ -367,41 +384,6 @@ function* serviceBackends(ingress: Ingress): Generator<Backend> {
   for (const { backends } of [defaultRule(ingress), ...rulesOf(ingress)].filter((rule) => rule !== undefined)) {
     if (backends[0]!.kind === 'service') yield backends[0]!;
   }
-}
-
-/** The rules of an Ingress in their order, a resource for a backend included. */
-function rulesOf(ingress: Ingress): RouteRule[] {
-  const { namespace, name } = objectOf(ingress);
-  return (ingress.spec.rules ?? []).flatMap(({ host, http }, i) =>
-    (http?.paths ?? []).map(
-      ({ path = '', pathType, backend }, j): RouteRule => ({
-        kind: 'Ingress',
-        namespace,
-        name,
-        field: ['spec', 'rules', i, 'http', 'paths', j],
-        host: host === undefined || host === '' ? '*' : host.toLowerCase(),
-        path: path === '' ? '/' : path,
-        pathType: pathType ?? 'ImplementationSpecific',
-        backends: [backendOf(backend, namespace)],
-      }),
-    ),
-  );
-}
-
-function defaultRule(ingress: Ingress): RouteRule | undefined {
-  const { defaultBackend } = ingress.spec;
-  if (defaultBackend === undefined) return undefined;
-  const { namespace, name } = objectOf(ingress);
-  return {
-    kind: 'Ingress',
-    namespace,
-    name,
-    field: ['spec', 'defaultBackend'],
-    host: '*',
-    path: '*',
-    pathType: 'default',
-    backends: [backendOf(defaultBackend, namespace)],
-  };
 }
 
 /** By path, last first, then stably by length, longest first. */

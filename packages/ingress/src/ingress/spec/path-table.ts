@@ -1,4 +1,4 @@
-import type { RouteRule } from '../../model.ts';
+import type { RouteRow, RouteRule } from '../../model.ts';
 
 const SLASH = 0x2f;
 
@@ -7,19 +7,20 @@ export class PathTable {
   readonly #exact = new Map<string, RouteRule>();
   /** Without a trailing slash; '' is the prefix of everything. */
   readonly #prefixes = new Map<string, RouteRule>();
-  readonly #all: RouteRule[] = [];
+  readonly #all: RouteRow[] = [];
   #depth = 0;
 
-  /** Of two rules of the same type and path the first that was added wins. */
-  add(rule: RouteRule): void {
-    this.#all.push(rule);
-    if (rule.pathType === 'Exact') {
-      if (!this.#exact.has(rule.path)) this.#exact.set(rule.path, rule);
-      return;
-    }
-    const prefix = withoutSlash(rule.path);
-    if (!this.#prefixes.has(prefix)) this.#prefixes.set(prefix, rule);
-    this.#depth = Math.max(this.#depth, prefix.split('/').length - 1);
+  /** Of two rules of the same type and path the first that was added wins; it is returned where there is one. */
+  add(rule: RouteRule): RouteRule | undefined {
+    const isExact = rule.pathType === 'Exact';
+    const map = isExact ? this.#exact : this.#prefixes;
+    const key = isExact ? rule.path : withoutSlash(rule.path);
+    const older = map.get(key);
+    this.#all.push({ rule, notes: [], ...(older !== undefined && { shadowedBy: older }) });
+    if (older !== undefined) return older;
+    map.set(key, rule);
+    if (!isExact) this.#depth = Math.max(this.#depth, key.split('/').length - 1);
+    return undefined;
   }
 
   /** The rule with the longest path that matches; Exact before Prefix. */
@@ -38,19 +39,14 @@ export class PathTable {
   }
 
   /** All rules in order of precedence. */
-  rules(): RouteRule[] {
-    return this.#all
-      .map((rule, index) => ({
-        rule,
-        index,
-        length: rule.pathType === 'Exact' ? rule.path.length : withoutSlash(rule.path).length,
-      }))
-      .sort((a, b) => b.length - a.length || exactFirst(a.rule) - exactFirst(b.rule) || a.index - b.index)
-      .map(({ rule }) => rule);
+  rows(): RouteRow[] {
+    const length = ({ rule }: RouteRow): number =>
+      rule.pathType === 'Exact' ? rule.path.length : withoutSlash(rule.path).length;
+    return this.#all.toSorted((a, b) => length(b) - length(a) || exactFirst(a) - exactFirst(b));
   }
 }
 
-const exactFirst = ({ pathType }: RouteRule): number => (pathType === 'Exact' ? 0 : 1);
+const exactFirst = ({ rule }: RouteRow): number => (rule.pathType === 'Exact' ? 0 : 1);
 
 function withoutSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path;

@@ -11,9 +11,12 @@ import type {
   RouteRule,
   ServerCertificate,
 } from '../../model.ts';
-import { backendOf, backendProblem } from '../backends.ts';
+import { covers, fakeCertificate } from '../../tls/certificate.ts';
+import { backendProblem } from '../backends.ts';
+import { SecretReader } from '../certificates.ts';
 import { objectOf, servedIngresses } from '../classes.ts';
 import type { IngressRouter } from '../router.ts';
+import { defaultRule, rulesOf } from '../rules.ts';
 import type { IngressOptions, IngressView } from '../view.ts';
 import { PathTable } from './path-table.ts';
 
@@ -23,6 +26,9 @@ const NOTHING: Outcome = {
   headers: [['Content-Type', 'text/plain']],
   body: 'default backend - 404',
 };
+const BAD_REQUEST: Outcome = { kind: 'respond', status: 400, headers: [], body: '' };
+const NO_TIMEOUTS = { request: 0, backendRequest: 0, connect: 0 };
+const NONE: readonly never[] = [];
 
 /** The routing that the API's documentation words, and nothing more: no redirects, no rewrites, no defaults of a controller. */
 export function specRouter(view: IngressView, options: IngressOptions): IngressRouter {
@@ -34,54 +40,99 @@ class SpecRouter implements IngressRouter {
   /** By host; a wildcard under its suffix with the dot (`.foo.com`); rules without host under ''. */
   readonly #hosts = new Map<string, PathTable>();
   readonly #fallback: RouteRule | undefined;
+  /** Each with the host that it is for, in the order of the Ingresses. */
+  readonly #certificates: { readonly host: string; readonly certificate: ServerCertificate }[] = [];
+  readonly #fake: ServerCertificate;
 
   constructor(view: IngressView, options: IngressOptions) {
+    this.#fake = fakeCertificate(options.now);
+    const secrets = new SecretReader(view, this.findings, options.now);
     for (const ingress of servedIngresses(view, options, this.findings)) {
-      const rules = rulesOf(ingress);
-      for (const rule of rules) {
-        const problem = backendProblem(view, rule.backends[0]!);
-        if (problem !== undefined) {
-          this.findings.push({
-            ...problem,
-            severity: 'warning',
-            object: objectOf(ingress),
-            field: [...rule.field, 'backend'],
-          });
-        }
-        if (rule.pathType === 'default') this.#fallback ??= rule;
-        else this.#table(rule.host === '*' ? '' : rule.host.replace(/^\*/, '')).add(rule);
+      for (const rule of rulesOf(ingress)) {
+        this.#check(view, ingress, rule);
+        const older = this.#table(rule.host === '*' ? '' : rule.host.replace(/^\*/, '')).add(rule);
+        if (older !== undefined) this.#tellDuplicate(ingress, rule, older);
+      }
+      const fallback = defaultRule(ingress);
+      if (fallback !== undefined) {
+        this.#check(view, ingress, fallback);
+        if (this.#fallback === undefined) this.#fallback = fallback;
+        else this.#tellDuplicate(ingress, fallback, this.#fallback);
+      }
+      secrets.check(ingress);
+      this.#addCertificates(ingress, secrets);
+    }
+  }
+
+  #check(view: IngressView, ingress: Ingress, rule: RouteRule): void {
+    const problem = backendProblem(view, rule.backends[0]!);
+    if (problem === undefined) return;
+    const field = rule.pathType === 'default' ? rule.field : [...rule.field, 'backend'];
+    this.findings.push({ ...problem, severity: 'warning', object: objectOf(ingress), field });
+  }
+
+  #tellDuplicate(ingress: Ingress, rule: RouteRule, older: RouteRule): void {
+    const what = rule.pathType === 'default' ? 'a default backend stands' : 'the same host, path and type stand';
+    this.findings.push({
+      code: 'ingress-path-duplicate',
+      severity: 'warning',
+      object: objectOf(ingress),
+      field: rule.field,
+      message: `never used: ${what} in an older rule, of Ingress ${older.namespace}/${older.name}`,
+    });
+  }
+
+  #addCertificates(ingress: Ingress, secrets: SecretReader): void {
+    const { namespace } = objectOf(ingress);
+    for (const { hosts = [], secretName } of ingress.spec.tls ?? []) {
+      const certificate = secretName ? secrets.certificate(namespace, secretName) : undefined;
+      if (certificate === undefined) continue;
+      for (const host of hosts.length > 0 ? hosts : certificate.names) {
+        this.#certificates.push({ host: host.toLowerCase(), certificate });
       }
     }
   }
 
   decide(request: FrontRequest, _chance: number): Outcome {
-    const rule = this.#match(request);
+    const read = readRequest(request);
+    if (read === undefined) return BAD_REQUEST;
+    const rule = this.#match(read);
     return rule === undefined ? NOTHING : forward(request, rule);
   }
 
   explain(request: FrontRequest, chance: number): Decision {
-    const rule = this.#match(request);
     const outcome = this.decide(request, chance);
-    const considered = this.routes(hostOf(request)).map((row): Considered => {
+    const read = readRequest(request);
+    if (read === undefined) return { outcome, considered: [] };
+    const rule = this.#match(read);
+    const considered = this.routes().map((row): Considered => {
       const won = row.rule === rule;
-      return {
-        rule: row.rule,
-        won,
-        why: won ? 'the most precise rule that matches' : 'does not match, or a more precise rule does',
-      };
+      return { rule: row.rule, won, why: won ? 'the most precise rule that matches' : loserReason(row, read, rule) };
     });
     return { outcome, considered, ...(rule !== undefined && { rule }) };
   }
 
   routes(host?: string): readonly RouteRow[] {
-    const tables = host === undefined ? [...this.#hosts.values()] : this.#tablesFor(canonicalHost(host));
-    const rules = tables.flatMap((table) => table.rules());
-    if (this.#fallback !== undefined) rules.push(this.#fallback);
-    return rules.map((rule) => ({ rule, notes: [] }));
+    const tables = host === undefined ? this.#byPrecision() : this.#tablesFor(canonicalHost(host));
+    const rows = tables.flatMap((table) => table.rows());
+    if (this.#fallback !== undefined) rows.push({ rule: this.#fallback, notes: ['for what no rule takes'] });
+    return rows;
   }
 
-  certificate(): ServerCertificate | undefined {
-    return undefined;
+  /** Hosts by name, then wildcards, then no host. */
+  #byPrecision(): PathTable[] {
+    const rank = (key: string): string => (key === '' ? '2' : key.startsWith('.') ? `1${key}` : `0${key}`);
+    const entries = [...this.#hosts].sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
+    return entries.map(([, table]) => table);
+  }
+
+  certificate(serverName: string | undefined): ServerCertificate {
+    const host = (serverName ?? '').toLowerCase().replace(/\.$/, '');
+    const named = this.#certificates.find((one) => one.host === host);
+    const dot = host.indexOf('.');
+    const wildcard = this.#certificates.find((one) => dot > 0 && one.host === `*${host.slice(dot)}`);
+    const fitting = this.#certificates.find(({ certificate }) => covers(certificate, host));
+    return (named ?? wildcard ?? fitting)?.certificate ?? this.#fake;
   }
 
   #table(key: string): PathTable {
@@ -99,9 +150,7 @@ class SpecRouter implements IngressRouter {
     return keys.flatMap((key) => this.#hosts.get(key) ?? []);
   }
 
-  #match(request: FrontRequest): RouteRule | undefined {
-    const { path } = splitTarget(request.target);
-    const host = hostOf(request);
+  #match({ host, path }: Read): RouteRule | undefined {
     if (host !== '') {
       const exact = this.#hosts.get(host)?.match(path);
       if (exact !== undefined) return exact;
@@ -115,8 +164,27 @@ class SpecRouter implements IngressRouter {
   }
 }
 
-function hostOf(request: FrontRequest): string {
-  return canonicalHost(splitTarget(request.target).host ?? request.host);
+interface Read {
+  readonly host: string;
+  readonly path: string;
+}
+
+/** Undefined: no request that a server of HTTP takes (RFC 9112: no host in HTTP/1.1, a target that is none, a control character). */
+function readRequest({ target, host, version }: FrontRequest): Read | undefined {
+  const { host: authority, path } = splitTarget(target);
+  if (path === '' || hasControl(target)) return undefined;
+  const named = authority ?? host;
+  if (host === undefined && version === '1.1') return undefined;
+  if (named !== undefined && hasControl(named)) return undefined;
+  return { host: canonicalHost(named), path };
+}
+
+function hasControl(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code <= 0x20 || code === 0x7f) return true;
+  }
+  return false;
 }
 
 function forward(request: FrontRequest, rule: RouteRule): Outcome {
@@ -126,38 +194,26 @@ function forward(request: FrontRequest, rule: RouteRule): Outcome {
     target: request.target,
     host: request.host ?? '',
     headers: request.headers,
-    response: [],
-    timeouts: { request: 0, backendRequest: 0, connect: 0 },
+    response: NONE,
+    timeouts: NO_TIMEOUTS,
     tlsToBackend: false,
-    mirrors: [],
+    mirrors: NONE,
   };
 }
 
-function rulesOf(ingress: Ingress): RouteRule[] {
-  const { namespace, name } = objectOf(ingress);
-  const common = { kind: 'Ingress', namespace, name };
-  const rules: RouteRule[] = [];
-  ingress.spec.rules?.forEach(({ host, http }, i) => {
-    http?.paths?.forEach(({ path = '', pathType, backend }, j) => {
-      rules.push({
-        ...common,
-        field: ['spec', 'rules', i, 'http', 'paths', j],
-        host: host === undefined || host === '' ? '*' : host.toLowerCase(),
-        path: path === '' ? '/' : path,
-        pathType: pathType ?? 'ImplementationSpecific',
-        backends: [backendOf(backend, namespace)],
-      });
-    });
-  });
-  if (ingress.spec.defaultBackend !== undefined) {
-    rules.push({
-      ...common,
-      field: ['spec', 'defaultBackend'],
-      host: '*',
-      path: '*',
-      pathType: 'default',
-      backends: [backendOf(ingress.spec.defaultBackend, namespace)],
-    });
-  }
-  return rules;
+function loserReason({ rule, shadowedBy }: RouteRow, { host, path }: Read, winner: RouteRule | undefined): string {
+  if (rule.pathType === 'default') return 'only for what no rule takes';
+  const matchesHost =
+    rule.host === '*' ||
+    rule.host === host ||
+    (rule.host.startsWith('*.') && host.slice(host.indexOf('.')) === rule.host.slice(1));
+  if (!matchesHost) return `host "${rule.host}" is not "${host}"`;
+  if (shadowedBy !== undefined)
+    return `the same path stands in an older rule, of Ingress ${shadowedBy.namespace}/${shadowedBy.name}`;
+  const prefix = rule.path.replace(/\/$/, '');
+  const matchesPath = rule.pathType === 'Exact' ? path === rule.path : path === prefix || path.startsWith(`${prefix}/`);
+  if (!matchesPath) return `path ${rule.path} is not ${rule.pathType === 'Exact' ? '' : 'a prefix of '}${path}`;
+  if (winner !== undefined && winner.host !== rule.host)
+    return `matches too, but host "${winner.host}" is more precise`;
+  return `path ${rule.path} matches too, but ${winner?.path} is ${winner?.pathType === 'Exact' ? 'exact' : 'longer'}`;
 }
