@@ -125,7 +125,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
       const { backend } = outcome;
       if (backend.kind === 'default-backend') {
         const text = 'answers 404: no rule takes the request';
-        return end(404, text, failing(404, decision, door, front));
+        return end(404, text, failing(404, door, front));
       }
       for (const text of changesOf(outcome, front)) steps.push(step('change', text));
       const endpoints = endpointsOf(cluster, backend);
@@ -154,7 +154,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
       return end(outcome.status, `answers ${outcome.status}: go to ${outcome.location}`, undefined);
     case 'respond': {
       const why = rule === undefined ? 'no rule takes the request' : 'the rule says so';
-      return end(outcome.status, `answers ${outcome.status}: ${why}`, failing(outcome.status, decision, door, front));
+      return end(outcome.status, `answers ${outcome.status}: ${why}`, failing(outcome.status, door, front));
     }
     case 'close':
       return end(0, `closes the connection: ${outcome.why}`, {
@@ -205,10 +205,10 @@ function adviceFor(backend: Backend): { advice: string } {
 }
 
 /** An answer of 400 and more is no success, though the connection was made. */
-function failing(status: number, { considered }: Decision, door: Door, front: FrontRequest): Passage['ended'] {
+function failing(status: number, door: Door, front: FrontRequest): Passage['ended'] {
   if (status < 400) return undefined;
   const hosts = [...new Set(door.router.routes().map(({ rule }) => rule.host))];
-  const sameHost = considered.filter(({ rule }) => rule.host !== '*');
+  const sameHost = door.router.routes(front.host ?? '').filter(({ rule }) => rule.host !== '*');
   const advice =
     status !== 404
       ? undefined
