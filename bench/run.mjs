@@ -27,6 +27,7 @@ const parts = {
   rules: () => import('./rules.mjs'),
   load: () => import('./load.mjs'),
   dns: () => import('./dns.mjs'),
+  routes: () => import('./routes.mjs'),
   startup: () => import('./startup.mjs'),
 };
 

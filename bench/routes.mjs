@@ -1,0 +1,114 @@
+// Routing decisions of the Ingress routers: from a request to the outcome, over hosts with twenty paths each.
+import { ingressRouter } from '@netsim/ingress';
+import { measure } from './harness.mjs';
+import { short } from './plot.mjs';
+import { table } from './table.mjs';
+
+const PATHS = 20;
+/** Each host is asked at least twice; few enough that it is the router that is measured, not the memory of the requests. */
+const REQUESTS = 2_000;
+
+/** One Ingress a host, with paths of one to three elements. */
+function view(hosts) {
+  const objects = [
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'IngressClass',
+      metadata: { name: 'nginx' },
+      spec: { controller: 'k8s.io/ingress-nginx' },
+    },
+    service('svc'),
+  ];
+  for (let i = 0; i < hosts; i++) {
+    const paths = Array.from({ length: PATHS }, (_, j) => ({
+      path: pathOf(j),
+      pathType: isExact(j) ? 'Exact' : 'Prefix',
+      backend: { service: { name: 'svc', port: { number: 80 } } },
+    }));
+    objects.push({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: `ing-${i}`, namespace: 'default' },
+      spec: { ingressClassName: 'nginx', rules: [{ host: hostOf(i), http: { paths } }] },
+    });
+  }
+  return {
+    list: (kind) => objects.filter((object) => object.kind === kind),
+    get: (kind, namespace, name) =>
+      objects.find(
+        ({ kind: ofKind, metadata }) => ofKind === kind && metadata.name === name && namespace === 'default',
+      ),
+  };
+}
+
+const service = (name) => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'default' },
+  spec: { ports: [{ port: 80 }] },
+});
+const hostOf = (i) => `app-${i}.team-${i % 7}.example.com`;
+const pathOf = (j) => [`/v${j}`, `/api/v${j}`, `/shop/items/kind-${j}`][j % 3];
+const isExact = (j) => j % 5 === 0;
+const targetOf = (j, id) => `${pathOf(j)}${isExact(j) ? '' : '/item'}?id=${id}`;
+
+/** Requests as they come from a parser: texts of their own, not those of the rules. */
+function requests(hosts, count) {
+  return Array.from({ length: count }, (_, i) => ({
+    scheme: 'http',
+    method: 'GET',
+    version: '1.1',
+    host: Buffer.from(hostOf((i * 7919) % hosts)).toString('latin1'),
+    target: Buffer.from(targetOf((i * 31) % PATHS, i % 100)).toString('latin1'),
+    headers: [
+      ['User-Agent', 'curl/8.5.0'],
+      ['Accept', '*/*'],
+    ],
+    port: 80,
+    clientAddress: '192.0.2.7',
+  }));
+}
+
+/** Decisions a second over all requests, one after the other. */
+function rate(name, router, asked, seconds) {
+  const once = () => {
+    let forwarded = 0;
+    for (const request of asked) if (router.decide(request, 0.5).kind === 'forward') forwarded++;
+    if (forwarded !== asked.length) throw new Error(`${name}: only ${forwarded} of ${asked.length} were forwarded`);
+    return forwarded;
+  };
+  return measure(name, asked.length, once, { seconds });
+}
+
+/** @param {import('./run.mjs').Context} context */
+export async function run({ smoke }) {
+  const sizes = smoke ? [10, 100] : [10, 100, 1_000];
+  const seconds = smoke ? 0.2 : 2;
+  const results = [];
+  for (const profile of ['spec', 'ingress-nginx']) {
+    for (const hosts of sizes) {
+      const start = performance.now();
+      const router = ingressRouter(view(hosts), { profile, controllerClass: 'k8s.io/ingress-nginx', now: 0 });
+      const compileMilliseconds = performance.now() - start;
+      const decisions = await rate(`${profile}, ${hosts} hosts`, router, requests(hosts, REQUESTS), seconds);
+      results.push({ profile, hosts, compileMilliseconds, decisions });
+    }
+  }
+  console.log(`\nRouting decisions for HTTP requests, ${PATHS} paths a host`);
+  console.log(
+    table(
+      ['profile', 'hosts', 'decisions/s', 'of 10 hosts', 'compiled in'],
+      results.map(({ profile, hosts, compileMilliseconds, decisions }) => {
+        const base = results.find((one) => one.profile === profile).decisions.perSecond;
+        return [
+          profile,
+          hosts.toLocaleString('en'),
+          short(decisions.perSecond),
+          `${Math.round((100 * decisions.perSecond) / base)} %`,
+          `${Math.round(compileMilliseconds)} ms`,
+        ];
+      }),
+    ),
+  );
+  return results;
+}
