@@ -31,6 +31,7 @@ import { Flow, type FlowOptions } from './flow.ts';
 import { hostPortFindings } from './host-port-findings.ts';
 import { defaultControllers } from './ingress/default-controller.ts';
 import { FrontDoor } from './ingress/front-door.ts';
+import { gatewayDataPlanes } from './ingress/gateway-data-plane.ts';
 import { type RouteEntry, routeTable } from './ingress/route-table.ts';
 import { lintListeners } from './lint.ts';
 import { routeFindings } from './lint-routes.ts';
@@ -100,7 +101,7 @@ export class Cluster {
     this.frontDoor = new FrontDoor({ store, config: this.config, now: () => this.now });
     for (const object of kubeadmCoreDns(store, this.config.clusterDomain, this.config.clusterDNS[0])) store.put(object);
     // Last of all, so that what the manifests have gets the addresses that it would get without.
-    const made = defaultControllers(store);
+    const made = [...defaultControllers(store), ...gatewayDataPlanes(store)];
     for (const { objects } of made) for (const object of objects) store.put(object);
     this.notes = made.map(({ note }) => note);
     this.#control = new ControlPlane({
@@ -283,6 +284,7 @@ export class Cluster {
     for (const { kind, metadata } of objects) if (kind === 'ConfigMap') this.#wakeCoreDns(metadata.namespace);
     // What was decided for an object that is applied again, the control plane's admission gives back to it.
     for (const object of objects) this.store.put(object);
+    for (const made of gatewayDataPlanes(this.store)) for (const object of made.objects) this.store.put(object);
     this.settle();
   }
 

@@ -156,6 +156,27 @@ export function acceptTls(below: Stream, { certificates, ready, plain }: TlsServ
   };
 }
 
+/**
+ * Waits for the first record of a client and tells the server name in it; undefined for what is no TLS, or names none. `replay`
+ * gives what has come to whoever has set the stream's functions by then.
+ */
+export function peekServerName(
+  stream: Stream,
+  done: (serverName: string | undefined, replay: () => void) => void,
+): void {
+  let seen: Uint8Array = new Uint8Array(0);
+  stream.onData = (bytes) => {
+    seen = join([seen, bytes]);
+    const reader = new RecordReader();
+    reader.push(seen);
+    const record = reader.isTls ? reader.next() : undefined;
+    if (reader.isTls && record === undefined) return;
+    const hello = record?.body[0] === CLIENT_HELLO ? serverNameOf(record.body.subarray(4)) : undefined;
+    done(hello, () => stream.onData(seen));
+  };
+  stream.onEnd = () => stream.close();
+}
+
 export interface TlsClientOptions {
   /** Undefined for an address, which is no server name. */
   readonly serverName: string | undefined;

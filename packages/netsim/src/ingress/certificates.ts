@@ -7,6 +7,8 @@ import { dnsNames } from '../http/verify.ts';
 /** What a controller has compiled: where requests go, and with which certificate TLS ends. */
 export interface CompiledDoor {
   readonly router: Router;
+  /** For connections of a Gateway, which its listeners choose among before any byte of HTTP. */
+  readonly gateway?: GatewayRouter;
   /** For the server name of a handshake; undefined: the handshake fails. */
   certificate(serverName: string | undefined, port: number): ServerCertificate | undefined;
 }
@@ -19,6 +21,7 @@ export function ingressDoor(router: IngressRouter): CompiledDoor {
 export function gatewayDoor(router: GatewayRouter, store: ObjectStore): CompiledDoor {
   return {
     router,
+    gateway: router,
     certificate: (sni, port) => {
       const plan = router.connect({ port, transport: 'TCP', ...(sni === undefined ? {} : { sni }) }, 0);
       if (plan.kind !== 'https' && plan.kind !== 'stream') return undefined;

@@ -28,7 +28,7 @@ export interface MadeController {
 }
 
 /** True for an object that nobody is to serve. */
-function refusesController({ metadata }: KubeObject): boolean {
+export function refusesController({ metadata }: KubeObject): boolean {
   return metadata.annotations?.[CONTROLLER_ANNOTATION] === 'none';
 }
 
@@ -105,11 +105,17 @@ function addressInStatus(store: ObjectStore, ingresses: readonly WithStatus[]): 
 type WithStatus = Ingress & { status?: { loadBalancer?: { ingress?: readonly { readonly ip?: string }[] } } };
 
 /** Pods that are there, and those that workloads are going to make. */
-function podTemplates(store: ObjectStore): Pod[] {
+export function podTemplates(store: ObjectStore): Pod[] {
   const templates = ['Deployment', 'DaemonSet', 'ReplicaSet', 'StatefulSet', 'ReplicationController'].flatMap((kind) =>
-    store.list<KubeObject & { spec: { template?: Pod } }>(kind).flatMap(({ spec: { template } }) => {
+    store.list<KubeObject & { spec: { template?: Pod } }>(kind).flatMap(({ metadata, spec: { template } }) => {
       if (template === undefined) return [];
-      return [{ ...template, metadata: template.metadata ?? { name: '' } }];
+      const { namespace, name } = metadata;
+      return [
+        {
+          ...template,
+          metadata: { ...(template.metadata ?? { name }), ...(namespace === undefined ? {} : { namespace }) },
+        },
+      ];
     }),
   );
   return [...store.list<Pod>('Pod'), ...templates];

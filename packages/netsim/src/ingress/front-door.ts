@@ -16,6 +16,7 @@ import { acceptTls } from '../http/tls.ts';
 import { type CompiledDoor, certificateChain, gatewayDoor, ingressDoor } from './certificates.ts';
 import { type Controller, type ControllerListener, controllerOf } from './controllers.ts';
 import { ProxyBackends } from './endpoints.ts';
+import { GatewayServer } from './gateway-server.ts';
 import { writeGatewayStatus } from './gateway-status.ts';
 import { FrontProxy } from './proxy.ts';
 import { publish, publishedAddresses } from './status.ts';
@@ -95,6 +96,19 @@ export class FrontDoor {
     });
     const doors = new Map<number, OpenDoor>();
     this.#doors.set(netns.name, doors);
+    const { gateway } = this.compiled(pod, controller);
+    if (gateway !== undefined) {
+      const opened = new GatewayServer({
+        netns,
+        program: controller.container,
+        proxy,
+        backends: this.backends,
+        store: this.#options.store,
+        compiled: () => this.compiled(pod, controller),
+      }).listen(gateway.sockets);
+      for (const { port, scheme } of opened) doors.set(port, { pod, controller, scheme });
+      return opened.map(({ socket }) => socket);
+    }
     return controller.listeners.flatMap((listener) => {
       const socket = netns.sockets.tcp.listen({
         port: listener.port,

@@ -50,7 +50,19 @@ export function throughDoor(
   const steps: HttpStep[] = [];
   const serverName = url.hostname.replace(/^\[|\]$/g, '');
   const sni = secure && tryParseIp(serverName) === undefined ? serverName : undefined;
-  if (secure) {
+  const front: FrontRequest = {
+    scheme: exchange.scheme,
+    method,
+    version: '1.1',
+    host: url.host,
+    target,
+    headers,
+    ...(sni === undefined ? {} : { sni }),
+    port: door.port,
+    clientAddress,
+  };
+  const decision = door.router.explain(front, drawChance(door.router, front, random));
+  if (secure && decision.outcome.kind !== 'pass-through') {
     const certificate = door.certificate(sni);
     if (certificate === undefined) {
       const reason = `the controller has no certificate for ${sni ?? 'a client that names no server'}: the TLS handshake fails`;
@@ -70,18 +82,6 @@ export function throughDoor(
       ),
     );
   }
-  const front: FrontRequest = {
-    scheme: exchange.scheme,
-    method,
-    version: '1.1',
-    host: url.host,
-    target,
-    headers,
-    ...(sni === undefined ? {} : { sni }),
-    port: door.port,
-    clientAddress,
-  };
-  const decision = door.router.explain(front, drawChance(door.router, front, random));
   steps.push(step('request', `${method} ${url.href}`));
   return decided(cluster, door, netns, decision, { steps, exchange, random, front });
 }

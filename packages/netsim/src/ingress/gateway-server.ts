@@ -1,0 +1,131 @@
+import type { Backend, ConnectionPlan, FrontConnection, GatewayRouter } from '@netsim/ingress';
+import { type Netns, TcpListener } from '@netsim/kernel';
+import type { ObjectStore } from '@netsim/manifest';
+import { formatIp } from '@netsim/wire';
+import { pipe } from '../http/pipe.ts';
+import { acceptedStream, connectStream, type Stream } from '../http/stream.ts';
+import { acceptTls, peekServerName } from '../http/tls.ts';
+import { RoundRobin } from './balancer.ts';
+import { type CompiledDoor, certificateChain } from './certificates.ts';
+import type { ProxyBackends } from './endpoints.ts';
+import type { FrontProxy } from './proxy.ts';
+
+/** Milliseconds that a proxy waits for a backend's handshake (Envoy: `connect_timeout`). */
+const CONNECT_TIMEOUT = 10_000;
+
+export interface GatewayServerOptions {
+  readonly netns: Netns;
+  readonly program: string;
+  readonly proxy: FrontProxy;
+  readonly backends: ProxyBackends;
+  readonly store: ObjectStore;
+  compiled(): CompiledDoor;
+}
+
+interface OpenSocket {
+  readonly socket: TcpListener;
+  readonly port: number;
+  readonly scheme: 'http' | 'https';
+}
+
+/** The sockets of a Gateway's data plane: HTTP, TLS that ends here or is passed through, plain TCP. */
+export class GatewayServer {
+  readonly #options: GatewayServerOptions;
+  readonly #robin: RoundRobin;
+
+  constructor(options: GatewayServerOptions) {
+    this.#options = options;
+    this.#robin = new RoundRobin(options.netns.random);
+  }
+
+  /** Opens those for TCP. */
+  listen(sockets: GatewayRouter['sockets']): OpenSocket[] {
+    const { netns, program } = this.#options;
+    return sockets.flatMap(({ port, transport }) => {
+      if (transport !== 'TCP') return [];
+      const socket = netns.sockets.tcp.listen({
+        port,
+        program,
+        onConnection: (connection) => {
+          const { remoteAddress } = connection;
+          const clientAddress = remoteAddress === undefined ? '' : formatIp(remoteAddress);
+          this.#accept(acceptedStream(connection), { port, transport: 'TCP', clientAddress });
+        },
+      });
+      if (!(socket instanceof TcpListener)) return [];
+      return [{ socket, port, scheme: this.#speaksFirst(port) ? 'http' : 'https' }];
+    });
+  }
+
+  /** No byte of the client is needed to know what to do: the port has no TLS. */
+  #speaksFirst(port: number): boolean {
+    const plan = this.#plan({ port, transport: 'TCP' });
+    return plan.kind === 'http' || (plan.kind === 'stream' && plan.certificates === undefined);
+  }
+
+  #plan(connection: FrontConnection): ConnectionPlan {
+    const { compiled, netns } = this.#options;
+    const chance = netns.random.below(2 ** 30) / 2 ** 30;
+    return compiled().gateway?.connect(connection, chance) ?? { kind: 'close', why: 'the Gateway is gone' };
+  }
+
+  #accept(stream: Stream, connection: FrontConnection): void {
+    const { proxy } = this.#options;
+    const { port } = connection;
+    const plan = this.#plan(connection);
+    if (plan.kind === 'http') proxy.serve(stream, { port, scheme: 'http' });
+    else if (plan.kind === 'stream' && plan.certificates === undefined && this.#speaksFirst(port)) {
+      this.#pass(stream, plan.backend);
+    } else {
+      peekServerName(stream, (sni, replay) => {
+        this.#acceptTls(stream, { ...connection, ...(sni === undefined ? {} : { sni }) });
+        replay();
+      });
+    }
+  }
+
+  #acceptTls(below: Stream, connection: FrontConnection): void {
+    const { proxy, compiled, store } = this.#options;
+    const { port, sni } = connection;
+    const plan = this.#plan(connection);
+    below.onData = () => {};
+    if (plan.kind === 'stream' && plan.certificates === undefined) {
+      this.#pass(below, plan.backend);
+      return;
+    }
+    if (plan.kind !== 'https' && plan.kind !== 'stream') {
+      below.close();
+      return;
+    }
+    const certificate = compiled().certificate(sni, port);
+    acceptTls(below, {
+      certificates: () => (certificate === undefined ? undefined : certificateChain(certificate, store)),
+      ready: (stream) => {
+        if (plan.kind === 'stream') this.#pass(stream, plan.backend);
+        else proxy.serve(stream, { port, scheme: 'https' }, sni);
+      },
+      plain: (stream) => stream.close(),
+    });
+  }
+
+  /** Bytes to an endpoint of a backend and back. What comes before the connection is made waits. */
+  #pass(stream: Stream, backend: Backend): void {
+    const { backends, netns, program } = this.#options;
+    const endpoints = backend.kind === 'service' ? backends.of(backend.namespace, backend.name, backend.port).list : [];
+    if (endpoints.length === 0) {
+      stream.close();
+      return;
+    }
+    const { ip, port } = this.#robin.pick(JSON.stringify(backend), endpoints);
+    const waiting: Uint8Array[] = [];
+    stream.onData = (bytes) => waiting.push(bytes);
+    connectStream({ netns, ip, port, program, timeout: CONNECT_TIMEOUT }, (other) => {
+      if (typeof other === 'string') {
+        stream.abort();
+        return;
+      }
+      pipe(stream, other);
+      for (const bytes of waiting) other.send(bytes);
+    });
+  }
+}
