@@ -19,6 +19,7 @@ import { CrashLoops } from './dns/crash-loops.ts';
 import { kubeadmCoreDns } from './dns/kubeadm.ts';
 import { Askers } from './dns/look-up.ts';
 import { type Lookup, type LookupOptions, lookupNames } from './dns/lookup-names.ts';
+import { lintNames } from './dns/name-traps.ts';
 import { OutsideNames } from './dns/outside-names.ts';
 import { OUTSIDE_RESOLVERS, serveOutside } from './dns/outside-resolver.ts';
 import { parseDuration } from './duration.ts';
@@ -185,6 +186,7 @@ export class Cluster {
       ...this.#control.findings(),
       ...firewallsOf(this.store).findings,
       ...lintListeners(this.store),
+      ...lintNames(this.store, this.config),
       ...routeFindings(this.frontDoor, this.store),
       ...lintCorefiles(this.store, this.config),
       ...probeFindings(this.store, this.containers),

@@ -17,6 +17,7 @@ export async function dns(
     ...(type !== undefined && { type }),
     ...(namespace !== undefined && { namespace }),
   });
+  context.err(await context.findingsText(found.findings));
   context.out(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : text(found));
   return found.answers.length > 0 ? 0 : 1;
 }

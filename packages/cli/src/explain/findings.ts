@@ -302,4 +302,44 @@ export const findings: Readonly<Record<string, Explanation>> = {
       'Another rule takes every request that this one could have had: equal matches go to the older route, then to the first rule.',
     mend: 'Remove one of them, or give this one a longer path, a method or a header of its own.',
   },
+  'external-name-ip': {
+    meaning:
+      'The externalName of a service is an address. It becomes an alias in the DNS, and aliases lead to names only: NXDOMAIN.',
+    mend: 'Write a Service without selector and an EndpointSlice (label kubernetes.io/service-name) with the address.',
+  },
+  'search-list-too-long': {
+    meaning:
+      'The search line of resolv.conf is longer than what musl reads; it passes over the line, and short names are not found.',
+    mend: 'Fewer or shorter domains in dnsConfig.searches, or an image with glibc, which has no such limit.',
+  },
+  'ndots-look-ups': {
+    meaning:
+      'A name of the world outside was looked up with every entry of the search list before it was asked as it is, because it has fewer dots than ndots (5 in pods).',
+    mend: "Write the name with a dot at its end, or give the pod dnsConfig: { options: [{ name: ndots, value: '1' }] }.",
+  },
+  'search-list-captures': {
+    meaning:
+      'A name without a dot at its end was found with an entry of the search list added: another zone answered than the name says.',
+    mend: 'Write the name with a dot at its end; or keep namespaces and search domains from being named as top-level domains.',
+  },
+  'service-elsewhere': {
+    meaning: "A short name is looked up in the pod's own namespace, and the service is in another one.",
+    mend: 'Write NAME.NAMESPACE.',
+  },
+  'dns-nameserver-limit': {
+    meaning: 'A pod wants more than three name servers; the kubelet leaves out the rest.',
+    mend: 'Name at most three in dnsConfig.nameservers, those of the cluster included.',
+  },
+  'dns-search-limit': {
+    meaning: 'The search list of a pod is longer than 32 domains or 2048 characters; the kubelet leaves out the rest.',
+    mend: 'Fewer domains in dnsConfig.searches.',
+  },
+  'missing-cluster-dns': {
+    meaning: 'The kubelet knows no cluster DNS, so pods get the resolv.conf of their node.',
+    mend: 'Set clusterDNS of the KubeletConfiguration.',
+  },
+  'hostname-too-long': {
+    meaning: 'setHostnameAsFQDN makes a hostname of more than 64 characters; the kubelet does not start the pod.',
+    mend: 'A shorter name, subdomain or namespace.',
+  },
 };

@@ -1,10 +1,11 @@
 import { bindCandidates, queryMessage, recordText } from '@netsim/dns';
-import { nearest } from '@netsim/manifest';
+import { type Finding, nearest } from '@netsim/manifest';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
 import { ask } from './ask.ts';
 import { driveLookup } from './drive.ts';
 import { type Asker, askerOf } from './look-up.ts';
+import { lookupTraps } from './name-traps.ts';
 import { queryReasons } from './query-reasons.ts';
 
 export interface LookupOptions {
@@ -40,7 +41,11 @@ export interface Lookup {
   /** The error of getaddrinfo. */
   readonly error?: string;
   readonly elapsedMs: number;
+  /** Traps that the look-up fell into. */
+  readonly findings: readonly Finding[];
 }
+
+type Found = Omit<Lookup, 'findings'>;
 
 const types = ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT', 'ANY'];
 /** RFC 1035: a name of 255 octets on the wire is one of 253 characters, and a dot. */
@@ -58,7 +63,7 @@ export function lookupNames(cluster: Cluster, { from, name, type, namespace }: L
     ...query,
     ...(reasons[at] !== undefined && { reason: reasons[at] }),
   }));
-  return { ...found, queries };
+  return { ...found, queries, findings: lookupTraps(cluster, source, found, asker.resolver) };
 }
 
 function typeNamed(type: string): string {
@@ -84,7 +89,7 @@ function checkName(name: string): void {
     );
 }
 
-function addresses({ netns, resolver }: Asker, name: string): Lookup {
+function addresses({ netns, resolver }: Asker, name: string): Found {
   const { addresses: answers, error, elapsedMs, from, queries } = driveLookup(netns, resolver.lookup(name));
   return {
     name,
@@ -105,7 +110,7 @@ function addresses({ netns, resolver }: Asker, name: string): Lookup {
 }
 
 /** Records of a type, looked up as the tools of bind do: the search list until a name is there. */
-function records({ netns, resolver: { conf } }: Asker, name: string, type: string): Lookup {
+function records({ netns, resolver: { conf } }: Asker, name: string, type: string): Found {
   const { clock } = netns.world;
   const start = clock.now;
   const queries: LookupQuery[] = [];

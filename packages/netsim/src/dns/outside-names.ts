@@ -55,6 +55,17 @@ export class OutsideNames {
     }
   }
 
+  /** Whether the manifests tell of a name outside. */
+  has(name: string): boolean {
+    this.#zone ??= readZone(this.#store);
+    return this.#entries(plain(name)) !== undefined;
+  }
+
+  /** Whether a name could be one of the world's: its top-level domain is in the root zone, or the manifests tell of it. */
+  mayExist(name: string): boolean {
+    return this.has(name) || mayExist(name);
+  }
+
   answer(name: string, type: string): OutsideAnswer {
     this.#zone ??= readZone(this.#store);
     const records: ResourceRecord[] = [];
@@ -88,7 +99,6 @@ export class OutsideNames {
   }
 }
 
-/** Whether a name could be one of the world's: its top-level domain is in the root zone. */
 function mayExist(name: string): boolean {
   const labels = plain(name).split('.');
   const last = labels.at(-1)!;

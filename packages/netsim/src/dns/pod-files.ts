@@ -1,6 +1,6 @@
 import type { ClusterConfig } from '@netsim/control';
-import { hostnameOf, hostsFile, resolvConf } from '@netsim/dns';
-import type { Pod } from '@netsim/manifest';
+import { hostnameOf, hostsFile, type KubeletDns, resolvConf } from '@netsim/dns';
+import type { Finding, Pod } from '@netsim/manifest';
 import { type Family, familyOf, formatIp, type Ip } from '@netsim/wire';
 import { OUTSIDE_RESOLVERS } from './outside-resolver.ts';
 
@@ -24,12 +24,22 @@ export function machineFiles(name: string, addresses: readonly Ip[], config: Clu
   return { resolvConf: machineResolvConf(config), hosts, hostname: name };
 }
 
+function kubeletDns(config: ClusterConfig): KubeletDns {
+  const { clusterDNS, clusterDomain } = config;
+  return { clusterDNS: clusterDNS.map(formatIp), clusterDomain, nodeResolvConf: machineResolvConf(config) };
+}
+
+/** What the kubelet says where it cannot write them as the pod wants. */
+export function podFindings(pod: Pod, config: ClusterConfig): readonly Finding[] {
+  const { clusterDomain } = config;
+  return [...resolvConf(pod, kubeletDns(config)).findings, ...hostnameOf(pod, { clusterDomain }).findings];
+}
+
 /** The files that the kubelet writes into a pod for its names. */
 export function podFiles(pod: Pod, config: ClusterConfig): NameFiles {
-  const { clusterDNS, clusterDomain } = config;
-  const nodeResolvConf = machineResolvConf(config);
+  const { clusterDomain } = config;
   return {
-    resolvConf: resolvConf(pod, { clusterDNS: clusterDNS.map(formatIp), clusterDomain, nodeResolvConf }).text,
+    resolvConf: resolvConf(pod, kubeletDns(config)).text,
     hosts: hostsFile(pod, { clusterDomain }),
     hostname: hostnameOf(pod, { clusterDomain }).kernelHostname,
   };
