@@ -17,7 +17,8 @@ export async function dns(
     ...(type !== undefined && { type }),
     ...(namespace !== undefined && { namespace }),
   });
-  context.err(await context.findingsText(found.findings));
+  // Those about an object were told when the manifests were read.
+  context.err(await context.findingsText(found.findings.filter(({ object }) => object === undefined)));
   context.out(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : text(found));
   return found.answers.length > 0 ? 0 : 1;
 }
