@@ -1,3 +1,4 @@
+import { PathTrie, type TrieEntry } from '../http/path-trie.ts';
 import { Regex, RegexError, toBytes } from '../regex/index.ts';
 import { NginxConfigurationError, type NginxLocation, unquote } from './configuration.ts';
 import { asciiLower } from './request.ts';
@@ -8,13 +9,6 @@ export type LocationMatch<L> =
   | { readonly kind: 'location'; readonly location: L }
   /** The path lacks the slash that a location ends with: 301 to this, escaped. */
   | { readonly kind: 'slash'; readonly location: L; readonly to: string };
-
-interface PrefixLocation<L> {
-  readonly path: string;
-  readonly found: LocationMatch<L>;
-  /** The longest other prefix that this one begins with. */
-  readonly parent: PrefixLocation<L> | undefined;
-}
 
 interface RegexLocation<L> {
   readonly found: LocationMatch<L>;
@@ -28,10 +22,7 @@ interface RegexLocation<L> {
  * slash more, else the first regular expression that matches, else the longest prefix.
  */
 export class LocationIndex<L extends NginxLocation> {
-  /** Paths that decide alone: of exact locations, and those that lack only the slash of a location. */
-  readonly #whole = new Map<string, LocationMatch<L>>();
-  /** In the order of their bytes. */
-  readonly #prefixes: PrefixLocation<L>[] = [];
+  readonly #paths: PathTrie<LocationMatch<L>>;
   readonly #regexes: RegexLocation<L>[] = [];
 
   /** Throws a NginxConfigurationError where nginx refuses the locations. */
@@ -48,52 +39,33 @@ export class LocationIndex<L extends NginxLocation> {
       if (map.has(path)) throw new NginxConfigurationError(`duplicate location "${path}"`);
       map.set(path, location);
     }
-    for (const [path, location] of exact) this.#whole.set(path, { kind: 'location', location });
-    for (const [path, location] of [...exact, ...prefixes]) {
-      const bare = path.slice(0, -1);
-      if (!path.endsWith('/') || exact.has(bare) || prefixes.has(bare) || this.#whole.has(bare)) continue;
-      this.#whole.set(bare, { kind: 'slash', location, to: escapeUri(path) });
-    }
-    this.#sortPrefixes(prefixes);
-  }
-
-  #sortPrefixes(prefixes: ReadonlyMap<string, L>): void {
-    const open: PrefixLocation<L>[] = [];
-    for (const path of [...prefixes.keys()].sort()) {
-      while (open.length > 0 && !path.startsWith(open.at(-1)!.path)) open.pop();
-      const found: LocationMatch<L> = { kind: 'location', location: prefixes.get(path)! };
-      const entry = { path, found, parent: open.at(-1) };
-      open.push(entry);
-      this.#prefixes.push(entry);
-    }
+    this.#paths = new PathTrie(pathEntries(exact, prefixes));
   }
 
   /** Undefined: no location, nginx's own 404. Throws a MatchLimitError. */
   find(uri: string): LocationMatch<L> | undefined {
-    const whole = this.#whole.get(uri);
+    if (this.#regexes.length === 0) return this.#paths.find(uri, uri.length);
+    const whole = this.#paths.find(uri, uri.length, true);
     if (whole !== undefined) return whole;
-    if (this.#regexes.length > 0) {
-      const lower = asciiLower(uri);
-      for (const { found, prefix, regex } of this.#regexes) {
-        if (lower.startsWith(prefix) && (regex === undefined || regex.test(uri))) return found;
-      }
+    const lower = asciiLower(uri);
+    for (const { found, prefix, regex } of this.#regexes) {
+      if (lower.startsWith(prefix) && (regex === undefined || regex.test(uri))) return found;
     }
-    return this.#longestPrefix(uri);
+    return this.#paths.find(uri, uri.length);
   }
+}
 
-  /** The last prefix that is not behind the path begins with each prefix that the path has. */
-  #longestPrefix(uri: string): LocationMatch<L> | undefined {
-    const prefixes = this.#prefixes;
-    let low = 0;
-    let high = prefixes.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (prefixes[middle]!.path <= uri) low = middle + 1;
-      else high = middle;
-    }
-    let entry = low === 0 ? undefined : prefixes[low - 1];
-    while (entry !== undefined && !uri.startsWith(entry.path)) entry = entry.parent;
-    return entry?.found;
+/** Exact paths decide alone; so do those that lack only the slash of a location, unless they have one of their own. */
+function* pathEntries<L>(
+  exact: ReadonlyMap<string, L>,
+  prefixes: ReadonlyMap<string, L>,
+): Generator<TrieEntry<LocationMatch<L>>> {
+  for (const [path, location] of exact) yield { path, value: { kind: 'location', location }, whole: true };
+  for (const [path, location] of prefixes) yield { path, value: { kind: 'location', location }, whole: false };
+  for (const [path, location] of [...exact, ...prefixes]) {
+    const bare = path.slice(0, -1);
+    if (!path.endsWith('/') || prefixes.has(bare)) continue;
+    yield { path: bare, value: { kind: 'slash', location, to: escapeUri(path) }, whole: true };
   }
 }
 

@@ -33,7 +33,7 @@ const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(\[[\w.:~!$&'()*+,;=-]*\]|[A-Za-z
 export function readRequest(request: FrontRequest): NginxRequest | Refused {
   const { method, version } = request;
   const target = received(request.target);
-  if (!/^[A-Z_-]+$/.test(method)) return { status: 400, why: 'invalid method' };
+  if (method !== 'GET' && !/^[A-Z_-]+$/.test(method)) return { status: 400, why: 'invalid method' };
   if (method.length + target.length + 12 > LINE_LIMIT)
     return { status: 414, why: 'the request line is longer than 8k' };
   if (CONTROL.test(target)) return { status: 400, why: 'a blank or control character in the request line' };

@@ -32,7 +32,7 @@ export interface CompiledServer extends Server {
   readonly index: LocationIndex<CompiledPlace>;
 }
 
-const NO_TIMEOUTS = { request: 0, backendRequest: 60_000, connect: 5_000 };
+const DEFAULT_TIMEOUTS = { request: 0, backendRequest: 60_000, connect: 5_000 };
 
 /** Throws a NginxConfigurationError where `nginx -t` would refuse the server. */
 export function compileServer(server: Server): CompiledServer {
@@ -58,8 +58,8 @@ function compilePlace(place: Place): CompiledPlace {
     forwardedPrefix: rewrite === undefined ? undefined : script(settings?.forwardedPrefix),
     corsOrigin: settings?.cors === undefined ? undefined : originRegex(settings.cors.origins),
     timeouts:
-      settings === undefined
-        ? NO_TIMEOUTS
+      settings === undefined || (settings.readTimeout === 60_000 && settings.connectTimeout === 5_000)
+        ? DEFAULT_TIMEOUTS
         : { request: 0, backendRequest: settings.readTimeout, connect: settings.connectTimeout },
   };
 }

@@ -16,7 +16,7 @@ import type {
 } from '../../model.ts';
 import { NginxConfigurationError } from '../../nginx/configuration.ts';
 import type { LocationMatch } from '../../nginx/locations.ts';
-import { type NginxRequest, readRequest } from '../../nginx/request.ts';
+import { asciiLower, type NginxRequest, readRequest } from '../../nginx/request.ts';
 import { rewrittenTarget } from '../../nginx/script.ts';
 import { ServerIndex } from '../../nginx/servers.ts';
 import { unescapeRedirect } from '../../nginx/uri.ts';
@@ -152,8 +152,11 @@ export class NginxRouter implements IngressRouter {
   }
 
   #certificateOf(host: string): ServerCertificate | undefined {
-    const name = host.toLowerCase().replace(/\.$/, '');
-    return this.#certificates.get(name) ?? this.#certificates.get(name.replace(/^[^.]+\./, '*.'));
+    if (this.#certificates.size === 1) return host === '_' ? this.#certificates.get(host) : undefined;
+    const lower = asciiLower(host);
+    const name = lower.endsWith('.') ? lower.slice(0, -1) : lower;
+    const dot = name.indexOf('.');
+    return this.#certificates.get(name) ?? (dot > 0 ? this.#certificates.get(`*${name.slice(dot)}`) : undefined);
   }
 
   // --- one request ---------------------------------------------------------------------------------------------------

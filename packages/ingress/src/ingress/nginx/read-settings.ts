@@ -14,7 +14,7 @@ const HEADERS =
 export function readSettings(ingress: Ingress, findings: RouteFinding[]): Settings {
   const reader = new Reader(ingress, findings);
   reader.checkNames();
-  return reader.settings();
+  return reader.isPlain() ? PLAIN : reader.settings();
 }
 
 class Reader {
@@ -26,6 +26,11 @@ class Reader {
     this.#ingress = ingress;
     this.#annotations = ingress.metadata.annotations ?? {};
     this.#findings = findings;
+  }
+
+  /** No annotation of the controller at all: all such Ingresses share one set of defaults. */
+  isPlain(): boolean {
+    return Object.keys(this.#annotations).every((name) => !name.startsWith(PREFIX));
   }
 
   checkNames(): void {
@@ -255,3 +260,6 @@ class Reader {
     };
   }
 }
+
+const NOBODY: Ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: '' }, spec: {} };
+const PLAIN = new Reader(NOBODY, []).settings();

@@ -1,14 +1,13 @@
+import { PathTrie, type TrieEntry } from '../../http/path-trie.ts';
 import type { RouteRow, RouteRule } from '../../model.ts';
 
-const SLASH = 0x2f;
-
-/** The paths of one host. A look-up costs as many steps as the deepest prefix has elements, whatever their number. */
+/** The paths of one host. */
 export class PathTable {
   readonly #exact = new Map<string, RouteRule>();
   /** Without a trailing slash; '' is the prefix of everything. */
   readonly #prefixes = new Map<string, RouteRule>();
   readonly #all: RouteRow[] = [];
-  #depth = 0;
+  #compiled: PathTrie<RouteRule> | undefined;
 
   /** Of two rules of the same type and path the first that was added wins; it is returned where there is one. */
   add(rule: RouteRule): RouteRule | undefined {
@@ -19,23 +18,25 @@ export class PathTable {
     this.#all.push({ rule, notes: [], ...(older !== undefined && { shadowedBy: older }) });
     if (older !== undefined) return older;
     map.set(key, rule);
-    if (!isExact) this.#depth = Math.max(this.#depth, key.split('/').length - 1);
+    this.#compiled = undefined;
     return undefined;
   }
 
-  /** The rule with the longest path that matches; Exact before Prefix. */
-  match(path: string): RouteRule | undefined {
-    const exact = this.#exact.get(path);
-    if (exact !== undefined) return exact;
-    let found = this.#prefixes.get('');
-    if (path.charCodeAt(0) !== SLASH) return path === '' ? found : undefined;
-    let end = 0;
-    for (let depth = 0; depth < this.#depth && end < path.length; depth++) {
-      end = path.indexOf('/', end + 1);
-      if (end === -1) end = path.length;
-      found = this.#prefixes.get(path.slice(0, end)) ?? found;
+  /** The rule with the longest path that matches what of a target stands before `end`; Exact before Prefix. */
+  match(target: string, end: number): RouteRule | undefined {
+    this.#compiled ??= new PathTrie(this.#entries());
+    return this.#compiled.find(target, end);
+  }
+
+  /** A prefix takes the whole path, and each path that goes on with a slash. */
+  *#entries(): Generator<TrieEntry<RouteRule>> {
+    for (const [path, value] of this.#exact) yield { path, value, whole: true };
+    for (const [path, value] of this.#prefixes) {
+      yield { path, value, whole: true };
+      yield { path: `${path}/`, value, whole: false };
+      // The target * has no slash, and only the prefix of everything takes it.
+      if (path === '') yield { path: '*', value, whole: true };
     }
-    return found;
   }
 
   /** All rules in order of precedence. */

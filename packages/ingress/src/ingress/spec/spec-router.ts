@@ -29,6 +29,7 @@ const NOTHING: Outcome = {
 const BAD_REQUEST: Outcome = { kind: 'respond', status: 400, headers: [], body: '' };
 const NO_TIMEOUTS = { request: 0, backendRequest: 0, connect: 0 };
 const NONE: readonly never[] = [];
+const SLASH = 0x2f;
 
 /** The routing that the API's documentation words, and nothing more: no redirects, no rewrites, no defaults of a controller. */
 export function specRouter(view: IngressView, options: IngressOptions): IngressRouter {
@@ -150,41 +151,50 @@ class SpecRouter implements IngressRouter {
     return keys.flatMap((key) => this.#hosts.get(key) ?? []);
   }
 
-  #match({ host, path }: Read): RouteRule | undefined {
+  #match({ host, target, end }: Read): RouteRule | undefined {
     if (host !== '') {
-      const exact = this.#hosts.get(host)?.match(path);
+      const exact = this.#hosts.get(host)?.match(target, end);
       if (exact !== undefined) return exact;
       const dot = host.indexOf('.');
       if (dot > 0) {
-        const wildcard = this.#hosts.get(host.slice(dot))?.match(path);
+        const wildcard = this.#hosts.get(host.slice(dot))?.match(target, end);
         if (wildcard !== undefined) return wildcard;
       }
     }
-    return this.#hosts.get('')?.match(path) ?? this.#fallback;
+    return this.#hosts.get('')?.match(target, end) ?? this.#fallback;
   }
 }
 
 interface Read {
   readonly host: string;
-  readonly path: string;
+  /** Path and query as sent. */
+  readonly target: string;
+  /** Where the path ends. */
+  readonly end: number;
 }
 
 /** Undefined: no request that a server of HTTP takes (RFC 9112: no host in HTTP/1.1, a target that is none, a control character). */
 function readRequest({ target, host, version }: FrontRequest): Read | undefined {
-  const { host: authority, path } = splitTarget(target);
-  if (path === '' || hasControl(target)) return undefined;
-  const named = authority ?? host;
+  const split = target.charCodeAt(0) === SLASH ? undefined : splitTarget(target);
+  if (split?.path === '') return undefined;
   if (host === undefined && version === '1.1') return undefined;
-  if (named !== undefined && hasControl(named)) return undefined;
-  return { host: canonicalHost(named), path };
+  const named = split?.host ?? host;
+  if (named !== undefined && lengthWithout(named, false) === -1) return undefined;
+  const text = split === undefined ? target : split.path;
+  const end = lengthWithout(text, true);
+  if (end === -1 || (split !== undefined && lengthWithout(target, false) === -1)) return undefined;
+  return { host: canonicalHost(named), target: text, end };
 }
 
-function hasControl(text: string): boolean {
+/** The length of a text, up to its query or fragment; -1 where a blank or control character stands anywhere in it. */
+function lengthWithout(text: string, query: boolean): number {
+  let end = -1;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code <= 0x20 || code === 0x7f) return true;
+    if (code <= 0x20 || code === 0x7f) return -1;
+    if (query && end === -1 && (code === 0x3f || code === 0x23)) end = i;
   }
-  return false;
+  return end === -1 ? text.length : end;
 }
 
 function forward(request: FrontRequest, rule: RouteRule): Outcome {
@@ -201,8 +211,13 @@ function forward(request: FrontRequest, rule: RouteRule): Outcome {
   };
 }
 
-function loserReason({ rule, shadowedBy }: RouteRow, { host, path }: Read, winner: RouteRule | undefined): string {
+function loserReason(
+  { rule, shadowedBy }: RouteRow,
+  { host, target, end }: Read,
+  winner: RouteRule | undefined,
+): string {
   if (rule.pathType === 'default') return 'only for what no rule takes';
+  const path = target.slice(0, end);
   const matchesHost =
     rule.host === '*' ||
     rule.host === host ||
