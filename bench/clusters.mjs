@@ -1,8 +1,9 @@
 // Clusters to measure on, as plain Kubernetes objects.
 
 /** Two nodes, a client pod on the first, one server pod on the second, and any number of services in front of it. */
-export function flowCluster(services) {
+export function flowCluster(services, mode) {
   const objects = [
+    { apiVersion: 'kubeproxy.config.k8s.io/v1alpha1', kind: 'KubeProxyConfiguration', mode },
     node(1),
     node(2),
     pod('client', 'w1', {}, 'none'),

@@ -9,13 +9,15 @@ export async function run({ smoke, kernel: withKernel, save }) {
   const missing = !withKernel ? ['a run without --no-kernel'] : kernelMissing();
   if (missing.length > 0) console.log(`real kernel: skipped: needs ${missing.join(', ')}`);
   const generator = missing.length > 0 ? undefined : compileGenerator();
-  const sizes = smoke ? [1, 100] : [1, 100, 1_000, 10_000];
+  const sizes = smoke
+    ? { iptables: [1, 100], nftables: [1, 100] }
+    : { iptables: [1, 100, 1_000, 10_000], nftables: [1, 10_000] };
   // Connections that are made until conntrack is emptied, on both sides.
   const flowsPerRound = smoke ? 10_000 : 30_000;
   const results = [];
   try {
-    for (const services of sizes) {
-      const { plan, flow, ...ours } = await measureOurs(services, {
+    for (const [mode, services] of Object.entries(sizes).flatMap(([mode, each]) => each.map((size) => [mode, size]))) {
+      const { plan, flow, ...ours } = await measureOurs(services, mode, {
         seconds: smoke ? 0.3 : 2,
         flows: flowsPerRound,
       });
@@ -26,7 +28,7 @@ export async function run({ smoke, kernel: withKernel, save }) {
           rounds: smoke ? 1 : 3,
           flowsPerRound,
         }));
-      results.push({ services, ours, kernel });
+      results.push({ mode, services, ours, kernel });
     }
   } finally {
     generator?.close();
@@ -37,8 +39,9 @@ export async function run({ smoke, kernel: withKernel, save }) {
   );
   console.log(
     table(
-      ['services', 'established/s', 'kernel', 'ratio', 'new flows/s', 'kernel', 'ratio'],
-      results.map(({ services, ours, kernel }) => [
+      ['mode', 'services', 'established/s', 'kernel', 'ratio', 'new flows/s', 'kernel', 'ratio'],
+      results.map(({ mode, services, ours, kernel }) => [
+        mode,
         services.toLocaleString('en'),
         short(ours.established.perSecond),
         kernel ? short(kernel.established) : '-',
@@ -49,22 +52,28 @@ export async function run({ smoke, kernel: withKernel, save }) {
       ]),
     ),
   );
-  const first = results[0];
-  const last = results.at(-1);
-  const flat = last.ours.fresh.perSecond / first.ours.fresh.perSecond;
-  console.log(`new flows at ${last.services.toLocaleString('en')} services against 1: ${(flat * 100).toFixed(0)} %`);
+  for (const mode of Object.keys(sizes)) {
+    const rows = results.filter((row) => row.mode === mode);
+    const last = rows.at(-1);
+    const flat = (last.ours.fresh.perSecond / rows[0].ours.fresh.perSecond) * 100;
+    console.log(`${mode}: new flows at ${last.services.toLocaleString('en')} services against 1: ${flat.toFixed(0)} %`);
+  }
   const checks = results.flatMap(({ ours }) => [ours.established.crossCheck, ours.fresh.crossCheck]);
   console.log(`tinybench against benchmark: ${Math.min(...checks).toFixed(2)} to ${Math.max(...checks).toFixed(2)}`);
-  const line = (name, of, dashed) => ({
+  const line = (name, mode, of, dashed) => ({
     name,
     dashed,
-    points: results.filter((row) => of(row) !== undefined).map((row) => [row.services, 1 / of(row)]),
+    points: results
+      .filter((row) => row.mode === mode && of(row) !== undefined)
+      .map((row) => [row.services, 1 / of(row)]),
   });
   const series = [
-    line('netsim, new flow', (row) => row.ours.fresh.perSecond),
-    line('kernel, new flow', (row) => row.kernel?.fresh),
-    line('netsim, established', (row) => row.ours.established.perSecond, true),
-    line('kernel, established', (row) => row.kernel?.established, true),
+    line('netsim, new flow', 'iptables', (row) => row.ours.fresh.perSecond),
+    line('kernel, new flow', 'iptables', (row) => row.kernel?.fresh),
+    line('netsim, established', 'iptables', (row) => row.ours.established.perSecond, true),
+    line('kernel, established', 'iptables', (row) => row.kernel?.established, true),
+    line('netsim, new, nftables', 'nftables', (row) => row.ours.fresh.perSecond),
+    line('kernel, new, nftables', 'nftables', (row) => row.kernel?.fresh),
   ].filter(({ points }) => points.length > 0);
   const svg = plot({ title: 'Cost of a packet through two nodes', xLabel: 'services', yLabel: 'seconds', series });
   save('flows.svg', svg);

@@ -14,8 +14,8 @@ const PAYLOAD = { payloadLength: 18, trackId: 0 };
  * in the time.
  * @returns the two rates, and what the kernel's side needs to do the same: the plan and where the flow runs in it
  */
-export async function measureOurs(services, { seconds, flows }) {
-  const cluster = await Cluster.load({ objects: flowCluster(services) });
+export async function measureOurs(services, mode, { seconds, flows }) {
+  const cluster = await Cluster.load({ objects: flowCluster(services, mode) });
   // The kernel's sink counts and answers nothing; netsim's programs would echo.
   sinkOf(cluster).onMessage = null;
   const established = await measureEstablished(cluster, seconds);
