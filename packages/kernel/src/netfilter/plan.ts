@@ -119,7 +119,7 @@ function planHook(hook: Hook, entries: readonly Entry[], tracked: boolean): Hook
 /** Can a stage do anything to a packet? */
 export function isBusy({ kind, chain, nft }: Stage): boolean {
   if (kind === 'table') return chain !== null && (chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP');
-  if (kind === 'nft') return nft !== null && (nft.chain.rules.length > 0 || nft.drops);
+  if (kind === 'nft') return nft !== null && (nft.chain.live.length > 0 || nft.drops);
   return true;
 }
 

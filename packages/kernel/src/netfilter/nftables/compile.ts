@@ -8,12 +8,16 @@ export class CompiledNftRule {
   /** From 1. */
   readonly index: number;
   readonly statements: readonly CompiledStatement[];
+  /** Where it leads whenever it matches; undefined where a map decides, or it leads nowhere. */
+  readonly target: string | undefined;
   #text: string | undefined;
 
   constructor(rule: NftRule, index: number) {
     this.rule = rule;
     this.index = index;
     this.statements = rule.statements.map(compileStatement).filter((statement) => statement !== undefined);
+    const last = rule.statements.at(-1);
+    this.target = last?.kind === 'verdict' && 'chain' in last.verdict ? last.verdict.chain : undefined;
   }
 
   /** As nft prints it; made when first shown. */

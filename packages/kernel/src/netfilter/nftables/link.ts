@@ -1,8 +1,9 @@
-import { type CompiledNftChain, compileNftChain } from './compile.ts';
+import { type CompiledNftChain, type CompiledNftRule, compileNftChain } from './compile.ts';
 import { DynamicElements } from './dynamic-elements.ts';
 import type { NftElements } from './elements.ts';
 import type { FlatElements } from './flat-elements.ts';
-import type { NftElement, NftScalar, NftSet, NftTable } from './ruleset.ts';
+import { type IdleQuestions, isIdle } from './idle.ts';
+import type { NftChain, NftElement, NftScalar, NftSet, NftTable } from './ruleset.ts';
 import { Spreads } from './spread.ts';
 
 /** An element that was met once, or that leads to a chain which does not just spread connections. */
@@ -80,14 +81,53 @@ export class DynamicSets {
   }
 }
 
+/** A chain in its table. */
+export class LinkedNftChain {
+  readonly compiled: CompiledNftChain;
+  readonly #table: LinkedNftTable;
+  #live: readonly CompiledNftRule[] | undefined;
+  /** Where each rule leads, found the first time. */
+  readonly #targets: (LinkedNftChain | undefined)[];
+
+  constructor(table: LinkedNftTable, compiled: CompiledNftChain) {
+    this.#table = table;
+    this.compiled = compiled;
+    this.#targets = compiled.rules.map(() => undefined);
+  }
+
+  get chain(): NftChain {
+    return this.compiled.chain;
+  }
+
+  /** Rules that can do anything, the sets of the table being as they are: all that matters where nobody listens. */
+  get live(): readonly CompiledNftRule[] {
+    if (this.#live === undefined) {
+      // A loop of jumps meets itself here.
+      this.#live = this.compiled.rules;
+      this.#live = this.compiled.rules.filter(({ rule }) => !isIdle(rule, this.#table));
+    }
+    return this.#live;
+  }
+
+  /** Where a rule with a `target` leads. */
+  target(rule: CompiledNftRule): LinkedNftChain | undefined {
+    let target = this.#targets[rule.index - 1];
+    if (target === undefined) {
+      target = this.#table.chain(rule.target!);
+      this.#targets[rule.index - 1] = target;
+    }
+    return target;
+  }
+}
+
 /** A table in one netns: chains and sets are looked up by name once. */
-export class LinkedNftTable {
+export class LinkedNftTable implements IdleQuestions {
   readonly table: NftTable;
   /** As traces name it: `ip kube-proxy`. */
   readonly label: string;
   readonly spreads = new Spreads();
   readonly #dynamic: DynamicSets;
-  readonly #chains = new Map<string, CompiledNftChain>();
+  readonly #chains = new Map<string, LinkedNftChain>();
   readonly #sets = new Map<string, LinkedSet>();
 
   constructor(table: NftTable, dynamic: DynamicSets) {
@@ -96,14 +136,24 @@ export class LinkedNftTable {
     this.#dynamic = dynamic;
   }
 
-  chain(name: string): CompiledNftChain | undefined {
+  isEmptySet(name: string): boolean {
+    const set = this.table.sets.get(name);
+    return set === undefined || (set.elements.size === 0 && !changesByItself(set));
+  }
+
+  isIdleChain(name: string): boolean {
+    const chain = this.chain(name);
+    return chain === undefined || chain.live.length === 0;
+  }
+
+  chain(name: string): LinkedNftChain | undefined {
     const known = this.#chains.get(name);
     if (known !== undefined) return known;
     const chain = this.table.chains.get(name);
     if (chain === undefined) return undefined;
-    const compiled = compileNftChain(chain);
-    this.#chains.set(name, compiled);
-    return compiled;
+    const linked = new LinkedNftChain(this, compileNftChain(chain));
+    this.#chains.set(name, linked);
+    return linked;
   }
 
   set(name: string, now: number): LinkedSet | undefined {
@@ -111,9 +161,13 @@ export class LinkedNftTable {
     if (known !== undefined) return known;
     const set = this.table.sets.get(name);
     if (set === undefined) return undefined;
-    const changes = set.flags.includes('dynamic') || set.flags.includes('timeout') || set.timeout !== undefined;
-    const linked = new LinkedSet(this, set, changes ? this.#dynamic.of(this.table, set, now) : null);
+    const linked = new LinkedSet(this, set, changesByItself(set) ? this.#dynamic.of(this.table, set, now) : null);
     this.#sets.set(name, linked);
     return linked;
   }
+}
+
+/** Do elements come and go without a command: by rules, or with time? */
+function changesByItself({ flags, timeout }: NftSet): boolean {
+  return flags.includes('dynamic') || flags.includes('timeout') || timeout !== undefined;
 }

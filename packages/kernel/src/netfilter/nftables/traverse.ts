@@ -3,10 +3,10 @@ import { hookNames } from '../../hook.ts';
 import type { Skb } from '../../skb.ts';
 import type { HookContext } from '../iptables/context.ts';
 import { isFollowed, Outcome, type TargetActions } from '../iptables/traverse.ts';
-import type { CompiledNftChain, CompiledNftRule } from './compile.ts';
+import type { CompiledNftRule } from './compile.ts';
 import { Result } from './compile-statement.ts';
 import { NftContext } from './context.ts';
-import type { LinkedNftTable } from './link.ts';
+import type { LinkedNftChain, LinkedNftTable } from './link.ts';
 import { MAX_JUMPS } from './verify.ts';
 
 const NEXT_RULE = -1;
@@ -15,7 +15,7 @@ const GOTO = -2;
 /** A base chain at its hook. */
 export interface NftHookChain {
   readonly table: LinkedNftTable;
-  readonly chain: CompiledNftChain;
+  readonly chain: LinkedNftChain;
   readonly drops: boolean;
 }
 
@@ -31,7 +31,9 @@ export class NftTraversal {
   };
   #depth = 0;
   #nat = false;
-  #target: CompiledNftChain | null = null;
+  #target: LinkedNftChain | null = null;
+  /** Every rule is looked at: it is wanted so, or a listener may be told of it. */
+  #seen = false;
 
   /** `plain`: ask every rule of every chain in turn; the outcome is the same. */
   constructor(at: HookContext, actions: TargetActions, plain: boolean) {
@@ -46,11 +48,13 @@ export class NftTraversal {
     const outerTable = context.table;
     const outerDepth = this.#depth;
     const outerNat = this.#nat;
+    const outerSeen = this.#seen;
     const outerFlat = context.flat;
     context.table = base.table;
     this.#depth = 0;
     this.#nat = base.chain.chain.base?.type === 'nat';
-    context.flat = this.#nat && !this.#plain && context.at.host.tracer === null;
+    this.#seen = this.#plain || context.at.host.tracer !== null;
+    context.flat = this.#nat && !this.#seen;
     let outcome = this.#walk(base.chain, skb);
     if (outcome === Outcome.CONTINUE) {
       outcome = base.drops ? Outcome.DROP : Outcome.ACCEPT;
@@ -68,27 +72,34 @@ export class NftTraversal {
     context.table = outerTable;
     this.#depth = outerDepth;
     this.#nat = outerNat;
+    this.#seen = outerSeen;
     context.flat = outerFlat;
     return outcome;
   }
 
-  #walk(first: CompiledNftChain, skb: Skb): Outcome {
+  #walk(first: LinkedNftChain, skb: Skb): Outcome {
     const context = this.#context;
     let chain = first;
-    for (let i = 0; i < chain.rules.length; i++) {
+    let rules = this.#rulesOf(chain);
+    for (let i = 0; i < rules.length; i++) {
       if (context.at.budget-- <= 0) return Outcome.EXHAUSTED;
-      const outcome = this.#ask(chain, chain.rules[i]!, skb);
+      const outcome = this.#ask(chain, rules[i]!, skb);
       if (outcome >= 0) return outcome as Outcome;
       if (outcome !== GOTO) continue;
       // The chain that is left is forgotten: a loop of these needs no stack, and ends with the budget.
       chain = this.#target!;
+      rules = this.#rulesOf(chain);
       i = -1;
     }
     return Outcome.CONTINUE;
   }
 
+  #rulesOf(chain: LinkedNftChain): readonly CompiledNftRule[] {
+    return this.#seen ? chain.compiled.rules : chain.live;
+  }
+
   /** An Outcome, NEXT_RULE, or GOTO with the chain in `#target`. */
-  #ask(chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb): number {
+  #ask(chain: LinkedNftChain, rule: CompiledNftRule, skb: Skb): number {
     const context = this.#context;
     const { statements } = rule;
     context.choices = 0;
@@ -103,7 +114,7 @@ export class NftTraversal {
     return NEXT_RULE;
   }
 
-  #act(result: Result, chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb): number {
+  #act(result: Result, chain: LinkedNftChain, rule: CompiledNftRule, skb: Skb): number {
     const context = this.#context;
     if (context.at.host.tracer !== null && isFollowed(skb)) this.#trace(chain, rule, skb, this.#actionText(result));
     switch (result) {
@@ -115,7 +126,7 @@ export class NftTraversal {
         return Outcome.CONTINUE;
       case Result.JUMP:
       case Result.GOTO: {
-        const target = context.table!.chain(context.chain);
+        const target = rule.target === undefined ? context.table!.chain(context.chain) : chain.target(rule);
         if (target === undefined) return NEXT_RULE;
         if (result === Result.GOTO) {
           this.#target = target;
@@ -182,7 +193,7 @@ export class NftTraversal {
     }
   }
 
-  #trace(chain: CompiledNftChain, rule: CompiledNftRule, skb: Skb, action: string): void {
+  #trace(chain: LinkedNftChain, rule: CompiledNftRule, skb: Skb, action: string): void {
     const { at, table, chosen, choices } = this.#context;
     const { origin } = rule.rule;
     at.host.tracer?.step(at.host, skb, {
