@@ -134,8 +134,10 @@ export class Conn {
 
 function fold(ip: Ip): number {
   if (typeof ip === 'number') return ip;
-  const low = Number(BigInt.asIntN(32, ip)) ^ Math.imul(Number(BigInt.asIntN(32, ip >> 32n)), 0x27d4eb2f);
-  return low ^ Math.imul(Number(BigInt.asIntN(32, ip >> 64n)) ^ Number(BigInt.asIntN(32, ip >> 96n)), 0x165667b1);
+  // V8 reckons with what is cut to 64 bits as with machine words, with longer ones on the heap.
+  const low = BigInt.asUintN(64, ip);
+  const high = BigInt.asUintN(64, ip >> 64n);
+  return Number(BigInt.asIntN(32, low ^ (low >> 32n) ^ (high << 11n) ^ (high >> 17n)));
 }
 
 /**

@@ -46,7 +46,8 @@ const chain = (number: number): fc.Arbitrary<string[]> =>
         const before = first.filter((statement) => !isVerdictMap(statement));
         const nat = end.startsWith('dnat') && number > 0 ? '' : end;
         const verdict = nat === 'jump' || nat === 'goto' ? `${nat} ${to === 3 ? 'last' : `c${to}`}` : nat;
-        return [...before, maps[0] ?? verdict].filter((part) => part !== '').join(' ') || 'counter';
+        const parts: string[] = [...before, maps[0] ?? verdict];
+        return parts.filter((part) => part !== '').join(' ') || 'counter';
       }),
     { maxLength: 4 },
   );

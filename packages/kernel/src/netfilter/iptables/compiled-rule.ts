@@ -70,6 +70,8 @@ export class CompiledRule {
   readonly #srcMask: number;
   readonly #dst: number;
   readonly #dstMask: number;
+  readonly #source6: WidePrefix | null;
+  readonly #destination6: WidePrefix | null;
   readonly #protocol: number;
   readonly #portFrom: number;
   readonly #portTo: number;
@@ -96,6 +98,8 @@ export class CompiledRule {
     this.#srcMask = maskWord(source);
     this.#dst = prefixWord(destination);
     this.#dstMask = maskWord(destination);
+    this.#source6 = widePrefix(source);
+    this.#destination6 = widePrefix(destination);
     this.#protocol = protocol?.value ?? 0;
     const predicates = rule.matches
       .map((match) => (port !== undefined && isPlainPort(match) ? undefined : compileMatch(match)))
@@ -134,9 +138,9 @@ export class CompiledRule {
   }
 
   #matchesWide(src: number | bigint, dst: number | bigint): boolean {
-    const { source, destination } = this.rule;
-    if (source !== undefined && holds(source.value, src) === (source.not === true)) return false;
-    return destination === undefined || holds(destination.value, dst) !== (destination.not === true);
+    const flags = this.#flags;
+    if ((flags & HAS_SOURCE) !== 0 && holds(this.#source6, src) === ((flags & NOT_SOURCE) !== 0)) return false;
+    return (flags & HAS_DESTINATION) === 0 || holds(this.#destination6, dst) !== ((flags & NOT_DESTINATION) !== 0);
   }
 
   #matchesRare(at: HookContext): boolean {
@@ -178,8 +182,20 @@ export function maskWord(prefix: Negatable<Prefix> | undefined): number {
   if (prefix === undefined || typeof prefix.value.address !== 'number') return 0;
   return Number(prefixMask(4, prefix.value.length)) | 0;
 }
-function holds(prefix: Prefix, ip: number | bigint): boolean {
-  const { address, length } = prefix;
-  if (typeof address !== 'bigint' || typeof ip !== 'bigint') return false;
-  return length === 128 ? address === ip : (address ^ ip) >> BigInt(128 - length) === 0n;
+
+/** A prefix of IPv6: the bits of an address behind it, and what the others are. */
+interface WidePrefix {
+  readonly shift: bigint;
+  readonly network: bigint;
+}
+
+function widePrefix(prefix: Negatable<Prefix> | undefined): WidePrefix | null {
+  if (prefix === undefined || typeof prefix.value.address !== 'bigint') return null;
+  const shift = BigInt(128 - prefix.value.length);
+  return { shift, network: prefix.value.address >> shift };
+}
+
+function holds(prefix: WidePrefix | null, ip: number | bigint): boolean {
+  if (prefix === null || typeof ip !== 'bigint') return false;
+  return prefix.shift === 0n ? ip === prefix.network : ip >> prefix.shift === prefix.network;
 }
