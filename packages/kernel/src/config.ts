@@ -1,4 +1,5 @@
 import type { Ip, Mac, Prefix } from '@netsim/wire';
+import type { VirtualServiceConfig } from './ipvs/service.ts';
 import type { Ruleset } from './netfilter/iptables/rule.ts';
 import type { NftRuleset } from './netfilter/nftables/ruleset.ts';
 
@@ -117,10 +118,17 @@ export interface ListenerConfig {
   readonly program: string;
 }
 
-/** Everything that a world is made of. `rulesets` are loaded as `iptables-restore` would, then `nftRulesets` as `nft -f`. */
+/**
+ * Everything that a world is made of. `ipsets` and `virtualServices` are made first, then `rulesets` are loaded as
+ * `iptables-restore` would, then `nftRulesets` as `nft -f`.
+ */
 export interface WorldPlan {
   readonly netns: readonly NetnsConfig[];
   readonly rulesets: readonly { readonly netns: string; readonly ruleset: Ruleset }[];
   readonly nftRulesets?: readonly { readonly netns: string; readonly ruleset: NftRuleset }[];
+  /** Sets as `ipset restore` reads them; made before the rules that name them. */
+  readonly ipsets?: readonly { readonly netns: string; readonly text: string }[];
+  /** Virtual services as `ipvsadm -R` makes them. */
+  readonly virtualServices?: readonly { readonly netns: string; readonly services: readonly VirtualServiceConfig[] }[];
   readonly listeners: readonly ListenerConfig[];
 }

@@ -138,6 +138,11 @@ export class World {
   /** Makes everything of a plan, beside what is there already. */
   load(plan: WorldPlan): void {
     this.loadNetns(plan.netns);
+    for (const { netns, services } of plan.virtualServices ?? []) {
+      const ipvs = this.requireNetns(netns).useIpvs();
+      for (const service of services) ipvs.setService(service);
+    }
+    for (const { netns, text } of plan.ipsets ?? []) this.requireNetns(netns).restoreSets(text);
     for (const { netns, ruleset } of plan.rulesets) this.requireNetns(netns).loadRuleset(ruleset);
     for (const { netns, ruleset } of plan.nftRulesets ?? []) this.requireNetns(netns).loadNft(ruleset);
     for (const listener of plan.listeners) this.addListener(listener);

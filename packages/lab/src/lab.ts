@@ -70,6 +70,8 @@ let labCount = 0;
  */
 export async function buildLab(plan: WorldPlan, options: LabOptions = {}): Promise<Lab> {
   const missing = missingForLab();
+  if (plan.virtualServices !== undefined)
+    missing.push('another mode of kube-proxy: it builds no virtual services of IPVS');
   if (missing.length > 0) throw new LabUnavailable(missing);
   const builder = new LabBuilder(plan, options);
   try {

@@ -233,6 +233,7 @@ export class Cluster {
   stopNode(name: string, what: 'machine' | 'kubelet'): void {
     this.#control.nodeDown(name, what);
     if (what === 'machine') this.datapath.setMachineUp(name, false);
+    else this.datapath.setKubeletUp(name, false);
     this.settle();
   }
 
@@ -240,6 +241,7 @@ export class Cluster {
   startNode(name: string): void {
     this.#control.nodeUp(name);
     this.datapath.setMachineUp(name, true);
+    this.datapath.setKubeletUp(name, true);
     this.settle();
   }
 

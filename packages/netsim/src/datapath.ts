@@ -1,16 +1,24 @@
 import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
 import type { ClusterConfig, LoadBalancerPlan } from '@netsim/control';
-import type { ListenerConfig, Netns, NetnsConfig, NftRuleset, Ruleset, World, WorldPlan } from '@netsim/kernel';
+import type {
+  ListenerConfig,
+  Netns,
+  NetnsConfig,
+  NftRuleset,
+  Ruleset,
+  VirtualServiceConfig,
+  World,
+  WorldPlan,
+} from '@netsim/kernel';
 import type { Node, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
 import { proxyConfigOf, proxySysctls } from '@netsim/proxy';
 import { familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
-import { UsageError } from './errors.ts';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
 import { LoadBalancers } from './load-balancers.ts';
 import { nodeListeners } from './node-listeners.ts';
-import { NodeRules } from './node-rules.ts';
+import { type NodeIpvs, NodeRules } from './node-rules.ts';
 import type { ProxySettings } from './proxy-from-objects.ts';
 
 /** Called for a namespace that has just come to be: programs start listening in it. */
@@ -42,6 +50,8 @@ export class Datapath {
   readonly #healthChecks: HealthChecks;
   /** Machines taken off the network. */
   readonly #stopped = new Set<string>();
+  /** Machines that run without their kubelet. */
+  readonly #silent = new Set<string>();
   /** Machines somewhere outside that were asked for, by the name of their netns. */
   readonly #outside = new Set<string>();
   readonly #outsideServers: OutsideServers;
@@ -96,7 +106,7 @@ export class Datapath {
         this.#build(name);
         return this.world.netns(name);
       },
-      alive: (node) => !this.#stopped.has(node.metadata.name),
+      alive: (node) => this.#runs(node),
       addressOf: (name, like) => {
         const node = this.#store.get<Node>('Node', undefined, name);
         return node === undefined ? undefined : nodeInfo(node).addresses.find((ip) => familyOf(ip) === familyOf(like));
@@ -216,6 +226,20 @@ export class Datapath {
     this.#servicesChanged = true;
   }
 
+  /** Says that the machine of a node runs on though its kubelet is silent, or takes that back. */
+  setKubeletUp(name: string, up: boolean): void {
+    if (up) this.#silent.delete(name);
+    else this.#silent.add(name);
+    this.#servicesChanged = true;
+  }
+
+  /** MetalLB's speakers and a cloud's health checks find a machine by asking it. All that is known of one that a dump calls not ready is that. */
+  #runs({ metadata, status }: Node): boolean {
+    if (this.#stopped.has(metadata.name)) return false;
+    const ready = status?.conditions?.find((condition) => condition.type === 'Ready');
+    return ready === undefined || ready.status === 'True' || this.#silent.has(metadata.name);
+  }
+
   /** How an address of a load balancer comes into the cluster; undefined for any other address. */
   loadBalancer(ip: Ip): LoadBalancerPlan | undefined {
     return this.#loadBalancers.planOf(ip);
@@ -232,23 +256,38 @@ export class Datapath {
     const netns: NetnsConfig[] = [...this.#planner.underlay.netns];
     const rulesets: { netns: string; ruleset: Ruleset }[] = [];
     const nftRulesets: { netns: string; ruleset: NftRuleset }[] = [];
+    const ipsets: { netns: string; text: string }[] = [];
+    const virtualServices: { netns: string; services: readonly VirtualServiceConfig[] }[] = [];
     const listeners: ListenerConfig[] = [];
     for (const name of this.#planner.nodeNames()) {
-      if (this.#rules.usesIpvs(name)) {
-        throw new UsageError(
-          'a cluster in IPVS mode is no plan of links, routes and rules',
-          'choose another mode of kube-proxy',
-        );
+      const [host, ...pods] = this.#planner.node(name).netns;
+      const ipvs = this.#ipvsOf(name);
+      netns.push(ipvs === undefined ? host! : withIpvs(host!, ipvs), ...pods);
+      for (const ruleset of ipvs?.rulesets ?? this.#rules.iptables(name)) rulesets.push({ netns: name, ruleset });
+      if (ipvs !== undefined) {
+        ipsets.push({ netns: name, text: ipvs.sets });
+        virtualServices.push({ netns: name, services: ipvs.services });
       }
-      netns.push(...this.#planner.node(name).netns);
-      for (const ruleset of this.#rules.iptables(name)) rulesets.push({ netns: name, ruleset });
       const nft = this.#rules.nft(name);
       if (nft !== undefined) nftRulesets.push({ netns: name, ruleset: nft });
       const node = this.#store.get<Node>('Node', undefined, name);
       if (node !== undefined) listeners.push(...nodeListeners(node));
     }
     for (const pod of this.#store.list<Pod>('Pod')) listeners.push(...listenersOf(pod));
-    return { netns, rulesets, ...(nftRulesets.length > 0 && { nftRulesets }), listeners };
+    return {
+      netns,
+      rulesets,
+      ...(nftRulesets.length > 0 && { nftRulesets }),
+      ...(virtualServices.length > 0 && { ipsets, virtualServices }),
+      listeners,
+    };
+  }
+
+  /** What kube-proxy made on a node in IPVS mode follows the node's addresses: the node is built for it. */
+  #ipvsOf(name: string): NodeIpvs | undefined {
+    if (!this.#rules.usesIpvs(name)) return undefined;
+    this.#build(name);
+    return this.#rules.ipvs(this.world.netns(name)!);
   }
 
   // --- watching ------------------------------------------------------------------------------------------------------
@@ -438,6 +477,16 @@ export class Datapath {
     const netns = this.world.netns(name);
     if (netns !== undefined) this.#rules.load(name, netns);
   }
+}
+
+/** A node's own netns with the device of IPVS. */
+function withIpvs(host: NetnsConfig, { link, sysctls, addresses }: NodeIpvs): NetnsConfig {
+  return {
+    ...host,
+    sysctls: { ...host.sysctls, ...sysctls },
+    links: [...host.links, link],
+    addresses: [...host.addresses, ...addresses],
+  };
 }
 
 function outsideName(ip: Ip): string {

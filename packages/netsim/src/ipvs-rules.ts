@@ -1,5 +1,12 @@
 import { macOfName } from '@netsim/cni';
-import { type Netns, type SchedulerName, schedulerNames, type VirtualServiceConfig } from '@netsim/kernel';
+import {
+  type AddressConfig,
+  type LinkConfig,
+  type Netns,
+  type SchedulerName,
+  schedulerNames,
+  type VirtualServiceConfig,
+} from '@netsim/kernel';
 import type { AnyObject } from '@netsim/manifest';
 import {
   type IpvsPlan,
@@ -17,7 +24,7 @@ import {
   type ProxyState,
   type VirtualServer,
 } from '@netsim/proxy';
-import { familyBits, familyOf, type Ip, IpProto } from '@netsim/wire';
+import { type Family, familyBits, familyOf, type Ip, IpProto } from '@netsim/wire';
 
 type Ruleset = IpvsPlan['ruleset'];
 
@@ -51,6 +58,14 @@ interface Loaded {
   readonly servers: Map<string, { readonly service: string; readonly config: VirtualServiceConfig }>;
   /** Which sets the rules were written for. */
   filled: string;
+  ruleset: Ruleset | undefined;
+}
+
+/** What a node holds of one family in IPVS mode, as plain data. */
+export interface IpvsNodePlan {
+  readonly ruleset: Ruleset;
+  readonly addresses: readonly AddressConfig[];
+  readonly services: readonly VirtualServiceConfig[];
 }
 
 /** kube-proxy in IPVS mode: brings device, sets, virtual services and rules of a node up to date, at the cost of what changed. */
@@ -90,13 +105,31 @@ export class IpvsRules {
     const filled = ipvsSetNames.filter((name) => loaded.elements.get(name)!.size > 0);
     if (loaded.filled === filled.join()) return;
     loaded.filled = filled.join();
-    netns.loadRuleset(mergeRulesets(base, ipvsRules(new Set(filled), loaded.config), 'first'));
+    loaded.ruleset = mergeRulesets(base, ipvsRules(new Set(filled), loaded.config), 'first');
+    netns.loadRuleset(loaded.ruleset);
+  }
+
+  /** What was loaded of a node and family; undefined where nothing was. */
+  plan(node: string, family: Family): IpvsNodePlan | undefined {
+    const loaded = this.#loaded.get(`${node}/${family}`);
+    if (loaded?.ruleset === undefined) return undefined;
+    return {
+      ruleset: loaded.ruleset,
+      addresses: [...loaded.addresses.keys()].map(onDevice),
+      services: [...loaded.servers.values()].map(({ config }) => config),
+    };
+  }
+
+  /** The device that has the addresses, and what kube-proxy sets besides it. */
+  device(node: string): { readonly link: LinkConfig; readonly sysctls: Readonly<Record<string, number>> } {
+    const link: LinkConfig = { kind: 'dummy', name: IPVS_DEVICE, mac: macOfName(`${node}/${IPVS_DEVICE}`) };
+    return { link, sysctls: ipvsSysctls(ipvsConfigOf(this.#configuration)) };
   }
 
   #prepare(netns: Netns): void {
-    const ipvs = ipvsConfigOf(this.#configuration);
-    for (const [name, value] of Object.entries(ipvsSysctls(ipvs))) netns.setSysctl(name, value);
-    netns.addLink({ kind: 'dummy', name: IPVS_DEVICE, mac: macOfName(`${netns.name}/${IPVS_DEVICE}`) });
+    const { link, sysctls } = this.device(netns.name);
+    for (const [name, value] of Object.entries(sysctls)) netns.setSysctl(name, value);
+    netns.addLink(link);
     netns.setUp(IPVS_DEVICE);
     netns.useIpvs();
   }
@@ -125,7 +158,12 @@ function start(netns: Netns, config: NodeProxyConfig, base: Ruleset, before: Loa
     addresses: new Map(),
     servers: new Map(),
     filled: 'none',
+    ruleset: undefined,
   };
+}
+
+function onDevice(address: Ip): AddressConfig {
+  return { dev: IPVS_DEVICE, address, prefixLength: familyBits(familyOf(address)) };
 }
 
 /** Puts a new plan of a service in the place of the one before; undefined: there is no such service. */
@@ -148,7 +186,6 @@ function change(
     const [old, wanted] = [before, plan].map((each) => each?.entries.get(name)?.map(bare) ?? []);
     recount(count, old!, wanted!, { added: (text) => set.add(text), gone: (text) => set.delete(text) });
   }
-  const onDevice = (address: Ip) => ({ dev: IPVS_DEVICE, address, prefixLength: familyBits(familyOf(address)) });
   recount(loaded.addresses, before?.boundAddresses ?? [], plan?.boundAddresses ?? [], {
     added: (address) => netns.addAddress(onDevice(address)),
     gone: (address) => netns.delAddress(onDevice(address)),

@@ -19,7 +19,7 @@ export interface LoadBalancerGround {
   machine(name: string): Netns | undefined;
   readonly router: string;
   addressOf(node: string, like: Ip): Ip | undefined;
-  /** Whether a node's machine is on the network. */
+  /** Whether a node's machine runs and is on the network: the Ready condition is the kubelet's, and nobody here asks for it. */
   alive(node: Node): boolean;
 }
 
@@ -54,10 +54,7 @@ export class LoadBalancers {
     const { store } = this.#ground;
     if (this.#services.size === 0 && this.#ways.size === 0) return;
     const wanted = new Map<Ip, LoadBalancerPlan>(
-      loadBalancerPlan(store, { alive: (node) => isReadyNode(node) && this.#ground.alive(node) }).map((plan) => [
-        parseIp(plan.ip),
-        plan,
-      ]),
+      loadBalancerPlan(store, { alive: (node) => this.#ground.alive(node) }).map((plan) => [parseIp(plan.ip), plan]),
     );
     for (const [ip, way] of this.#ways) {
       const plan = wanted.get(ip);
@@ -96,9 +93,4 @@ export class LoadBalancers {
     }
     way.node = node;
   }
-}
-
-function isReadyNode(node: Node): boolean {
-  const ready = node.status?.conditions?.find((condition) => condition.type === 'Ready');
-  return ready === undefined || ready.status === 'True';
 }

@@ -1,6 +1,6 @@
 import { nodeInfo } from '@netsim/cni';
 import type { ClusterConfig } from '@netsim/control';
-import type { Netns, NftRuleset, Ruleset } from '@netsim/kernel';
+import type { AddressConfig, LinkConfig, Netns, NftRuleset, Ruleset, VirtualServiceConfig } from '@netsim/kernel';
 import type { EndpointSlice, Node, ObjectStore, Service, StoreEvent } from '@netsim/manifest';
 import {
   canaryRuleset,
@@ -32,6 +32,17 @@ interface Base {
   readonly base: Ruleset;
   /** Jumps that are put before kube-proxy's. */
   readonly prepended: readonly Ruleset[];
+}
+
+/** A node's part of IPVS mode as plain data. */
+export interface NodeIpvs {
+  readonly link: LinkConfig;
+  readonly sysctls: Readonly<Record<string, number>>;
+  readonly addresses: readonly AddressConfig[];
+  readonly rulesets: readonly Ruleset[];
+  readonly services: readonly VirtualServiceConfig[];
+  /** As `ipset save` prints them. */
+  readonly sets: string;
 }
 
 export interface NodeRulesOptions {
@@ -143,6 +154,19 @@ export class NodeRules {
   /** Is any of kube-proxy's work on a node done by IPVS? */
   usesIpvs(node: string): boolean {
     return this.#families.some(({ family }) => this.#config(node, family).mode === 'ipvs');
+  }
+
+  /** What a built node holds for IPVS; undefined in the other modes. */
+  ipvs(netns: Netns): NodeIpvs | undefined {
+    const plans = this.#families.flatMap(({ family }) => this.#ipvs.plan(netns.name, family) ?? []);
+    if (plans.length === 0) return undefined;
+    return {
+      ...this.#ipvs.device(netns.name),
+      addresses: plans.flatMap(({ addresses }) => addresses),
+      rulesets: plans.map(({ ruleset }) => ruleset),
+      services: plans.flatMap(({ services }) => services),
+      sets: netns.netfilter?.sets.save() ?? '',
+    };
   }
 
   /** A node's iptables rules, one ruleset a family; in IPVS mode without those of kube-proxy. */

@@ -186,6 +186,23 @@ spec: { type: LoadBalancer, externalTrafficPolicy: Local, selector: { app: kubia
     expect(cluster.trace({ from: 'external', to: 'svc/lb' }).paths[0]!.disposition).toBe('DELIVERED');
   });
 
+  test.each([
+    ['Cluster', true],
+    ['Local', false],
+  ])('a silent kubelet moves no address of itself: policy %s keeps the node, %s', async (policy, stays) => {
+    const cluster = await kubia();
+    cluster.apply(metallb.replace('externalTrafficPolicy: Local', `externalTrafficPolicy: ${policy}`));
+    const first = entry(cluster)!;
+    cluster.node(first).stop('kubelet');
+    // Its pods are no endpoints any more, and with policy Local a node needs one of these.
+    cluster.clock.advance('2m');
+    expect(cluster.node(first).ready).toBe(false);
+    expect(entry(cluster) === first).toBe(stays);
+    cluster.node(first).start();
+    cluster.clock.advance('2m');
+    expect(entry(cluster)).toBe(first);
+  });
+
   test('the health check port says on which nodes the service has ready pods', async () => {
     const cluster = await kubia();
     cluster.apply(metallb);

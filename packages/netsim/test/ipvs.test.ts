@@ -1,4 +1,6 @@
+import { printIpvsSave, World } from '@netsim/kernel';
 import { assertTraceInvariants } from '@netsim/trace';
+import { IpProto } from '@netsim/wire';
 import { Cluster, type TraceOptions } from 'netsim';
 import { beforeEach, describe, expect, test } from 'vitest';
 
@@ -277,8 +279,21 @@ nodes: [{ role: control-plane }, { role: worker }, { role: worker }]
 });
 
 describe('a plan as plain data', () => {
-  test('there is none in IPVS mode', () => {
-    expect(() => cluster.plan()).toThrow('a cluster in IPVS mode is no plan');
+  test('holds the device, the sets and the virtual services, and makes a world that balances alike', async () => {
+    const plan = cluster.plan();
+    const world = new World();
+    world.load(plan);
+    const client = world.requireNetns('w1-k8s/default/client');
+    const { stdout } = await cluster.exec('node/w1-k8s', ['ipvsadm', '-Sn']);
+    expect(printIpvsSave(world.requireNetns('w1-k8s').ipvs!.services())).toBe(stdout);
+    const [service] = plan
+      .virtualServices!.find(({ netns }) => netns === 'w1-k8s')!
+      .services.filter(
+        ({ port, protocol, realServers }) => port === 80 && protocol === IpProto.TCP && realServers.length > 0,
+      );
+    const connection = client.sockets.tcp.connect({ dst: service!.address, dport: 80 });
+    world.run();
+    expect(connection).toMatchObject({ established: true });
   });
 });
 

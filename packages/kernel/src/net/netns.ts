@@ -241,6 +241,12 @@ export class Netns implements NetfilterHost {
     this.netfilter.loadNft(ruleset);
   }
 
+  /** Makes sets as `ipset restore` does. */
+  restoreSets(text: string): void {
+    this.netfilter ??= new Netfilter(this);
+    this.netfilter.sets.restore(text);
+  }
+
   /** IPVS of this netns; it is hooked in at the first use. */
   useIpvs(): Ipvs {
     if (this.ipvs === null) {
