@@ -45,12 +45,31 @@ export function* lookupGlibc(name: string, family: Family, context: GlibcContext
       if (service.stopsOn.has('NOTFOUND')) break;
       continue;
     }
-    const answer = yield* lookupDns(name, family, context);
+    const answer = yield* lookupDnsAgain(name, family, context);
     if (answer.status === 'SUCCESS') return { ...answer.found, from: 'dns' };
     error = answer.error;
     if (service.stopsOn.has(answer.status)) break;
   }
   return { addresses: [], error };
+}
+
+/** Octets of the buffer that getaddrinfo first gives to nss_dns (`struct scratch_buffer`), and of one address in it. */
+const FIRST_BUFFER = 1024;
+const ADDRESS_TUPLE = 40;
+const ALIGNMENT = 8;
+
+/**
+ * What does not fit into getaddrinfo's buffer (some 25 addresses) is asked for again with one of double the size, all names of the
+ * search list included: `NSS_STATUS_TRYAGAIN` with `ERANGE` of `gethostbyname4_r`, which looks up both families.
+ */
+function* lookupDnsAgain(name: string, family: Family, context: GlibcContext): Conversation<DnsAnswer> {
+  for (let buffer = FIRST_BUFFER; ; buffer *= 2) {
+    const answer = yield* lookupDns(name, family, context);
+    if (answer.status !== 'SUCCESS' || family !== 'unspec') return answer;
+    const { addresses, canonicalName = name } = answer.found;
+    const text = Math.ceil((canonicalName.length + 1) / ALIGNMENT) * ALIGNMENT;
+    if (text + addresses.length * ADDRESS_TUPLE <= buffer) return answer;
+  }
 }
 
 type DnsAnswer =

@@ -1,10 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Libc, Resolver, runLookup } from '../../src/resolver/index.ts';
 import { questionOf } from '../../src/resolver/message.ts';
+import { muslProgram, whyNoGlibc } from './support/libcs.ts';
 import { DnsNamespace, whyNoNamespace } from './support/namespace.ts';
 import { exchangeOf, testClock, type Zones } from './support/zone.ts';
 
@@ -35,6 +32,16 @@ const good: Zones = {
   'drop.': { A: ['1.1.1.5'] },
   'sf-all.': 'SERVFAIL',
 };
+const many = (count: number): string[] => Array.from({ length: count }, (_, at) => `10.${at >> 8}.${at & 255}.1`);
+/** As many addresses as fit into a buffer of getaddrinfo, and one more. */
+const crowded: Zones = Object.fromEntries([
+  ...[24, 25, 26, 50, 51, 52].map((count) => [`n${count}.example.com.`, { A: many(count) }]),
+  ...[24, 25].map((count) => [`c${count}.example.com.`, { CNAME: `${'t'.repeat(40)}.example.com`, A: many(count) }]),
+  [
+    'two.example.com.',
+    { A: many(13), AAAA: ['fd00::1', 'fd00::2'].concat(many(11).map((_, at) => `fd00:1::${at + 1}`)) },
+  ],
+]);
 const silent: Zones = { __servers: { '127.0.0.1': { '*': 'DROP' }, '127.0.0.2': good } };
 const refusing: Zones = { __servers: { '127.0.0.1': { '*': 'REFUSED' }, '127.0.0.2': good } };
 const split: Zones = { __servers: { '127.0.0.1': { '*': 'NXDOMAIN' }, '127.0.0.2': good } };
@@ -81,6 +88,8 @@ const cases: [name: string, resolvConf: string, zone?: Zones][] = [
   ['a.b', `nameserver 127.0.0.1\nsearch t\noptions ndots:1\noptions ndots:3 timeout:1\nsearch u\n`],
   ['a.b', `nameserver 127.0.0.1\nsearch t\noptions ndots:99\n`],
   ['DB.Shop', ONE],
+  ...Object.keys(crowded).map((name): [string, string, Zones] => [name, `${ONE} use-vc`, crowded]),
+  ['n26', `nameserver 127.0.0.1\nsearch a.t b.t example.com\noptions ndots:2 use-vc`, crowded],
   ['db.shop', `nameserver 127.0.0.9\nnameserver 127.0.0.1\n${SEARCH}options ndots:5`],
   ['db.shop', `nameserver 127.0.0.9\n${SEARCH}options ndots:5`],
 ];
@@ -91,18 +100,16 @@ function searchLine(length: number): string {
   return `${line.slice(0, length - 1)}z`;
 }
 
-const reason = whyNoNamespace() ?? (realGlibc() ? undefined : 'the C library of this machine is not glibc');
-/** A program that prints what the getaddrinfo of musl gives, compiled here; undefined where musl-gcc is missing. */
-const muslProgram = compileForMusl();
-if (muslProgram === undefined) console.log('real musl: skipped, needs musl-gcc');
+const reason = whyNoNamespace() ?? whyNoGlibc();
+if (muslProgram() === undefined) console.log('real musl: skipped, needs musl-gcc');
 if (reason !== undefined) console.log(`real getaddrinfo: skipped, ${reason}`);
 
 describe.skipIf(reason !== undefined)('the real glibc sends the same queries', () => {
   compareAll('glibc', (name) => ['getent', 'ahosts', name]);
 });
 
-describe.skipIf(reason !== undefined || muslProgram === undefined)('the real musl sends the same queries', () => {
-  compareAll('musl', (name) => [muslProgram!, name]);
+describe.skipIf(reason !== undefined || muslProgram() === undefined)('the real musl sends the same queries', () => {
+  compareAll('musl', (name) => [muslProgram()!, name]);
 });
 
 function compareAll(libc: Libc, command: (name: string) => string[]): void {
@@ -147,15 +154,4 @@ function line(server: string, transport: string, message: Uint8Array, second: nu
   const question = questionOf(message);
   const rest = `${transport} ${Buffer.from(message.subarray(2)).toString('hex')}`;
   return `${second}s ${server} ${question?.name ?? ''} ${question?.typeName ?? ''} ${rest}`;
-}
-
-function compileForMusl(): string | undefined {
-  const program = join(mkdtempSync(join(tmpdir(), 'netsim-musl-')), 'getaddrinfo');
-  const source = join(import.meta.dirname, 'native/getaddrinfo.c');
-  return spawnSync('musl-gcc', ['-static', '-o', program, source]).status === 0 ? program : undefined;
-}
-
-function realGlibc(): boolean {
-  const { status, stdout } = spawnSync('getconf', ['GNU_LIBC_VERSION'], { encoding: 'utf8' });
-  return status === 0 && stdout.startsWith('glibc');
 }
