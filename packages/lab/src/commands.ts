@@ -5,7 +5,7 @@ import { formatIp } from '@netsim/wire';
 import { buildLab, LAB_PREFIX, removeLabs } from './lab.ts';
 import type { RandomClusterOptions } from './random-cluster.ts';
 import { renderDisagreement, reportLine } from './report.ts';
-import { missingForLab } from './requirements.ts';
+import { missingForPlan } from './requirements.ts';
 import { verify } from './verify.ts';
 
 /** Where the commands write; each call is one or more whole lines without the last newline. */
@@ -21,7 +21,7 @@ const UP_PREFIX = `${LAB_PREFIX}-up`;
 
 /** `netsim lab up`: builds the plan and leaves it there. Returns the exit status. */
 export async function labUp(plan: WorldPlan, output: LabOutput): Promise<number> {
-  const missing = missingForLab();
+  const missing = missingForPlan(plan);
   if (missing.length > 0) {
     output.note(`lab up: needs ${missing.join(', ')}`);
     return 2;

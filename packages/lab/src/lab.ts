@@ -4,7 +4,7 @@ import { formatIp } from '@netsim/wire';
 import { Agent, compileAgent } from './agent.ts';
 import { inParallel, runCommand, runCommandNow } from './command.ts';
 import { cableLines, fdbLines, netnsLines, sysctlPath, type VethPeer } from './ip-commands.ts';
-import { missingForLab } from './requirements.ts';
+import { missingForPlan } from './requirements.ts';
 import { type KernelRule, kernelNftFamily, readKernelRules } from './rule-handles.ts';
 import { dynamicSets, loadRules, rulesByNetns } from './rulesets.ts';
 
@@ -69,9 +69,7 @@ let labCount = 0;
  * Whatever happens, also an interrupt, the namespaces are removed; after a crash of the whole process `removeLabs` does it.
  */
 export async function buildLab(plan: WorldPlan, options: LabOptions = {}): Promise<Lab> {
-  const missing = missingForLab();
-  if (plan.virtualServices !== undefined)
-    missing.push('another mode of kube-proxy: it builds no virtual services of IPVS');
+  const missing = missingForPlan(plan);
   if (missing.length > 0) throw new LabUnavailable(missing);
   const builder = new LabBuilder(plan, options);
   try {

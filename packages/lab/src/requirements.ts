@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import type { WorldPlan } from '@netsim/kernel';
 
 /** Programs that the lab runs, with the Debian package that brings each. */
 const programs: readonly (readonly [program: string, debianPackage: string])[] = [
@@ -34,4 +35,11 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** As {@link missingForLab}, and what no lab of this plan could have. */
+export function missingForPlan(plan: WorldPlan): string[] {
+  const missing = missingForLab();
+  if (plan.virtualServices !== undefined) missing.push('another mode of kube-proxy: the lab has no IPVS');
+  return missing;
 }

@@ -241,6 +241,11 @@ COMMIT
   listeners: [{ netns: 'server', protocol: 'tcp', port: 80, program: 'server' }],
 };
 
+it('there is no lab of a plan with IPVS, and it says so', async () => {
+  const plan = { ...twoNodes, virtualServices: [{ netns: 'w1', services: [] }] };
+  await expect(buildLab(plan)).rejects.toThrow('another mode of kube-proxy: the lab has no IPVS');
+});
+
 describe.skipIf(missing.length > 0)('a lab in which a rule chooses at random and another rejects the choice', () => {
   it('each probe is one packet to the rules: the choice made for it decides how it ends', async () => {
     const lab = await buildLab(halfRejected);
