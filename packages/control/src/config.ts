@@ -11,6 +11,8 @@ export interface ClusterConfig {
   readonly nodePortRange: { readonly from: number; readonly to: number };
   readonly clusterDomain: string;
   readonly clusterDNS: readonly Ip[];
+  /** `clusterDNS` of the KubeletConfiguration, where pods are to ask another address than that of the DNS service. */
+  readonly kubeletDNS?: readonly Ip[];
   /** Pods where none of the objects gives one: the seed of names, allocation and UIDs. */
   readonly seed: number;
 }

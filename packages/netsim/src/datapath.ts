@@ -13,6 +13,7 @@ import type {
 import type { Node, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
 import { proxyConfigOf, proxySysctls } from '@netsim/proxy';
 import { familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
+import { nodeCacheOf, nodeCacheRulesets } from './dns/node-cache.ts';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
 import { losers } from './lint.ts';
 import { podListeners } from './listeners.ts';
@@ -82,7 +83,7 @@ export class Datapath {
       config: this.#config,
       proxy: this.#proxy,
       uplink: this.#planner.underlayConfig.uplink,
-      pluginRules: (node) => this.#planner.node(node),
+      pluginRules: (node) => this.#pluginRules(node),
     });
     this.#offerNodes();
     this.#healthChecks = new HealthChecks({
@@ -444,6 +445,14 @@ export class Datapath {
       const netns = this.world.netns(podNetnsName(info));
       if (netns !== undefined) this.#started(netns, pod);
     }
+  }
+
+  /** The CNI plugins' rules, and before them those of a NodeLocal DNSCache on the node. */
+  #pluginRules(node: string): { readonly rulesets: readonly Ruleset[]; readonly prepended: readonly Ruleset[] } {
+    const plan = this.#planner.node(node);
+    const caches = this.#podsOn(node).flatMap((pod) => nodeCacheOf(pod) ?? []);
+    if (caches.length === 0) return plan;
+    return { rulesets: plan.rulesets, prepended: [...plan.prepended, ...caches.flatMap(nodeCacheRulesets)] };
   }
 
   #startOutside(router: Netns): void {

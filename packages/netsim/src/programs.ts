@@ -3,6 +3,7 @@ import { ClusterIndexes } from '@netsim/dns';
 import { type Netns, type Socket, type TcpConnection, TcpListener, UdpSocket, type World } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
 import { coreDnsContainer } from './dns/coredns-files.ts';
+import { nodeCacheOf, setUpInterface } from './dns/node-cache.ts';
 import { podFiles } from './dns/pod-files.ts';
 import { CoreDnsProgram } from './dns/serve.ts';
 import { fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
@@ -89,6 +90,8 @@ export class Programs {
 
   #startDns(netns: Netns, pod: Pod, store: ObjectStore): CoreDnsProgram {
     const { resolvConf } = podFiles(pod, this.#config);
+    const cache = nodeCacheOf(pod);
+    if (cache !== undefined) setUpInterface(netns, cache);
     const epoch = this.#epoch;
     this.#indexes ??= new ClusterIndexes(store, () => Math.floor((epoch + this.#world.clock.now) / 1000));
     const { clock } = this.#world;

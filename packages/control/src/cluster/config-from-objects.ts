@@ -8,7 +8,16 @@ import {
   ORIGIN,
   type Path,
 } from '@netsim/manifest';
-import { addressAt, type Family, familyOf, formatIp, type Prefix, parsePrefix, tryParsePrefix } from '@netsim/wire';
+import {
+  addressAt,
+  type Family,
+  familyOf,
+  formatIp,
+  type Prefix,
+  parsePrefix,
+  tryParseIp,
+  tryParsePrefix,
+} from '@netsim/wire';
 import type { ClusterConfig } from '../config.ts';
 import { defaultClusterConfig, makeNode } from './default-cluster.ts';
 
@@ -30,6 +39,9 @@ export function configFromObjects(store: ObjectStore): ConfigFromObjects {
   if (kind !== undefined) reader.kind(kind);
   const kubeadm = [...store.list<AnyObject>('ClusterConfiguration'), ...kubeadmConfigMap(store)];
   for (const object of kubeadm) if (object.apiVersion.startsWith('kubeadm.k8s.io/')) reader.kubeadm(object);
+  for (const object of store.list<AnyObject>('KubeletConfiguration')) {
+    if (object.apiVersion.startsWith('kubelet.config.k8s.io/')) reader.kubelet(object);
+  }
   const nodes = kind === undefined ? [] : kindNodes(kind, reader.config);
   return { config: reader.config, nodes, findings: reader.findings };
 }
@@ -64,6 +76,14 @@ class Reader {
     this.config = { ...this.config, podCIDRs: defaults.pods.map(parsePrefix) };
     this.#services(defaults.services.map(parsePrefix));
     this.#networking(object, networking);
+  }
+
+  kubelet(object: AnyObject): void {
+    const list = Array.isArray(object.clusterDNS) ? object.clusterDNS : [];
+    const kubeletDNS = list.flatMap((text) => tryParseIp(String(text)) ?? []);
+    if (kubeletDNS.length > 0) this.config = { ...this.config, kubeletDNS };
+    const { clusterDomain } = object;
+    if (typeof clusterDomain === 'string' && clusterDomain !== '') this.config = { ...this.config, clusterDomain };
   }
 
   kubeadm(object: AnyObject): void {

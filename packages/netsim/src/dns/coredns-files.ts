@@ -1,5 +1,6 @@
 import type { ConfigMap, Container, ObjectStore, Pod } from '@netsim/manifest';
 import { imageName, imagePorts } from '../listeners.ts';
+import { nodeCacheContainer, withUpstreams } from './node-cache.ts';
 
 const images: ReadonlySet<string> = new Set(['coredns/coredns', 'coredns']);
 /** Where CoreDNS looks without `-conf`. */
@@ -11,8 +12,9 @@ export function isCoreDns(pod: Pod): boolean {
 }
 
 /** The container of a pod that runs CoreDNS. */
-export function coreDnsContainer({ metadata, spec }: Pod): Container | undefined {
-  const known = spec.containers.find(({ image }) => images.has(imageName(image ?? '')));
+export function coreDnsContainer(pod: Pod): Container | undefined {
+  const { metadata, spec } = pod;
+  const known = nodeCacheContainer(pod) ?? spec.containers.find(({ image }) => images.has(imageName(image ?? '')));
   if (known !== undefined) return known;
   const strange = !spec.containers.some(({ image }) => imagePorts.has(imageName(image ?? '')));
   return metadata.labels?.['k8s-app'] === 'kube-dns' && strange ? spec.containers[0] : undefined;
@@ -35,6 +37,11 @@ export interface CoreDnsFiles {
  * Corefile of ConfigMap `coredns`. Which file is the Corefile, the argument `-conf` says.
  */
 export function coreDnsFiles(pod: Pod, store: ObjectStore, resolvConf: string): CoreDnsFiles {
+  const found = readFiles(pod, store, resolvConf);
+  return found.corefile === undefined ? found : { ...found, corefile: withUpstreams(found.corefile, pod, store) };
+}
+
+function readFiles(pod: Pod, store: ObjectStore, resolvConf: string): CoreDnsFiles {
   const { namespace } = pod.metadata;
   const container = coreDnsContainer(pod);
   const configMapOf = (name: string) => store.get<ConfigMap>('ConfigMap', namespace, name);

@@ -25,8 +25,8 @@ export function machineFiles(name: string, addresses: readonly Ip[], config: Clu
 }
 
 function kubeletDns(config: ClusterConfig): KubeletDns {
-  const { clusterDNS, clusterDomain } = config;
-  return { clusterDNS: clusterDNS.map(formatIp), clusterDomain, nodeResolvConf: machineResolvConf(config) };
+  const { clusterDNS, clusterDomain, kubeletDNS = clusterDNS } = config;
+  return { clusterDNS: kubeletDNS.map(formatIp), clusterDomain, nodeResolvConf: machineResolvConf(config) };
 }
 
 /** What the kubelet says where it cannot write them as the pod wants. */

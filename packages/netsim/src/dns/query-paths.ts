@@ -28,7 +28,9 @@ export class QueryWatch {
       delivered: (netns, skb, socket) => next?.delivered?.(netns, skb, socket),
       dropped: (netns, skb, reason) => next?.dropped?.(netns, skb, reason),
       answered: (netns: Netns, about: Skb, answer: Skb) => {
-        if (!this.#answers.has(about.trackId)) this.#answers.set(about.trackId, answer.trackId);
+        // What a server asks others, or itself, while it is asked is no answer.
+        const other = answer.protocol === about.protocol && answer.dport !== about.sport;
+        if (!other && !this.#answers.has(about.trackId)) this.#answers.set(about.trackId, answer.trackId);
         next?.answered?.(netns, about, answer);
       },
     };
