@@ -29,6 +29,14 @@ interface Compiled {
 export class RouteCompiler {
   readonly #compiled = new Map<AnyRoute, readonly Compiled[]>();
 
+  readonly #texts = new Map<string, string>();
+  readonly #intern = (text: string): string => {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    this.#texts.set(text, text);
+    return text;
+  };
+
   compile(routes: readonly NamedRoute[]): HttpRoutes {
     const byHost = new Map<string | undefined, Entry[]>();
     const entries: Entry[] = [];
@@ -50,7 +58,7 @@ export class RouteCompiler {
         }
       }
     }
-    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, new PathTable(list)]));
+    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, new PathTable(list, this.#intern)]));
     return { tables: new HostMap(tables), hostnames: [...byHost.keys()], entries };
   }
 }

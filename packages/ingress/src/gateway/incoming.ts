@@ -7,6 +7,8 @@ export class Incoming {
   readonly request: FrontRequest;
   /** As host names are compared; '' where the request names none. */
   readonly host: string;
+  /** Path and query as they go on, in origin form. */
+  readonly target: string;
   readonly path: string;
   /** With its question mark; '' where there is none. */
   readonly query: string;
@@ -19,6 +21,8 @@ export class Incoming {
     this.host = canonicalHost(host ?? request.host);
     this.path = path;
     this.query = query;
+    const whole = path.length + query.length === request.target.length;
+    this.target = whole ? request.target : path + query;
   }
 
   /** The value of a header field (its name in lower case); several are joined as RFC 9110 does. */

@@ -27,6 +27,8 @@ export interface Conditions {
   readonly params: readonly ValueCondition[];
   /** A regular expression that does not compile: nothing matches. */
   readonly broken: Problem | undefined;
+  /** Host and path are all that counts. */
+  readonly unconditional: boolean;
 }
 
 /** One match of a rule, under one host name. */
@@ -87,7 +89,11 @@ function complete(
   if (path.kind === 'regex') sources.push(path.source);
   const wrong = sources.find((source) => compilePattern(source) === undefined);
   const message = `regular expression "${wrong}" does not compile`;
-  return { ...conditions, broken: wrong === undefined ? undefined : { reason: 'UnsupportedValue', message } };
+  return {
+    ...conditions,
+    broken: wrong === undefined ? undefined : { reason: 'UnsupportedValue', message },
+    unconditional: wrong === undefined && method === undefined && headers.length + params.length === 0,
+  };
 }
 
 /** Of several conditions on one name only the first counts. */
@@ -172,29 +178,34 @@ export function byPrecedence(a: Entry, b: Entry): number {
   );
 }
 
+/** What ends at one path: rules for exactly it, and rules for all below it. */
+interface PathNode {
+  readonly exact: Entry[];
+  readonly prefix: Entry[];
+}
+
 /** The entries under one host name, hashed by path. */
 export class PathTable {
-  /** In order of precedence. */
-  readonly entries: readonly Entry[];
-  readonly #exact = new Map<string, Entry[]>();
-  readonly #prefix = new Map<string, Entry[]>();
+  readonly #paths = new Map<string, PathNode>();
   readonly #regex: Entry[] = [];
   readonly #suffix: Entry[] = [];
   readonly #root: Entry[] = [];
   readonly #longestPrefix: number;
 
-  constructor(entries: readonly Entry[]) {
-    this.entries = entries.toSorted(byPrecedence);
+  /** `intern` gives equal texts as one object: tables of many hosts then share the keys that look-ups compare with. */
+  constructor(entries: readonly Entry[], intern: (text: string) => string) {
     let longest = 0;
-    for (const entry of this.entries) {
+    for (const entry of entries.toSorted(byPrecedence)) {
       const { path } = entry;
-      if (path.kind === 'exact') push(this.#exact, path.value, entry);
-      else if (path.kind === 'regex') this.#regex.push(entry);
+      if (path.kind === 'regex') this.#regex.push(entry);
       else if (path.kind === 'suffix') this.#suffix.push(entry);
-      else if (path.value === '') this.#root.push(entry);
+      else if (path.kind === 'prefix' && path.value === '') this.#root.push(entry);
       else {
-        push(this.#prefix, path.value, entry);
-        longest = Math.max(longest, path.value.length);
+        const key = intern(path.value);
+        const node = this.#paths.get(key) ?? { exact: [], prefix: [] };
+        this.#paths.set(key, node);
+        node[path.kind].push(entry);
+        if (path.kind === 'prefix') longest = Math.max(longest, path.value.length);
       }
     }
     this.#longestPrefix = longest;
@@ -202,19 +213,23 @@ export class PathTable {
 
   find(request: Incoming): Entry | undefined {
     const { path } = request;
-    const exact = this.#exact.get(path);
-    if (exact !== undefined) {
-      const hit = firstOf(exact, request);
+    const here = this.#paths.get(path);
+    if (here !== undefined) {
+      const hit = firstOf(here.exact, request);
       if (hit !== undefined) return hit;
     }
     for (const entry of this.#regex) if (meetsPath(entry.path, path) && meetsRest(entry, request)) return entry;
     if (this.#longestPrefix > 0) {
+      if (here !== undefined) {
+        const hit = firstOf(here.prefix, request);
+        if (hit !== undefined) return hit;
+      }
       // Only where an element of the path ends can a prefix end; longer ones than any rule's are not looked up.
-      let end = path.length <= this.#longestPrefix ? path.length : path.lastIndexOf('/', this.#longestPrefix);
+      let end = path.lastIndexOf('/', Math.min(path.length - 1, this.#longestPrefix));
       for (; end > 0; end = path.lastIndexOf('/', end - 1)) {
-        const found = this.#prefix.get(end === path.length ? path : path.slice(0, end));
-        if (found === undefined) continue;
-        const hit = firstOf(found, request);
+        const node = this.#paths.get(path.slice(0, end));
+        if (node === undefined) continue;
+        const hit = firstOf(node.prefix, request);
         if (hit !== undefined) return hit;
       }
     }
@@ -223,13 +238,10 @@ export class PathTable {
   }
 }
 
-function push(map: Map<string, Entry[]>, key: string, entry: Entry): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [entry]);
-  else list.push(entry);
-}
-
 function firstOf(entries: readonly Entry[], request: Incoming): Entry | undefined {
-  for (const entry of entries) if (meetsRest(entry, request)) return entry;
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!;
+    if (entry.unconditional || meetsRest(entry, request)) return entry;
+  }
   return undefined;
 }
