@@ -25,7 +25,29 @@ export interface Action {
   /** Why the rule cannot be followed at all. */
   readonly unsupported: Problem | undefined;
   readonly targets: readonly Target[];
+  /** Where each request is passed on unchanged to one backend: what `run` would make of it. */
+  readonly plain: PlainForward | undefined;
   run(request: Incoming, prefix: string, chance: number): Outcome;
+}
+
+/** The parts of a Forward that do not depend on the request. */
+export type PlainForward = Pick<Forward, 'backend' | 'response' | 'timeouts'>;
+
+export function forwardPlainly(
+  { request, target, host }: Incoming,
+  { backend, response, timeouts }: PlainForward,
+): Forward {
+  return {
+    kind: 'forward',
+    backend,
+    target,
+    host: request.host ?? host,
+    headers: request.headers,
+    response,
+    timeouts,
+    tlsToBackend: false,
+    mirrors: NO_BACKENDS,
+  };
 }
 
 /** One backendRef, with its share. */
@@ -90,6 +112,7 @@ interface Parts {
 class RuleAction implements Action {
   readonly unsupported: Problem | undefined;
   readonly targets: readonly WeightedTarget[];
+  readonly plain: PlainForward | undefined;
   readonly #redirect: Redirect | undefined;
   readonly #cors: Cors | undefined;
   readonly #timeouts: Forward['timeouts'];
@@ -103,6 +126,12 @@ class RuleAction implements Action {
     this.unsupported = parts.unsupported;
     this.targets = parts.targets;
     this.#total = parts.targets.reduce((sum, { weight }) => sum + weight, 0);
+    const [only] = parts.targets;
+    const simple = parts.unsupported === undefined && parts.redirect === undefined && parts.cors === undefined;
+    this.plain =
+      simple && parts.retry === undefined && parts.targets.length === 1 && only?.isPlain
+        ? { backend: only.backend, response: only.responseChanges, timeouts: parts.timeouts }
+        : undefined;
     const { codes = [], attempts = 1, backoff } = parts.retry ?? {};
     this.#retry =
       parts.retry === undefined
@@ -197,6 +226,8 @@ class WeightedTarget implements Target {
   readonly rewritePath: PathModifier | undefined;
   readonly mirrors: readonly Mirror[];
   readonly tls: BackendTls | undefined;
+  /** It gets requests as they are. */
+  readonly isPlain: boolean;
 
   constructor(context: ActionContext, ruleFilters: readonly HTTPRouteFilter[], ref: HTTPBackendRef) {
     const filters = [...ruleFilters, ...(ref.filters ?? [])];
@@ -224,6 +255,14 @@ class WeightedTarget implements Target {
         fraction === undefined ? (percent ?? 100) / 100 : fraction.numerator / (fraction.denominator ?? 100);
       return [{ backend: backendOf(mirror.backendRef, to, context.from.namespace), share }];
     });
+    this.isPlain =
+      this.weight > 0 &&
+      problem === undefined &&
+      this.tls === undefined &&
+      this.redirect === undefined &&
+      rewrites.length === 0 &&
+      this.requestChanges.length === 0 &&
+      this.mirrors.length === 0;
   }
 }
 

@@ -50,7 +50,14 @@ export class RouteCompiler {
       for (const { conditions, rule, action } of compiled) {
         order++;
         for (const hostname of hostnames) {
-          const entry: Entry = { ...conditions, rule: { ...rule, host: hostname ?? '*' }, hostname, action, order };
+          const entry: Entry = {
+            ...conditions,
+            rule: { ...rule, host: hostname ?? '*' },
+            hostname,
+            action,
+            plain: action.plain,
+            order,
+          };
           const list = byHost.get(hostname);
           if (list === undefined) byHost.set(hostname, [entry]);
           else list.push(entry);

@@ -1,6 +1,6 @@
 import type { GRPCRouteMatch, HTTPHeaderMatch, HTTPRouteMatch } from '@netsim/manifest';
 import type { RouteRule } from '../model.ts';
-import type { Action } from './action.ts';
+import type { Action, PlainForward } from './action.ts';
 import type { Problem } from './conditions.ts';
 import type { Incoming } from './incoming.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
@@ -36,6 +36,8 @@ export interface Entry extends Conditions {
   readonly rule: RouteRule;
   readonly hostname: string | undefined;
   readonly action: Action;
+  /** As the action's: looked at for each request, so without a detour. */
+  readonly plain: PlainForward | undefined;
   /** Place among all: oldest route first, then by rule and match. */
   readonly order: number;
 }

@@ -1,6 +1,6 @@
 import { canonicalHost } from '../http/host.ts';
 import type { Backend, BackendTls, Decision, FrontRequest, Outcome, RouteFinding, RouteRow, Router } from '../model.ts';
-import type { ActionContext } from './action.ts';
+import { type ActionContext, forwardPlainly } from './action.ts';
 import { BackendPolicies } from './backend-tls.ts';
 import { walk } from './explain.ts';
 import { HostMap } from './host-map.ts';
@@ -180,7 +180,9 @@ class CompiledGateway implements GatewayRouter {
     if (!('listener' in served)) return served;
     if (served.http === undefined) return this.#passOn(request, chance);
     const entry = findEntry(served.http, incoming);
-    return entry === undefined ? NOT_FOUND : entry.action.run(incoming, prefixOf(entry), chance);
+    if (entry === undefined) return NOT_FOUND;
+    if (entry.plain !== undefined) return forwardPlainly(incoming, entry.plain);
+    return entry.action.run(incoming, prefixOf(entry), chance);
   }
 
   explain(request: FrontRequest, chance: number): Decision {
