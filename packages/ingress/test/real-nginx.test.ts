@@ -5,23 +5,13 @@ import { SecretReader } from '../src/ingress/certificates.ts';
 import { type NginxRouter, nginxRouter } from '../src/ingress/nginx/nginx-router.ts';
 import { renderServers } from '../src/ingress/nginx/render.ts';
 import { fakeCertificate } from '../src/tls/certificate.ts';
+import { generator } from './random.ts';
 import { type Answer, nginxProgram, nginxVersion, RealNginx } from './real-nginx.ts';
 import { nginxOptions, viewOf } from './support.ts';
 
 /** How many requests are compared; NETSIM_NGINX_REQUESTS=10000 for the whole figure. */
 const wanted = Number(process.env.NETSIM_NGINX_REQUESTS ?? 1000);
 const seed = Number(process.env.NETSIM_NGINX_SEED ?? 1);
-
-/** A small generator of random numbers (mulberry32): one seed, one run. */
-function generator(start: number): (below: number) => number {
-  let state = start;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const HOSTS = ['a.example', 'b.example', '*.example', '*.b.example', 'www.a.example', undefined];
 const PLAIN = [

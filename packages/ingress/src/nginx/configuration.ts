@@ -17,7 +17,7 @@ export interface NginxLocation {
   readonly modifier: '=' | '' | '~*';
   readonly path: string;
   /** `rewrite "PATTERN" TARGET break`. */
-  readonly rewrite?: { readonly pattern: string; readonly target: string };
+  readonly rewrite?: { readonly pattern: string; readonly target: string } | undefined;
 }
 
 /** A configuration that nginx would not start with (`nginx -t` says [emerg]). */

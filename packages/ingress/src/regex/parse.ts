@@ -154,8 +154,10 @@ class Parser {
       const range = this.#quantifier();
       if (range === undefined) return node;
       const [min, max] = range;
-      // PCRE takes a quantifier behind a simple assertion for a mistake, behind a look-around for at most one.
-      if (node.kind === 'assert') throw new RegexError('quantifier does not follow a repeatable item', start);
+      // A group can be repeated, whatever is in it; a bare assertion cannot, nor can flags.
+      const isGroup = this.#text[start] === '(' && !/^\(\?\^?[imnsx-]*\)/.test(this.#text.slice(start, start + 24));
+      if ((node.kind === 'assert' || node === EMPTY) && !isGroup)
+        throw new RegexError('quantifier does not follow a repeatable item', start);
       if (max < min) this.#fail('numbers out of order in {} quantifier');
       const possessive = this.#take('+');
       const lazy = !possessive && this.#take('?');

@@ -329,7 +329,7 @@ class Renderer {
           upstream,
           settings,
           ingressPath: path,
-          ...(target !== '' && target !== path && { rewrite: { pattern: `(?i)${path}`, target } }),
+          rewrite: target !== '' && target !== path ? { pattern: `(?i)${path}`, target } : undefined,
         };
       }),
     };

@@ -35,7 +35,9 @@ export function serverRows(server: CompiledServer): RouteRow[] {
 /** Exact paths decide before any prefix; of the prefixes the longest. */
 function exactFirst(places: readonly CompiledPlace[]): CompiledPlace[] {
   const rank = ({ modifier, rule }: CompiledPlace): number => (modifier === '=' && rule?.pathType === 'Exact' ? 0 : 1);
-  return places.toSorted((a, b) => b.ingressPath.length - a.ingressPath.length || rank(a) - rank(b));
+  const length = ({ rule, ingressPath }: CompiledPlace): number =>
+    (rule === undefined ? ingressPath : rule.path).length;
+  return places.toSorted((a, b) => length(b) - length(a) || rank(a) - rank(b));
 }
 
 function notesOf(server: CompiledServer, { rule, settings, rewrite, redirect }: CompiledPlace): string[] {
