@@ -109,6 +109,8 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .option('--endpoint <pod>', 'of the random choices take those that lead to this pod')
     .option('--count <n>', 'send this many and show how they spread', count)
     .option('--dns', 'the way of each query too, where the destination is a name')
+    .option('--method <method>', 'for a URL that leads to a controller (default: GET)')
+    .option('--header <field>', 'as --method: "Name: value"; may be repeated', collect)
     .option('--pcap <file>', 'write the frames as pcapng, - for stdout')
     .addHelpText(
       'after',

@@ -9,10 +9,11 @@ import { CoreDnsProgram } from './dns/serve.ts';
 import { fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
 import { type Answer, serveHttp } from './http/server.ts';
 import { acceptedStream } from './http/stream.ts';
+import { whoami } from './http/whoami.ts';
 import { controllerOf } from './ingress/controllers.ts';
 import type { FrontDoor } from './ingress/front-door.ts';
 import { losers } from './lint.ts';
-import { type PodListener, podListeners, startDelay } from './listeners.ts';
+import { imageName, type PodListener, podListeners, startDelay } from './listeners.ts';
 import { nodeListeners } from './node-listeners.ts';
 import { isMoody } from './probes/expectation.ts';
 
@@ -183,7 +184,8 @@ export class Programs {
     if (protocol === 'tcp') {
       const answer = answerOf(pod, program);
       const onConnection = listener.http
-        ? (connection: TcpConnection): void => serveHttp(acceptedStream(connection), { answer })
+        ? (connection: TcpConnection): void =>
+            serveHttp(acceptedStream(connection), { answer: (request, reply) => answer(request, reply, connection) })
         : (connection: TcpConnection): void => {
             connection.handlers.onEnd = () => connection.close();
           };
@@ -228,9 +230,12 @@ export class Programs {
 }
 
 /** What a pod's program answers of itself: as the kubia images do, one of which falls ill after five requests. */
-function answerOf(pod: Pod, container: string): Answer {
+function answerOf(pod: Pod, container: string): (...args: [...Parameters<Answer>, TcpConnection]) => void {
   const text = `You've hit ${pod.metadata.name}\n`;
   const { image } = pod.spec.containers.find(({ name }) => name === container) ?? {};
+  if (imageName(image ?? '') === 'traefik/whoami') {
+    return (request, reply, connection) => reply(textResponse(200, whoami(pod, connection, request)));
+  }
   if (!isMoody(image)) return (_, reply) => reply(textResponse(200, text));
   let requests = 0;
   return (_, reply) => {

@@ -11,6 +11,8 @@ export interface TraceOptions {
   readonly count?: number;
   readonly pcap?: string;
   readonly dns?: boolean;
+  readonly method?: string;
+  readonly header?: readonly string[];
 }
 
 /** What counts as yes: it arrived, or it left the cluster on its way to where it was sent (and nothing is to be mended). */
@@ -39,6 +41,8 @@ export async function trace(context: CommandContext, from: string, to: string, o
     ...(protocol === undefined ? {} : { protocol }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(count === undefined ? {} : { count }),
+    ...(options.method === undefined ? {} : { method: methodOf(options.method) }),
+    ...(options.header === undefined ? {} : { headers: options.header.map(headerOf) }),
   });
 
   const render = await import('@netsim/render');
@@ -64,7 +68,21 @@ export async function trace(context: CommandContext, from: string, to: string, o
       }),
     );
   }
-  return result.paths.every(({ disposition, advice }) => good.has(disposition) && advice === undefined) ? 0 : 1;
+  const well = result.paths.every(
+    ({ disposition, advice, http }) => good.has(disposition) && advice === undefined && (http?.status ?? 200) < 400,
+  );
+  return well ? 0 : 1;
+}
+
+function methodOf(text: string): string {
+  if (!/^[A-Za-z]+$/.test(text)) throw new CliError(`--method: ${JSON.stringify(text)} is no method`);
+  return text.toUpperCase();
+}
+
+function headerOf(text: string): readonly [string, string] {
+  const found = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([^\r\n]*)$/.exec(text);
+  if (found === null) throw new CliError(`--header: write "Name: value" in place of ${JSON.stringify(text)}`);
+  return [found[1]!, found[2]!];
 }
 
 async function run(

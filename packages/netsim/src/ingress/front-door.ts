@@ -71,12 +71,25 @@ export class FrontDoor {
   readonly backends: ProxyBackends;
   /** By what a router is compiled from beside the objects. */
   readonly #compiled = new Map<string, CompiledDoor>();
+  /** The pods that run a controller, by their keys: not every settling looks at all pods. */
+  readonly #pods = new Map<string, { readonly pod: Pod; readonly controller: Controller }>();
   /** Ports that are open now, by netns, then by port. */
   readonly #doors = new Map<string, Map<number, OpenDoor>>();
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
     this.backends = new ProxyBackends(options.store);
+    options.store.watch('Pod', ({ type, object }) => {
+      const key = `${object.metadata.namespace}/${object.metadata.name}`;
+      const controller = type === 'DELETED' ? undefined : controllerOf(object as Pod);
+      if (controller === undefined) this.#pods.delete(key);
+      else this.#pods.set(key, { pod: object as Pod, controller });
+    });
+    for (const object of options.store.list<Pod>('Pod')) {
+      const controller = controllerOf(object);
+      const key = `${object.metadata.namespace}/${object.metadata.name}`;
+      if (controller !== undefined) this.#pods.set(key, { pod: object, controller });
+    }
     for (const kind of watched) {
       options.store.watch(kind, (event) => {
         if (matters(event)) this.#compiled.clear();
@@ -178,9 +191,7 @@ export class FrontDoor {
   /** The controllers of the cluster, each with its pods. */
   controllers(): { readonly controller: Controller; readonly pods: readonly Pod[]; readonly router: Router }[] {
     const found = new Map<Router, { controller: Controller; pods: Pod[]; router: Router }>();
-    for (const pod of this.#options.store.list<Pod>('Pod')) {
-      const controller = controllerOf(pod);
-      if (controller === undefined) continue;
+    for (const { pod, controller } of this.#pods.values()) {
       const { router } = this.compiled(pod, controller);
       const known = found.get(router);
       if (known === undefined) found.set(router, { controller, pods: [pod], router });

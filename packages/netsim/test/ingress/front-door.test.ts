@@ -151,6 +151,19 @@ describe('requests from outside', () => {
     for (let n = 0; n < 4; n++) expect(await curl(cluster, 'http://kubia.example.com/')).toContain("You've hit kubia");
   });
 
+  test('traefik/whoami shows the request as it got it', async () => {
+    const yaml = web('kubia', 1).replace('image: luksa/kubia', 'image: traefik/whoami');
+    const cluster = await Cluster.load({ yaml: yaml + ingress({ '/': 'kubia' }) + METALLB });
+    const lines = (await curl(cluster, 'http://kubia.example.com/who?x=1')).split('\n');
+    expect(lines.slice(4, 8)).toEqual([
+      expect.stringMatching(/^RemoteAddr: 10\.244\.\d+\.\d+:\d+$/),
+      'GET /who?x=1 HTTP/1.1',
+      'Host: kubia.example.com',
+      'Accept: */*',
+    ]);
+    expect(lines).toContain('X-Forwarded-For: 192.168.1.200');
+  });
+
   test('504 where the pod takes the request and never answers', async () => {
     const cluster = await Cluster.load({
       yaml: web('kubia', 1).replace('image: luksa/kubia', 'image: redis') + ingress({ '/': 'kubia' }) + METALLB,

@@ -77,6 +77,30 @@ describe('a URL is traced through the controller', () => {
     expect(path?.http?.status).toBe(502);
   });
 
+  test('header fields decide where a canary asks for them', async () => {
+    const canary = ingress(
+      { '/': 'bar' },
+      { 'nginx.ingress.kubernetes.io/canary': 'true', 'nginx.ingress.kubernetes.io/canary-by-header': 'X-Canary' },
+    ).replace('name: kubia', 'name: canary');
+    const yaml = web('kubia', 1) + web('bar', 1) + ingress({ '/': 'kubia' }) + canary + METALLB;
+    const [old] = await pathsTo('http://kubia.example.com/', yaml);
+    const [next] = await pathsTo('http://kubia.example.com/', yaml, { headers: [['X-Canary', 'always']] });
+    expect([old?.http?.service?.name, next?.http?.service?.name]).toEqual(['kubia', 'bar']);
+  });
+
+  test('a canary by weight is a path with its share', async () => {
+    const canary = ingress(
+      { '/': 'bar' },
+      { 'nginx.ingress.kubernetes.io/canary': 'true', 'nginx.ingress.kubernetes.io/canary-weight': '20' },
+    ).replace('name: kubia', 'name: canary');
+    const yaml = web('kubia', 1) + web('bar', 1) + ingress({ '/': 'kubia' }) + canary + METALLB;
+    const paths = await pathsTo('http://kubia.example.com/', yaml, { allPaths: true });
+    const share = Object.fromEntries(
+      paths.map(({ http, probability }) => [http?.service?.name, probability.toFixed(3)]),
+    );
+    expect(share).toEqual({ kubia: '0.800', bar: '0.200' });
+  });
+
   test('without a load balancer the name leads to a node, on whose port 80 nobody listens', async () => {
     const [path] = await pathsTo('http://kubia.example.com/', manifests.replace(METALLB, ''));
     expect(path?.disposition).toBe('NO_LISTENER');
