@@ -1,5 +1,8 @@
+import { ClusterIndexes, encodeMessage, queryMessage } from '@netsim/dns';
+import { parseIp } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { CoreDnsProgram } from '../src/dns/serve.ts';
 
 const CLIENT = `apiVersion: v1
 kind: Pod
@@ -205,6 +208,25 @@ describe('the HTTP ports of CoreDNS', () => {
     expect(await status(cluster, 8080, '/health')).toMatch(/ECONNREFUSED/);
     expect(await status(cluster, 8181, '/ready')).toMatch(/ECONNREFUSED/);
   });
+});
+
+test('what CoreDNS keeps of the API goes with its pod', async () => {
+  const cluster = await Cluster.load({ yaml: CLIENT });
+  const { store, world } = cluster;
+  const pod = coreDnsPods(cluster)[0]!.object;
+  const netns = cluster.netnsOfPod(cluster.pod('client').object);
+  const indexes = new ClusterIndexes(store, () => 0);
+  const resolvConf = 'nameserver 192.0.2.53\n';
+  const program = new CoreDnsProgram({ netns, pod, store, indexes, resolvConf, epoch: 0, exited: () => {} });
+  expect([program.sockets.length > 0, indexes.size]).toEqual([true, 0]);
+  const socket = netns.sockets.udp.bind({});
+  if (typeof socket === 'string') throw new Error(socket);
+  const payload = encodeMessage(queryMessage('kubernetes.default.svc.cluster.local', 'A'));
+  socket.send({ dst: parseIp('127.0.0.1'), dport: 53, payload });
+  world.run();
+  expect([socket.received, indexes.size]).toEqual([1, 1]);
+  cluster.delete(pod);
+  expect([program.sockets.length, indexes.size]).toEqual([0, 0]);
 });
 
 describe('what CoreDNS writes', () => {

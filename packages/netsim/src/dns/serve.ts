@@ -41,7 +41,7 @@ export interface ServeOptions {
 export class CoreDnsProgram {
   readonly #options: ServeOptions;
   readonly #lines: string[] = [];
-  readonly #unwatch: () => void;
+  readonly #unwatch: (() => void)[];
   readonly #started: number;
   #sockets: Socket[] = [];
   #dns: CoreDns | undefined;
@@ -55,9 +55,15 @@ export class CoreDnsProgram {
   constructor(options: ServeOptions) {
     this.#options = options;
     this.#started = options.netns.world.clock.now;
-    this.#unwatch = options.store.watch('ConfigMap', ({ object }) => {
-      if (object.metadata.namespace === options.pod.metadata.namespace) this.#expectReload();
-    });
+    const { namespace, name } = options.pod.metadata;
+    this.#unwatch = [
+      options.store.watch('ConfigMap', ({ object }) => {
+        if (object.metadata.namespace === namespace) this.#expectReload();
+      }),
+      options.store.watch('Pod', ({ type, object: { metadata } }) => {
+        if (type === 'DELETED' && metadata.name === name && metadata.namespace === namespace) this.stop();
+      }),
+    ];
     const files = this.#files();
     if (files.corefile !== undefined) this.#start(files);
   }
@@ -74,7 +80,7 @@ export class CoreDnsProgram {
 
   stop(): void {
     this.#stopped = true;
-    this.#unwatch();
+    for (const end of this.#unwatch) end();
     this.#look?.cancel();
     this.#close();
     this.#dns?.close();
