@@ -131,7 +131,7 @@ export class IpvsRules {
     for (const [name, value] of Object.entries(sysctls)) netns.setSysctl(name, value);
     netns.addLink(link);
     netns.setUp(IPVS_DEVICE);
-    netns.useIpvs();
+    netns.useIpvs().setTimeouts(ipvsConfigOf(this.#configuration).timeouts);
   }
 }
 

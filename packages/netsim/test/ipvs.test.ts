@@ -278,6 +278,37 @@ nodes: [{ role: control-plane }, { role: worker }, { role: worker }]
   });
 });
 
+describe('timeouts of the configuration', () => {
+  const timeouts = 'ipvs: { tcpTimeout: 5m0s, udpTimeout: 30s }';
+
+  test('are those of the kernel where the configuration says nothing', async () => {
+    const show = async (more: string) =>
+      (
+        await (
+          await Cluster.load({ yaml: configuration(more) + objects })
+        ).exec('node/w1-k8s', ['ipvsadm', '-L', '--timeout'])
+      ).stdout;
+    expect(await show('')).toBe('Timeout (tcp tcpfin udp): 900 120 300\n');
+    expect(await show(timeouts)).toBe('Timeout (tcp tcpfin udp): 300 120 30\n');
+  });
+
+  test('a silent connection is forgotten after them', async () => {
+    const other = await Cluster.load({ yaml: configuration(timeouts) + objects });
+    const left = () => other.netnsOfMachine('w1-k8s').ipvs!.connections().length;
+    const flow = other.flow({ from: 'client', to: 'svc/far:dns' });
+    flow.send();
+    other.clock.advance('29s');
+    expect(left()).toBe(1);
+    other.clock.advance('2s');
+    expect(left()).toBe(0);
+  });
+
+  test('a duration that cannot be read is told', async () => {
+    const { findings } = await Cluster.load({ yaml: configuration('ipvs: { udpTimeout: soon }') + objects });
+    expect(findings.map(({ message }) => message).join()).toContain('"soon" is no duration such as 900s or 15m0s');
+  });
+});
+
 describe('a plan as plain data', () => {
   test('holds the device, the sets and the virtual services, and makes a world that balances alike', async () => {
     const plan = cluster.plan();

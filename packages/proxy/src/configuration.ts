@@ -180,6 +180,8 @@ export interface IpvsConfig {
   readonly strictARP: boolean;
   /** Virtual servers within these are not kube-proxy's, and it leaves them alone. */
   readonly excludeCIDRs: readonly Prefix[];
+  /** Seconds without a packet after which a connection is forgotten; 0: as the kernel has it. */
+  readonly timeouts: { readonly tcp: number; readonly tcpFin: number; readonly udp: number };
 }
 
 /** @throws ProxyConfigError for what kube-proxy would refuse */
@@ -193,7 +195,23 @@ export function ipvsConfigOf(configuration: AnyObject | undefined): IpvsConfig {
       if (prefix !== undefined) return prefix;
       throw new ProxyConfigError(['ipvs', 'excludeCIDRs'], `${JSON.stringify(text)} is not a CIDR`);
     }),
+    timeouts: {
+      tcp: wholeSeconds(read, 'tcpTimeout'),
+      tcpFin: wholeSeconds(read, 'tcpFinTimeout'),
+      udp: wholeSeconds(read, 'udpTimeout'),
+    },
   };
+}
+
+/** A duration of Go (`15m0s`) in the section `ipvs`, in whole seconds as kube-proxy hands it to the kernel. */
+function wholeSeconds(read: Reader, field: string): number {
+  const text = read.text('ipvs', field) ?? '0s';
+  const parts = /^(?:0|(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)(?:\.\d+)?s)?)$/.exec(text);
+  if (parts === null || text === '') {
+    throw new ProxyConfigError(['ipvs', field], `${JSON.stringify(text)} is no duration such as 900s or 15m0s`);
+  }
+  const [, hours = 0, minutes = 0, seconds = 0] = parts;
+  return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
 }
 
 /** What kube-proxy in IPVS mode sets in its node. */

@@ -105,10 +105,26 @@ test('a mode that the caller does not have is refused, not taken for another', (
 });
 
 test('the options of IPVS mode are read', () => {
-  const ipvs = { scheduler: 'lc', strictARP: true, excludeCIDRs: ['10.9.0.0/16'] };
+  const ipvs = {
+    scheduler: 'lc',
+    strictARP: true,
+    excludeCIDRs: ['10.9.0.0/16'],
+    tcpTimeout: '1h2m3s',
+    udpTimeout: '0s',
+  };
   const options = ipvsConfigOf(configuration({ mode: 'ipvs', ipvs }));
-  expect(options).toEqual({ scheduler: 'lc', strictARP: true, excludeCIDRs: [parsePrefix('10.9.0.0/16')] });
-  expect(ipvsConfigOf(undefined)).toEqual({ scheduler: 'rr', strictARP: false, excludeCIDRs: [] });
+  expect(options).toEqual({
+    scheduler: 'lc',
+    strictARP: true,
+    excludeCIDRs: [parsePrefix('10.9.0.0/16')],
+    timeouts: { tcp: 3723, tcpFin: 0, udp: 0 },
+  });
+  expect(ipvsConfigOf(undefined)).toEqual({
+    scheduler: 'rr',
+    strictARP: false,
+    excludeCIDRs: [],
+    timeouts: { tcp: 0, tcpFin: 0, udp: 0 },
+  });
   expect(ipvsSysctls(options)).toMatchObject({ 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.vs.conntrack': 1 });
   expect(ipvsSysctls({ strictARP: false })).not.toHaveProperty('net.ipv4.conf.all.arp_ignore');
   expect(() => ipvsConfigOf(configuration({ ipvs: { excludeCIDRs: ['all'] } }))).toThrow('ipvs.excludeCIDRs');

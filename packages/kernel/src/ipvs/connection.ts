@@ -17,13 +17,20 @@ export const tcpStates = [
 ] as const;
 export type IpvsState = (typeof tcpStates)[number];
 
+/** Seconds that `ipvsadm --set` changes: of an established TCP connection, of one that ends, of UDP. */
+export interface IpvsTimeouts {
+  readonly tcp: number;
+  readonly tcpFin: number;
+  readonly udp: number;
+}
+
+export const defaultTimeouts: IpvsTimeouts = { tcp: 900, tcpFin: 120, udp: 300 };
+
 /** Seconds without a packet after which a connection in a state is forgotten. */
-const tcpTimeouts: Readonly<Record<IpvsState, number>> = {
+const tcpTimeouts: Readonly<Record<Exclude<IpvsState, 'ESTABLISHED' | 'FIN_WAIT'>, number>> = {
   NONE: 2,
-  ESTABLISHED: 900,
   SYN_SENT: 120,
   SYN_RECV: 60,
-  FIN_WAIT: 120,
   TIME_WAIT: 120,
   CLOSE: 10,
   CLOSE_WAIT: 60,
@@ -31,7 +38,6 @@ const tcpTimeouts: Readonly<Record<IpvsState, number>> = {
   LISTEN: 120,
   SYNACK: 120,
 };
-const UDP_TIMEOUT = 300;
 const SCTP_TIMEOUT = 900;
 /** Seconds for which a binding outlives the last of its connections, where its own time was over before. */
 const AFTER_LAST = 60;
@@ -122,10 +128,10 @@ export class IpvsConn {
   }
 
   /** Moves the state on, and the timeout with it (Linux: ip_vs_set_state). */
-  advance(direction: 'in' | 'out', flags: number, now: number): void {
+  advance(direction: 'in' | 'out', flags: number, now: number, timeouts: IpvsTimeouts): void {
     if (this.protocol !== IpProto.TCP) {
       this.state = 'ESTABLISHED';
-      this.expires = now + (this.protocol === IpProto.UDP ? UDP_TIMEOUT : SCTP_TIMEOUT) * 1000;
+      this.expires = now + (this.protocol === IpProto.UDP ? timeouts.udp : SCTP_TIMEOUT) * 1000;
       return;
     }
     const kind = kindOf(flags);
@@ -136,7 +142,10 @@ export class IpvsConn {
       this.server.active += active ? 1 : -1;
       this.server.inactive += active ? -1 : 1;
     }
-    this.expires = now + tcpTimeouts[this.state] * 1000;
+    const { state } = this;
+    const seconds =
+      state === 'ESTABLISHED' ? timeouts.tcp : state === 'FIN_WAIT' ? timeouts.tcpFin : tcpTimeouts[state];
+    this.expires = now + seconds * 1000;
   }
 
   /** Gives its place in the counts back. */

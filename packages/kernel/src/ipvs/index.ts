@@ -1,6 +1,6 @@
-export { IpvsConn, type IpvsState } from './connection.ts';
+export { defaultTimeouts, IpvsConn, type IpvsState, type IpvsTimeouts } from './connection.ts';
 export { Ipvs } from './ipvs.ts';
-export { printIpvsConnections, printIpvsList, printIpvsSave } from './print.ts';
+export { printIpvsConnections, printIpvsList, printIpvsSave, printIpvsTimeouts } from './print.ts';
 export {
   type RealServer,
   type RealServerConfig,

@@ -7,7 +7,7 @@ import type { Netns } from '../net/netns.ts';
 import { CtInfo, CtStatus, ctDirection } from '../netfilter/conntrack.ts';
 import { isIcmpErrorType } from '../netfilter/tuple-of.ts';
 import { PacketType, type Skb } from '../skb.ts';
-import { IpvsConn, IpvsConnTable, Persistence } from './connection.ts';
+import { defaultTimeouts, IpvsConn, IpvsConnTable, type IpvsTimeouts, Persistence } from './connection.ts';
 import { schedule } from './schedule.ts';
 import {
   addLine,
@@ -32,12 +32,19 @@ export class Ipvs {
   readonly #services = new Map<string, VirtualService>();
   readonly #persistence = new Map<string, Persistence>();
   readonly #conns = new IpvsConnTable();
+  timeouts: IpvsTimeouts = defaultTimeouts;
 
   constructor(netns: Netns) {
     this.#netns = netns;
   }
 
   // --- configuration -------------------------------------------------------------------------------------------------
+
+  /** As `ipvsadm --set`: seconds, of which 0 leaves what is. */
+  setTimeouts({ tcp, tcpFin, udp }: IpvsTimeouts): void {
+    const now = this.timeouts;
+    this.timeouts = { tcp: tcp || now.tcp, tcpFin: tcpFin || now.tcpFin, udp: udp || now.udp };
+  }
 
   /**
    * Makes a virtual service, or changes it to what the configuration says; its connections stay. `graceful`: a TCP server that is
@@ -144,7 +151,7 @@ export class Ipvs {
     skb.sport = conn.service.port;
     skb.ipvs = true;
     if (!conn.tracked) untrack(skb);
-    conn.advance('out', skb.flags, now);
+    conn.advance('out', skb.flags, now, this.timeouts);
     if (from !== '') {
       const to = formatEndpoint(skb.src, skb.sport);
       this.#netns.step(skb, { kind: 'nat', action: 'restored', direction: 'src', from, to, reply: true });
@@ -178,7 +185,7 @@ export class Ipvs {
       if (conn === null) return this.#refuse(hook, skb, service);
       if (this.#followed(skb)) this.#showChoice(hook, skb, conn);
     }
-    conn.advance('in', skb.flags, now);
+    conn.advance('in', skb.flags, now, this.timeouts);
     return this.#send(hook, skb, conn);
   }
 

@@ -1,5 +1,5 @@
 import { formatEndpoint, IpProto } from '@netsim/wire';
-import type { IpvsConn } from './connection.ts';
+import type { IpvsConn, IpvsTimeouts } from './connection.ts';
 import { addLine, addServerLine, type RealServer, type VirtualService } from './service.ts';
 
 /** Real servers by address and port, as `ipvsadm` sorts them. */
@@ -43,6 +43,11 @@ export function printIpvsList(services: Iterable<VirtualService>): string {
     }
   }
   return text;
+}
+
+/** As `ipvsadm -L --timeout` prints them. */
+export function printIpvsTimeouts({ tcp, tcpFin, udp }: IpvsTimeouts): string {
+  return `Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`;
 }
 
 /** As `ipvsadm -Lnc` prints connections. `now` in ms. */
