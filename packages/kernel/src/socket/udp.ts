@@ -29,6 +29,16 @@ export interface UdpOptions {
   readonly program?: string | undefined;
   readonly onMessage?: ((message: Datagram, socket: UdpSocket) => void) | undefined;
   readonly onError?: ((error: Errno, socket: UdpSocket) => void) | undefined;
+  /** Every ICMP error about what was sent, whoever says so (Linux: IP_RECVERR). */
+  readonly onIcmpError?: ((error: IcmpNotice) => void) | undefined;
+}
+
+/** An ICMP error about a packet of a socket. */
+export interface IcmpNotice {
+  /** Who says so. */
+  readonly from: Ip;
+  readonly icmpType: number;
+  readonly icmpCode: number;
 }
 
 export interface UdpSendOptions {
@@ -46,6 +56,7 @@ export class UdpSocket extends Socket {
   readonly protocol = 'udp';
   onMessage: ((message: Datagram, socket: UdpSocket) => void) | null;
   onError: ((error: Errno, socket: UdpSocket) => void) | null;
+  readonly #onIcmpError: UdpOptions['onIcmpError'];
   /** Pending error of a connected socket (Linux: sk_err). */
   error: Errno | '' = '';
   /** Datagrams received. */
@@ -57,6 +68,7 @@ export class UdpSocket extends Socket {
     super(netns, options.address, port, options.program ?? '');
     this.onMessage = options.onMessage ?? null;
     this.onError = options.onError ?? null;
+    this.#onIcmpError = options.onIcmpError;
   }
 
   state(): string {
@@ -143,7 +155,8 @@ export class UdpSocket extends Socket {
   }
 
   /** Linux: __udp4_lib_err: only a connected socket hears of it, and only of what is final. */
-  override receiveError(_skb: Skb, _about: Skb, { errno, fatal }: SocketError): void {
+  override receiveError({ src: from, icmpType, icmpCode }: Skb, _about: Skb, { errno, fatal }: SocketError): void {
+    this.#onIcmpError?.({ from, icmpType, icmpCode });
     if (this.remoteAddress === undefined || !fatal) return;
     this.error = errno;
     this.onError?.(errno, this);

@@ -27,31 +27,36 @@ interface PingOptions {
 
 /** `ping`, of iputils: real echo requests through the emulated network; time is the virtual one. */
 export const ping: Tool = async (args, context) => {
-  const options = readOptions(args);
+  const busybox = context.userland === 'busybox';
+  const options = readOptions(args, busybox);
   if ('code' in options) return options;
   const { host, size, endless } = options;
   const [dst] = await addressesOf(host, context, options.family);
+  if (dst === undefined && busybox) return fail(1, `ping: bad address '${host}'`);
   if (dst === undefined) return fail(2, `ping: ${host}: Name or service not known`);
 
   const stderr = endless ? `netsim: ping without -c ends after ${ENDLESS_COUNT} requests\n` : '';
   const text = formatIp(dst);
-  const head =
-    typeof dst === 'number'
+  const head = busybox
+    ? `PING ${host} (${text}): ${size} data bytes\n`
+    : typeof dst === 'number'
       ? `PING ${host} (${text}) ${size}(${size + 28}) bytes of data.\n`
       : host === text
         ? `PING ${host}(${host}) ${size} data bytes\n`
         : `PING ${host}(${host} (${text})) ${size} data bytes\n`;
   const session = new PingSession(context, options);
   const error = session.run(dst);
+  if (error !== undefined && busybox) return fail(1, `ping: sendto: ${error}`, head);
   if (error !== undefined) return fail(2, `ping: connect: ${error}`);
   return { stdout: head + session.lines + session.statistics(), stderr, code: session.received > 0 ? 0 : 1 };
 };
 
-function readOptions(args: readonly string[]): PingOptions | ToolResult {
+function readOptions(args: readonly string[], busybox: boolean): PingOptions | ToolResult {
   const parsed = parseArgs(args, { short: 'c:W:w:i:s:t:I:M:m:p:Q:qn46Ov' });
   const { flags, operands, problem } = parsed;
-  if (problem?.kind === 'unknown') return fail(2, `ping: invalid option -- '${problem.option}'`);
-  if (problem !== undefined) return fail(2, `ping: option requires an argument -- '${problem.option}'`);
+  const misused = busybox ? 1 : 2;
+  if (problem?.kind === 'unknown') return fail(misused, `ping: invalid option -- '${problem.option}'`);
+  if (problem !== undefined) return fail(misused, `ping: option requires an argument -- '${problem.option}'`);
   const [host] = operands;
   if (host === undefined) return fail(1, 'ping: usage error: Destination address required');
   const count = number(lastValue(parsed, 'c'), 1);
@@ -61,7 +66,8 @@ function readOptions(args: readonly string[]): PingOptions | ToolResult {
   const linger = seconds(lastValue(parsed, 'W'));
   const deadline = seconds(lastValue(parsed, 'w'));
   for (const value of [count, size, ttl, interval, linger, deadline]) {
-    if (typeof value === 'string') return fail(1, `ping: invalid argument: ${value}`);
+    if (typeof value === 'string')
+      return fail(1, busybox ? `ping: invalid number ${value.split(':')[0]}` : `ping: invalid argument: ${value}`);
   }
   return {
     host,
@@ -146,7 +152,9 @@ class PingSession {
     const { quiet } = this.#options;
     if (answer.kind === 'error') {
       this.#errors++;
-      if (!quiet) this.lines += `From ${formatIp(answer.from)} icmp_seq=${answer.sequence} ${errorText(answer)}\n`;
+      // BusyBox says nothing of them.
+      if (!quiet && !this.#busybox)
+        this.lines += `From ${formatIp(answer.from)} icmp_seq=${answer.sequence} ${errorText(answer)}\n`;
       return;
     }
     this.received++;
@@ -154,10 +162,19 @@ class PingSession {
     this.#times.push(time);
     if (quiet) return;
     const bytes = answer.payloadLength + 8;
+    if (this.#busybox) {
+      this.lines += `${bytes} bytes from ${formatIp(answer.from)}: seq=${answer.sequence - 1} ttl=${answer.ttl} time=${time.toFixed(3)} ms\n`;
+      return;
+    }
     this.lines += `${bytes} bytes from ${formatIp(answer.from)}: icmp_seq=${answer.sequence} ttl=${answer.ttl} time=${milliseconds(time)} ms\n`;
   }
 
+  get #busybox(): boolean {
+    return this.#context.userland === 'busybox';
+  }
+
   statistics(): string {
+    if (this.#busybox) return this.#busyboxStatistics();
     const loss = this.#transmitted === 0 ? 0 : ((this.#transmitted - this.received) * 100) / this.#transmitted;
     const errors = this.#errors > 0 ? `+${this.#errors} errors, ` : '';
     let text = `\n--- ${this.#options.host} ping statistics ---\n`;
@@ -172,6 +189,17 @@ class PingSession {
     const [least, most] = [Math.min(...this.#times), Math.max(...this.#times)];
     const figures = [least, average, most, deviation].map((value) => value.toFixed(3)).join('/');
     return `${text}rtt min/avg/max/mdev = ${figures} ms${pipe === '' ? '' : `, ${pipe}`}\n`;
+  }
+
+  #busyboxStatistics(): string {
+    const loss =
+      this.#transmitted === 0 ? 0 : Math.floor(((this.#transmitted - this.received) * 100) / this.#transmitted);
+    let text = `\n--- ${this.#options.host} ping statistics ---\n`;
+    text += `${this.#transmitted} packets transmitted, ${this.received} packets received, ${loss}% packet loss\n`;
+    if (this.#times.length === 0) return text;
+    const average = this.#times.reduce((a, b) => a + b, 0) / this.#times.length;
+    const figures = [Math.min(...this.#times), average, Math.max(...this.#times)];
+    return `${text}round-trip min/avg/max = ${figures.map((value) => value.toFixed(3)).join('/')} ms\n`;
   }
 }
 

@@ -13,6 +13,8 @@ import { ping } from './ping.ts';
 import { echo, falseTool, hostname, sleep, trueTool, whoami } from './simple.ts';
 import { ss } from './ss.ts';
 import { type ExecContext, fail, type Tool, ToolExit, type ToolResult } from './tool.ts';
+import { traceroute } from './traceroute.ts';
+import { wget } from './wget.ts';
 
 const everywhere = new Map<string, Tool>([
   ['[', bracket],
@@ -40,7 +42,9 @@ const everywhere = new Map<string, Tool>([
   ['ss', ss],
   ['test', test],
   ['touch', touch],
+  ['traceroute', traceroute],
   ['true', trueTool],
+  ['wget', wget],
   ['whoami', whoami],
 ]);
 

@@ -76,7 +76,7 @@ export function askStream(
 
 export interface HttpCall {
   readonly netns: Netns;
-  readonly programs: Programs;
+  readonly programs: Pick<Programs, 'pending' | 'answered'>;
   readonly ip: Ip;
   readonly port: number;
   readonly request: HttpRequest;
@@ -125,7 +125,12 @@ export async function httpCall(call: HttpCall): Promise<HttpResponse> {
 }
 
 /** Lets virtual time pass until `done` or the deadline; programs that take real time to answer are waited for meanwhile. */
-async function drive(programs: Programs, netns: Netns, done: () => boolean, deadline: number): Promise<void> {
+async function drive(
+  programs: Pick<Programs, 'pending' | 'answered'>,
+  netns: Netns,
+  done: () => boolean,
+  deadline: number,
+): Promise<void> {
   const { world } = netns;
   for (;;) {
     world.run();

@@ -34,6 +34,13 @@ spec:
   containers: [{ name: cache, image: memcached }]
 ---
 apiVersion: v1
+kind: Pod
+metadata: { name: full }
+spec:
+  nodeName: w1-k8s
+  containers: [{ name: shell, image: nicolaka/netshoot }]
+---
+apiVersion: v1
 kind: Service
 metadata: { name: web }
 spec:
@@ -191,7 +198,7 @@ describe('curl', () => {
 
 describe('ping', () => {
   test('counts hops down from 64 across two nodes', async () => {
-    const { stdout, code } = await run('client', `ping -c 2 ${ipOf('web')}`);
+    const { stdout, code } = await run('full', `ping -c 2 ${ipOf('web')}`);
     const ip = ipOf('web');
     expect(code).toBe(0);
     expect(stdout).toBe(
@@ -205,21 +212,21 @@ describe('ping', () => {
   });
 
   test('gets no answer from the virtual address of a service', async () => {
-    const { stdout, code } = await run('client', 'ping -c 3 -W 1 web');
+    const { stdout, code } = await run('full', 'ping -c 3 -W 1 web');
     expect(code).toBe(1);
     expect(stdout).toContain('3 packets transmitted, 0 received, 100% packet loss, time 2000ms\n');
   });
 
   test("hears from its own node that an address is nobody's", async () => {
-    const { stdout, code } = await run('client', 'ping -c 3 10.244.1.99');
+    const { stdout, code } = await run('full', 'ping -c 3 10.244.1.99');
     expect(code).toBe(1);
-    expect(stdout).toContain('From 10.244.1.2 icmp_seq=1 Destination Host Unreachable\n');
+    expect(stdout).toContain('From 10.244.1.4 icmp_seq=1 Destination Host Unreachable\n');
     expect(stdout).toContain('3 packets transmitted, 0 received, +3 errors, 100% packet loss');
     expect(stdout.endsWith('pipe 3\n')).toBe(true);
   });
 
   test('ends by itself without -c, and says so', async () => {
-    const { stdout, stderr } = await run('client', `ping ${ipOf('web')}`);
+    const { stdout, stderr } = await run('full', `ping ${ipOf('web')}`);
     expect(stdout).toContain('4 packets transmitted, 4 received');
     expect(stderr).toBe('netsim: ping without -c ends after 4 requests\n');
   });
@@ -230,7 +237,7 @@ describe('ping', () => {
     ['ping -c x web', 1, "ping: invalid argument: 'x'\n"],
     ['ping nosuch', 2, 'ping: nosuch: Name or service not known\n'],
   ])('%s ends with %i', async (line, code, stderr) => {
-    expect(await run('client', line)).toEqual({ stdout: '', stderr, code });
+    expect(await run('full', line)).toEqual({ stdout: '', stderr, code });
   });
 });
 
