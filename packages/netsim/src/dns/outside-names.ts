@@ -1,6 +1,6 @@
 import { internalIPs } from '@netsim/control';
 import type { Rcode, ResourceRecord } from '@netsim/dns';
-import type { AnyObject, Node, ObjectStore, Service } from '@netsim/manifest';
+import type { AnyObject, Gateway, Node, ObjectStore, Route, Service } from '@netsim/manifest';
 import { familyOf, tryParseIp } from '@netsim/wire';
 
 /** What the name servers of the world answer, as far as the manifests tell. */
@@ -14,7 +14,8 @@ export interface OutsideAnswer {
 /** Records of external-dns: its DNSEndpoint objects, and the annotation that it reads. */
 const HOSTNAME_ANNOTATION = 'external-dns.alpha.kubernetes.io/hostname';
 const TARGET_ANNOTATION = 'external-dns.alpha.kubernetes.io/target';
-const KINDS = ['DNSEndpoint', 'Service', 'Ingress', 'Node'];
+const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute'];
+const KINDS = ['DNSEndpoint', 'Service', 'Ingress', 'Node', 'Gateway', ...ROUTE_KINDS];
 const TTL = 300;
 /** Aliases of aliases that are followed. */
 const MAX_CHAIN = 16;
@@ -39,7 +40,7 @@ interface Entry {
 
 /**
  * The DNS of the world outside. It knows what external-dns would publish for the manifests (DNSEndpoint objects, the
- * annotation on services, the hosts of an Ingress that has an address) and which top-level domains there are. Of any other
+ * annotation on services, the hosts of an Ingress or a Gateway's route that has an address) and which top-level domains there are. Of any other
  * name the manifests say nothing.
  */
 export class OutsideNames {
@@ -137,7 +138,20 @@ function readZone(store: ObjectStore): ReadonlyMap<string, readonly Entry[]> {
     const targets = given.length > 0 ? given : ingressTargets(status);
     publish([...hosts, ...words(metadata.annotations?.[HOSTNAME_ANNOTATION])], targets);
   }
+  for (const route of ROUTE_KINDS.flatMap((kind) => store.list<Route>(kind))) {
+    publish(route.spec.hostnames ?? [], routeTargets(route, store));
+  }
   return zone;
+}
+
+/** What external-dns publishes for the hostnames of a route: the addresses of the Gateways that have accepted it. */
+function routeTargets({ metadata, status }: Route, store: ObjectStore): string[] {
+  return (status?.parents ?? []).flatMap(({ parentRef, conditions }) => {
+    if (!conditions.some(({ type, status: is }) => type === 'Accepted' && is === 'True')) return [];
+    const gateway = store.get<Gateway>('Gateway', parentRef.namespace ?? metadata.namespace, parentRef.name);
+    const given = words(gateway?.metadata.annotations?.[TARGET_ANNOTATION]);
+    return given.length > 0 ? given : (gateway?.status?.addresses ?? []).flatMap(({ value }) => value ?? []);
+  });
 }
 
 /** What external-dns publishes for a service: its load balancer, its external IPs, or the nodes for its node ports. */

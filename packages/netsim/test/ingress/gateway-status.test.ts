@@ -40,3 +40,11 @@ test('the conditions of routes and Gateways are in the objects, and follow what 
   const gateway = cluster.store.get<Gateway>('Gateway', 'default', 'web');
   expect(gateway?.status?.listeners?.[0]?.attachedRoutes).toBe(1);
 });
+
+test('a host of a route that a Gateway has accepted is known outside by the address of the Gateway', async () => {
+  const cluster = await Cluster.load({ yaml: yaml.replace('rules:', 'hostnames: [kubia.example.com]\n  rules:') });
+  const [address] = cluster.store.get<Gateway>('Gateway', 'default', 'web')?.status?.addresses ?? [];
+  const { records } = cluster.outsideNames.answer('kubia.example.com.', 'A');
+  expect(records.map(({ data }) => data)).toContain(address?.value);
+  expect(address).toBeDefined();
+});
