@@ -1,6 +1,7 @@
-import { type KubeObject, loadManifests } from '@netsim/manifest';
+import { type Ingress, type KubeObject, loadManifests } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
 import type { FrontRequest, Outcome } from '../src/index.ts';
+import { generator } from './random.ts';
 import { request, routerOf } from './support.ts';
 
 function objects(yaml: string): KubeObject[] {
@@ -288,4 +289,71 @@ describe.each(['spec', 'ingress-nginx'] as const)('the table of routes, profile 
     expect(considered.every(({ why }) => why.length > 0)).toBe(true);
     expect(considered).toHaveLength(5);
   });
+});
+
+test('no object and no request makes a router throw', () => {
+  const junk = [
+    '~(',
+    '$foo',
+    '${',
+    '\\',
+    '"',
+    '(?<a',
+    '*',
+    '',
+    '\0',
+    'é',
+    '/../',
+    '%zz',
+    'a b;',
+    '[',
+    '/$1',
+    '~^w\\d',
+    '.a',
+    '-1',
+    '1e9',
+    '$1$9',
+  ];
+  const names =
+    `rewrite-target use-regex server-alias upstream-vhost auth-url auth-signin permanent-redirect temporal-redirect app-root
+    enable-cors cors-allow-origin canary canary-weight canary-by-header canary-by-header-pattern affinity session-cookie-name
+    proxy-body-size whitelist-source-range x-forwarded-prefix from-to-www-redirect custom-http-errors default-backend`.split(
+      /\s+/,
+    );
+  const random = generator(1);
+  const pick = <T>(items: readonly T[]): T => items[random(items.length)]!;
+  const one = (name: string): Ingress => {
+    const annotations = Array.from({ length: random(4) }, () => [
+      `nginx.ingress.kubernetes.io/${pick(names)}`,
+      pick([...junk, 'true', 'cookie']),
+    ]);
+    const backend = pick([{ service: { name: 's', port: { number: 80 } } }, { service: { name: 's' } }, {}]);
+    const pathType = pick(['Exact', 'Prefix', 'ImplementationSpecific', null]);
+    return {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name, namespace: 'default', annotations: Object.fromEntries(annotations) },
+      spec: {
+        rules: [
+          {
+            host: pick(['a.example', '*.b.example', '', '*', '~(']),
+            http: { paths: [{ path: pick(['/', '/a', ...junk]), pathType, backend }] },
+          },
+        ],
+        ...(random(2) === 0 && { tls: [{ hosts: ['a.example'], secretName: 'x' }], defaultBackend: backend }),
+      },
+    };
+  };
+  for (let i = 0; i < 1_000; i++) {
+    const given = Array.from({ length: 1 + random(3) }, (_, j) => one(`i${j}`));
+    for (const profile of ['spec', 'ingress-nginx'] as const) {
+      const router = routerOf(profile, given, { withoutClass: true });
+      const asked = request('http://a.example/', {
+        host: pick(['a.example', 'x.b.example', ...junk]),
+        target: pick(['/', '/a/b', ...junk]),
+      });
+      expect(router.explain(asked, 0).outcome).toEqual(router.decide(asked, 0));
+      expect(router.routes('a.example').length).toBeLessThanOrEqual(router.routes().length);
+    }
+  }
 });

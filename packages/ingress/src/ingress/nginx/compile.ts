@@ -1,6 +1,7 @@
 import { NginxConfigurationError, unquote } from '../../nginx/configuration.ts';
 import { LocationIndex } from '../../nginx/locations.ts';
 import { Script } from '../../nginx/script.ts';
+import { ServerIndex } from '../../nginx/servers.ts';
 import { Regex, RegexError, toBytes } from '../../regex/index.ts';
 import type { Place, Server } from './render.ts';
 
@@ -36,6 +37,8 @@ const DEFAULT_TIMEOUTS = { request: 0, backendRequest: 60_000, connect: 5_000 };
 
 /** Throws a NginxConfigurationError where `nginx -t` would refuse the server. */
 export function compileServer(server: Server): CompiledServer {
+  // A name that is a bad regular expression breaks the server as a bad location does.
+  if (server.names.some((name) => name.startsWith('~'))) new ServerIndex([{ ...server, isDefault: true }]);
   const locations = server.locations.map(compilePlace);
   // Written out: an object that is spread from another is larger and slower, and there are very many of them.
   const { hostname, names, isDefault, regex, redirectTo, appRoot, certificate, ingresses, losers, ignored } = server;

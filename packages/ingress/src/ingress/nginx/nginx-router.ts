@@ -87,7 +87,7 @@ export class NginxRouter implements IngressRouter {
       for (const server of renderServers(accepted, { ...context, findings })) {
         const result = tryCompile(server);
         if (typeof result !== 'string') compiled.push(result);
-        else for (const one of this.#offenders(server, context)) refused.set(...one);
+        else for (const one of this.#offenders(server, result, context)) refused.set(...one);
       }
       if (refused.size === 0) {
         this.findings.push(...findings);
@@ -107,7 +107,7 @@ export class NginxRouter implements IngressRouter {
   }
 
   /** Of the Ingresses of a server those that break it, taken one by one from the oldest. */
-  #offenders({ hostname, ingresses }: Server, context: RenderContext): [Ingress, string][] {
+  #offenders({ hostname, ingresses }: Server, why: string, context: RenderContext): [Ingress, string][] {
     const good: Ingress[] = [];
     const bad: [Ingress, string][] = [];
     for (const ingress of ingresses) {
@@ -117,7 +117,9 @@ export class NginxRouter implements IngressRouter {
       if (typeof result === 'string') bad.push([ingress, result]);
       else good.push(ingress);
     }
-    return bad;
+    // Together with Ingresses of other hosts only: the youngest goes.
+    const youngest = ingresses.at(-1);
+    return bad.length === 0 && youngest !== undefined ? [[youngest, why]] : bad;
   }
 
   decide(request: FrontRequest, chance: number): Outcome {

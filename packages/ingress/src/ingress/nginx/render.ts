@@ -373,7 +373,7 @@ function newServer(hostname: string): ServerDraft {
 }
 
 function hostnameOf(host: string | undefined): string {
-  return host === undefined || host === '' ? DEFAULT_SERVER : host.toLowerCase();
+  return host === undefined || host === '' || host === '*' ? DEFAULT_SERVER : host.toLowerCase();
 }
 
 function upstreamName(backend: Backend): string {
