@@ -17,7 +17,7 @@ import { type CompiledDoor, certificateChain, gatewayDoor, ingressDoor } from '.
 import { type Controller, type ControllerListener, controllerOf } from './controllers.ts';
 import { ProxyBackends } from './endpoints.ts';
 import { GatewayServer } from './gateway-server.ts';
-import { writeGatewayStatus } from './gateway-status.ts';
+import { GatewayStatusWriter } from './gateway-status.ts';
 import { FrontProxy } from './proxy.ts';
 import { publish, publishedAddresses } from './status.ts';
 
@@ -75,10 +75,12 @@ export class FrontDoor {
   readonly #pods = new Map<string, { readonly pod: Pod; readonly controller: Controller }>();
   /** Ports that are open now, by netns, then by port. */
   readonly #doors = new Map<string, Map<number, OpenDoor>>();
+  readonly #gatewayStatus: GatewayStatusWriter;
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
     this.backends = new ProxyBackends(options.store);
+    this.#gatewayStatus = new GatewayStatusWriter(options.store);
     options.store.watch('Pod', ({ type, object }) => {
       const key = `${object.metadata.namespace}/${object.metadata.name}`;
       const controller = type === 'DELETED' ? undefined : controllerOf(object as Pod);
@@ -208,7 +210,7 @@ export class FrontDoor {
   /** Writes what controllers write into status: addresses of Ingresses, conditions of the Gateway API's objects. */
   writeStatus(): void {
     const { store } = this.#options;
-    writeGatewayStatus(store, this.#options.now());
+    this.#gatewayStatus.write(this.#options.now());
     const ingresses = store.list<Ingress>('Ingress');
     if (ingresses.length === 0) return;
     const served = new Map<string, ReturnType<typeof publishedAddresses>>();

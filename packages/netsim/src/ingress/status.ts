@@ -2,6 +2,9 @@ import { internalIPs, isReady } from '@netsim/control';
 import { type Ingress, matchesLabels, type Node, type ObjectStore, type Pod, type Service } from '@netsim/manifest';
 import type { Controller } from './controllers.ts';
 
+/** A store of objects that is only read. */
+export type StoreReader = Pick<ObjectStore, 'get' | 'list'>;
+
 interface Address {
   readonly ip?: string;
   readonly hostname?: string;
@@ -11,7 +14,7 @@ interface Address {
  * The addresses that a controller writes into the status of what it serves: those of the Service that it is told to publish
  * (or that selects it, if that has a load balancer), else those of the nodes that it runs on.
  */
-export function publishedAddresses(store: ObjectStore, pods: readonly Pod[], { flags }: Controller): Address[] {
+export function publishedAddresses(store: StoreReader, pods: readonly Pod[], { flags }: Controller): Address[] {
   const namespace = pods[0]?.metadata.namespace;
   const given = flags.get('publish-status-address');
   if (given !== undefined)
