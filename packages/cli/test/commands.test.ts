@@ -87,6 +87,19 @@ describe('trace', () => {
     expect(code).toBe(1);
   });
 
+  test.each([
+    ['a service from a pod', 'pod-a', 'svc/kubia', ''],
+    ['a pod without a name', 'pod-a', 'deploy/kubia', /^note: pod "kubia-\S+" has no DNS name /],
+    ['a service from a node', 'node/w1-k8s', 'svc/kubia', /^note: only pods ask the cluster's DNS: /],
+    ['an address', 'pod-a', '10.96.0.1:443', /^note: 10\.96\.0\.1:443 is no name: no server is asked\n$/],
+  ])('with --dns says where there is no name to look up: %s', async (_, from, to, note) => {
+    const demo = join(import.meta.dirname, '../../../examples/kubia/kubia.yaml');
+    const { code, stderr } = await netsim(['trace', from, to, '--dns', '-f', demo, '-o', 'json']);
+    expect(code).toBe(0);
+    if (note === '') expect(stderr).toBe('');
+    else expect(stderr).toMatch(note);
+  });
+
   test('writes a capture to stdout with --pcap -, and the trace to stderr then', async () => {
     const { bytes, stdout, stderr, code } = await netsim(['trace', 'pod-a', 'svc/kubia', '--pcap', '-']);
     expect(code).toBe(0);

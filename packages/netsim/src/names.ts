@@ -27,6 +27,15 @@ export interface DestinationRef {
 export type TransportProtocol = 'tcp' | 'udp' | 'sctp' | 'icmp';
 export const transportProtocols: readonly TransportProtocol[] = ['tcp', 'udp', 'sctp', 'icmp'];
 
+/** A name that is to be looked up, and the port that is then asked. */
+export interface AskedName {
+  readonly host: string;
+  readonly port?: string;
+  /** Of the port, where an object tells it. */
+  readonly protocol?: TransportProtocol;
+  readonly url?: URL;
+}
+
 /** Kind words of kubectl that name things a packet can start from or go to. */
 const kindWords: Record<string, string> = {
   pod: 'Pod',
@@ -189,7 +198,7 @@ export class NameResolver {
   }
 
   /** The name in a destination that is to be looked up (`name:port`, a URL with a name); undefined for all others. */
-  nameToLookUp(text: string): { host: string; port?: string; url?: URL } | undefined {
+  nameToLookUp(text: string): AskedName | undefined {
     if (/^https?:\/\//i.test(text)) {
       const url = parseUrl(text);
       const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -202,10 +211,33 @@ export class NameResolver {
       : { host, ...(port === undefined ? {} : { port }) };
   }
 
+  /**
+   * The name that a program in a pod would write for an object: a service's own, with its namespace where that is another than the
+   * pod's, or a pod's `hostname.subdomain`. Undefined where the destination has none, or the source does not ask the cluster's DNS.
+   */
+  nameOfObject(source: SourceRef, text: string, wanted: TransportProtocol | undefined): AskedName | undefined {
+    const { object, port } = source.kind === 'Pod' ? this.named(text) : {};
+    if (source.kind !== 'Pod' || object === undefined) return undefined;
+    const { name, namespace } = object.metadata;
+    const suffix = namespace === source.pod.metadata.namespace ? '' : `.${namespace}`;
+    if (object.kind === 'Service') {
+      const found = this.portOf(object as Service, port, wanted);
+      const asked = found === undefined ? port : String(found.port);
+      return {
+        host: `${name}${suffix}`,
+        ...(asked !== undefined && { port: asked }),
+        ...(found !== undefined && { protocol: protocolOf(found) }),
+      };
+    }
+    const { hostname, subdomain } = (object as Pod).spec;
+    if (hostname === undefined || subdomain === undefined) return undefined;
+    return { host: `${hostname}.${subdomain}${suffix}`, ...(port !== undefined && { port }) };
+  }
+
   /** The destination that a name has led to: the service or the pod with that address, or the bare address. */
-  resolved(text: string, ip: Ip, wanted: TransportProtocol | undefined): DestinationRef {
-    const { port, url } = this.nameToLookUp(text) ?? {};
-    const transport = url === undefined ? wanted : 'tcp';
+  resolved(text: string, ip: Ip, wanted: TransportProtocol | undefined, asked: AskedName): DestinationRef {
+    const { port, protocol: told, url } = asked;
+    const transport = url === undefined ? (wanted ?? told) : 'tcp';
     const address = formatIp(ip);
     const more = url === undefined ? {} : { url };
     const service = this.#addresses.service(address);

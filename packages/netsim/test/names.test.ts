@@ -214,6 +214,78 @@ describe('a trace with the packets of its look-up', () => {
     expect(paths[0]!.disposition).toBe('DELIVERED');
   });
 
+  describe('to an object asks the name that a program would use', () => {
+    const objects = `---
+apiVersion: v1
+kind: Namespace
+metadata: { name: other }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: far, namespace: other }
+spec: { containers: [{ name: c, image: debian, command: [sleep, inf] }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db }
+spec: { clusterIP: None, selector: { app: db }, ports: [{ name: web, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: front }
+spec: { selector: { app: db }, ports: [{ name: web, port: 8080, targetPort: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: alias }
+spec: { type: ExternalName, externalName: front.default.svc.cluster.local }
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db }
+spec:
+  serviceName: db
+  replicas: 1
+  selector: { matchLabels: { app: db } }
+  template:
+    metadata: { labels: { app: db } }
+    spec: { containers: [{ name: c, image: nginx, ports: [{ containerPort: 80 }] }] }
+`;
+    test.each([
+      ['a service of the own namespace', 'client', 'svc/front', 'front', 'front', 8080],
+      ['a service of another namespace', 'other/far', 'svc/front', 'front.default', 'front', 8080],
+      ['a service by the name of its port', 'client', 'default/front:web', 'front', 'front', 8080],
+      ['a UDP port by its name', 'client', 'kube-system/kube-dns:dns', 'kube-dns.kube-system', 'kube-dns', 53],
+      ['a headless service, which leads to a pod', 'client', 'svc/db:web', 'db', 'db-0', 80],
+      ['an ExternalName, which leads to what it names', 'client', 'svc/alias:8080', 'alias', 'front', 8080],
+      ['a pod of a StatefulSet', 'client', 'pod/db-0', 'db-0.db', 'db-0', 80],
+      ['such a pod from another namespace', 'other/far', 'pod/db-0', 'db-0.db.default', 'db-0', 80],
+    ])('%s', async (_, from, to, asked, object, port) => {
+      const { resolution, destination, paths } = await withQueries({ yaml: objects, from, to });
+      expect(resolution?.name).toBe(asked);
+      expect(resolution!.queries.map(({ path }) => path?.disposition)).not.toContain(undefined);
+      expect(destination).toMatchObject({ text: to, name: object, port, ip: resolution!.address });
+      expect(paths.map(({ disposition }) => disposition)).toEqual(['DELIVERED']);
+    });
+
+    test('a pod without hostname and subdomain has none', async () => {
+      expect((await withQueries({ yaml: objects, to: 'pod/far.other:80' })).resolution).toBeUndefined();
+    });
+
+    test('a machine does not ask: the cluster has the names, and it knows the addresses', async () => {
+      const { resolution, paths } = await withQueries({ yaml: objects, from: 'node/w1-k8s', to: 'svc/front' });
+      expect(resolution).toBeUndefined();
+      expect(paths[0]!.disposition).toBe('DELIVERED');
+    });
+
+    test('and ends there where the name is not found, as for the program', async () => {
+      const dnsless = client('  dnsPolicy: Default\n').replace('name: client', 'name: deaf');
+      const { paths } = await withQueries({ yaml: `${objects}---\n${dnsless}`, from: 'deaf', to: 'svc/front' });
+      expect(paths[0]!.disposition).toBe('NAME_NOT_FOUND');
+      expect(paths[0]!.request.hops).toEqual([]);
+    });
+  });
+
   test('without it there are no paths of queries', async () => {
     const cluster = await kubia();
     const { resolution } = cluster.trace({ from: 'pod-a', to: 'kubia:80' });
@@ -267,8 +339,7 @@ spec:
     expect(stepsOf(tcp?.path)[0]).toMatchObject({ packet: { protocol: 'tcp', info: 'SYN' } });
   });
 
-  test('an address and a service by kind ask nobody, with it or without', async () => {
-    expect((await withQueries({ to: 'svc/kubernetes' })).resolution).toBeUndefined();
+  test('an address asks nobody, with it or without', async () => {
     expect((await withQueries({ to: '10.96.0.1:443' })).resolution).toBeUndefined();
   });
 });

@@ -45,6 +45,7 @@ export async function trace(context: CommandContext, from: string, to: string, o
     ...(options.header === undefined ? {} : { headers: options.header.map(headerOf) }),
   });
 
+  if (dns && result.resolution === undefined) context.err(`note: ${noName(result)}\n`);
   const render = await import('@netsim/render');
   // With the capture on stdout the trace itself goes where it does not disturb it.
   const write = (text: string) => (pcap === '-' ? context.err(text) : context.out(text));
@@ -72,6 +73,13 @@ export async function trace(context: CommandContext, from: string, to: string, o
     ({ disposition, advice, http }) => good.has(disposition) && advice === undefined && (http?.status ?? 200) < 400,
   );
   return well ? 0 : 1;
+}
+
+/** Why no server was asked, where the way of the queries was wanted. */
+function noName({ source, destination: { kind, name, text } }: Trace): string {
+  if (kind !== 'Service' && kind !== 'Pod') return `${text} is no name: no server is asked`;
+  if (source.kind !== 'Pod') return `only pods ask the cluster's DNS: the packet goes to the address of ${text}`;
+  return `pod "${name}" has no DNS name (it needs hostname and subdomain): the packet goes to its address`;
 }
 
 function methodOf(text: string): string {

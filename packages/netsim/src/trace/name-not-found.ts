@@ -4,7 +4,7 @@ import type { Service } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
 import { formatIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
-import type { NameResolver, SourceRef } from '../names.ts';
+import type { AskedName, NameResolver, SourceRef } from '../names.ts';
 import { causeOf } from './outcome.ts';
 import type { TraceOptions } from './trace-cluster.ts';
 
@@ -15,10 +15,10 @@ export function nameNotFound(
   source: SourceRef,
   resolution: Resolution,
   names: NameResolver,
+  { port }: AskedName,
   error?: EaiError,
 ): Trace {
   const { name } = resolution;
-  const port = names.nameToLookUp(to)?.port;
   return {
     schemaVersion: SCHEMA_VERSION,
     kind: 'Trace',

@@ -24,7 +24,7 @@ export interface TraceOptions {
   readonly to: string;
   readonly protocol?: TransportProtocol;
   readonly namespace?: string;
-  /** The path of each query too, where the destination is a name. */
+  /** The path of each query too, where the destination is a name, or an object that a program in a pod asks for by a name. */
   readonly dns?: boolean;
   /** For a URL that leads to a controller. Default `GET`. */
   readonly method?: string;
@@ -53,15 +53,17 @@ export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
   }
   const names = cluster.names(options.namespace);
   const source = names.source(options.from);
-  const asked = names.nameToLookUp(options.to);
+  const asked =
+    names.nameToLookUp(options.to) ??
+    (options.dns === true ? names.nameOfObject(source, options.to, protocol) : undefined);
   if (asked === undefined) {
     return new Tracing(cluster, options, source, names.destinationFrom(source, options.to, protocol)).trace();
   }
   const { host } = asked;
   const { found, resolution } = resolve(cluster, source, host, options);
   const [ip] = addressesOf(found);
-  if (ip === undefined) return nameNotFound(cluster, options, source, resolution, names, found.error);
-  return new Tracing(cluster, options, source, names.resolved(options.to, ip, protocol), resolution).trace();
+  if (ip === undefined) return nameNotFound(cluster, options, source, resolution, names, asked, found.error);
+  return new Tracing(cluster, options, source, names.resolved(options.to, ip, protocol, asked), resolution).trace();
 }
 
 /** Looks the name up as the source would, with the path of each query where it is wanted. */
