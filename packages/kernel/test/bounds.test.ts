@@ -72,9 +72,7 @@ describe('nothing goes on for ever', () => {
       .requireNetns('h1')
       .ping({ dst: ip('10.0.0.77') })
       .send();
-    const before = performance.now();
     world.run();
-    expect(performance.now() - before).toBeLessThan(10_000);
     expect(world.frames).toBeLessThanOrEqual(1_100_000);
   });
 
