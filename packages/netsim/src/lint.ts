@@ -18,6 +18,7 @@ export function lintListeners(store: ObjectStore): Finding[] {
   const labels = new LabelIndex(store.list<Pod>('Pod'));
   for (const service of store.list<Service>('Service')) findings.push(...lintService(service, labels));
   for (const ingress of store.list('Ingress')) findings.push(...lintIngress(ingress, store));
+  for (const policy of store.list('NetworkPolicy')) findings.push(lintPolicy(policy));
   return findings;
 }
 
@@ -60,6 +61,17 @@ function* lintPod(pod: Pod): Generator<Finding> {
       'containers of a pod share one network namespace; give one of them another port',
     );
   }
+}
+
+/** Neither flannel nor the bridge plugin puts a policy in force, here as in a real cluster. */
+function lintPolicy(policy: KubeObject): Finding {
+  return findingOf(
+    policy,
+    'policy-not-enforced',
+    ['spec'],
+    'blocks nothing: flannel and the bridge plugin put no NetworkPolicy in force',
+    'with a network that does (Calico, Cilium, kube-network-policies), paths shown here as open may be closed',
+  );
 }
 
 /** Containers that lose the fight for a port: the kernel gives it to the first. */

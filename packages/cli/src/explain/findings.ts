@@ -208,6 +208,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The schedule of a CronJob, or its time zone, cannot be read; it makes no job.',
     mend: 'Write five fields: minute, hour, day of the month, month, weekday (0 to 6).',
   },
+  'policy-not-enforced': {
+    meaning:
+      'A NetworkPolicy stands in the manifests, and the network of this cluster (flannel, bridge) does not put policies in force.',
+    mend: 'Use a network that enforces policies, or do not rely on the policy; netsim shows the paths without it.',
+  },
   'host-port-ignored': {
     meaning: 'A container has a hostPort, but no plugin of the network sends that port of the node to the pod.',
     mend: 'Add the portmap plugin to the list of CNI plugins, or use a NodePort service.',
