@@ -243,6 +243,9 @@ export class NetworkPlanner {
     for (const sandbox of machine.pods.values()) links.push(this.#veth(machine, sandbox));
 
     this.#reach ??= this.#planReach();
+    // flanneld leaves out the blocks of a family that it has no network for here: there is no device for them.
+    const devices = new Set(links.map(({ name }) => name));
+    const leads = ({ dev }: RouteConfig): boolean => dev === undefined || devices.has(dev);
     const here = new Set(info.addresses.map((ip) => subnetOf(ip, this.underlayConfig).address));
     for (const reach of this.#reach) {
       if (reach.node === info.name) continue;
@@ -250,6 +253,7 @@ export class NetworkPlanner {
         routes.push(reach.direct.route);
         continue;
       }
+      if (!leads(reach.route)) continue;
       routes.push(reach.route);
       if (reach.neighbour !== undefined) neighbours.push(reach.neighbour);
       if (reach.fdb !== undefined) fdb.push(reach.fdb);
@@ -257,7 +261,7 @@ export class NetworkPlanner {
     for (const strays of this.#strays.values()) {
       for (const { node, ip } of strays) {
         const route = node === info.name ? this.#strayRouteHere(ip) : this.#strayRouteTo(node, ip);
-        if (route !== undefined) routes.push(route);
+        if (route !== undefined && leads(route)) routes.push(route);
       }
     }
     const pods = [...machine.pods.values()].map((sandbox) => sandbox.info);

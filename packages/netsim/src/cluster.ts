@@ -6,6 +6,7 @@ import { ManifestError } from '@netsim/manifest';
 import type { Trace } from '@netsim/trace';
 import { familyOf, parseIp } from '@netsim/wire';
 import { AddressIndex } from './address-index.ts';
+import { blockFamilyFindings } from './block-families.ts';
 import { Capture } from './capture.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
 import { Containers } from './containers/containers.ts';
@@ -191,6 +192,7 @@ export class Cluster {
       ...lintCorefiles(this.store, this.config),
       ...probeFindings(this.store, this.containers),
       ...hostPortFindings(this.store, this.datapath.cni),
+      ...blockFamilyFindings(this.store, this.datapath.cni),
     ]);
   }
 

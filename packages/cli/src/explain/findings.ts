@@ -106,6 +106,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: "The pod network has no block left for a node, or a node's block has no address left for its pods.",
     mend: 'Take a larger pod network or larger blocks, or spread the pods over more nodes.',
   },
+  'pod-cidr-family': {
+    meaning:
+      "A node's block is of a family that flannel has no network for, so that nobody can reach the pods of that family.",
+    mend: 'Give the pod network both families: podSubnet and serviceSubnet of the ClusterConfiguration, and EnableIPv6 with IPv6Network in net-conf.json.',
+  },
   'duplicate-node-ip': { meaning: 'Two nodes have the same address.', mend: 'Give each node its own InternalIP.' },
   'duplicate-pod-ip': {
     meaning: 'Two pods have the same address: packets reach only one of them.',
