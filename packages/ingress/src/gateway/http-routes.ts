@@ -1,8 +1,9 @@
 import type { GRPCRoute, GRPCRouteRule, HTTPRoute, HTTPRouteRule } from '@netsim/manifest';
 import type { RouteRule } from '../model.ts';
-import { type Action, type ActionContext, compileAction } from './action.ts';
+import { type Action, type ActionContext, compileAction, type PlainForward } from './action.ts';
 import { HostMap } from './host-map.ts';
-import { type Conditions, type Entry, grpcConditions, httpConditions, PathTable } from './matcher.ts';
+import { type Conditions, type Entry, grpcConditions, httpConditions } from './matcher.ts';
+import { PathIndexes, PathTable } from './path-table.ts';
 import type { AnyRoute } from './topology.ts';
 import { byAge, namespaceOf } from './view.ts';
 
@@ -28,14 +29,8 @@ interface Compiled {
 /** Compiles rules once, though they may be served by many listeners and under many names. */
 export class RouteCompiler {
   readonly #compiled = new Map<AnyRoute, readonly Compiled[]>();
-
-  readonly #texts = new Map<string, string>();
-  readonly #intern = (text: string): string => {
-    const known = this.#texts.get(text);
-    if (known !== undefined) return known;
-    this.#texts.set(text, text);
-    return text;
-  };
+  readonly #indexes = new PathIndexes();
+  readonly #plain = new Map<string, PlainForward>();
 
   compile(routes: readonly NamedRoute[]): HttpRoutes {
     const byHost = new Map<string | undefined, Entry[]>();
@@ -49,13 +44,14 @@ export class RouteCompiler {
       }
       for (const { conditions, rule, action } of compiled) {
         order++;
+        const plain = action.plain === undefined ? undefined : this.#shared(action.plain);
         for (const hostname of hostnames) {
           const entry: Entry = {
             ...conditions,
             rule: { ...rule, host: hostname ?? '*' },
             hostname,
             action,
-            plain: action.plain,
+            plain,
             order,
           };
           const list = byHost.get(hostname);
@@ -65,8 +61,17 @@ export class RouteCompiler {
         }
       }
     }
-    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, new PathTable(list, this.#intern)]));
+    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, new PathTable(list, this.#indexes)]));
     return { tables: new HostMap(tables), hostnames: [...byHost.keys()], entries };
+  }
+
+  /** Rules that do the same share one object, and with it a place in the caches of the processor. */
+  #shared(plain: PlainForward): PlainForward {
+    const text = JSON.stringify(plain);
+    const known = this.#plain.get(text);
+    if (known !== undefined) return known;
+    this.#plain.set(text, plain);
+    return plain;
   }
 }
 

@@ -36,7 +36,7 @@ export interface Entry extends Conditions {
   readonly rule: RouteRule;
   readonly hostname: string | undefined;
   readonly action: Action;
-  /** As the action's: looked at for each request, so without a detour. */
+  /** As the action's. */
   readonly plain: PlainForward | undefined;
   /** Place among all: oldest route first, then by rule and match. */
   readonly order: number;
@@ -178,72 +178,4 @@ export function byPrecedence(a: Entry, b: Entry): number {
     b.params.length - a.params.length ||
     a.order - b.order
   );
-}
-
-/** What ends at one path: rules for exactly it, and rules for all below it. */
-interface PathNode {
-  readonly exact: Entry[];
-  readonly prefix: Entry[];
-}
-
-/** The entries under one host name, hashed by path. */
-export class PathTable {
-  readonly #paths = new Map<string, PathNode>();
-  readonly #regex: Entry[] = [];
-  readonly #suffix: Entry[] = [];
-  readonly #root: Entry[] = [];
-  readonly #longestPrefix: number;
-
-  /** `intern` gives equal texts as one object: tables of many hosts then share the keys that look-ups compare with. */
-  constructor(entries: readonly Entry[], intern: (text: string) => string) {
-    let longest = 0;
-    for (const entry of entries.toSorted(byPrecedence)) {
-      const { path } = entry;
-      if (path.kind === 'regex') this.#regex.push(entry);
-      else if (path.kind === 'suffix') this.#suffix.push(entry);
-      else if (path.kind === 'prefix' && path.value === '') this.#root.push(entry);
-      else {
-        const key = intern(path.value);
-        const node = this.#paths.get(key) ?? { exact: [], prefix: [] };
-        this.#paths.set(key, node);
-        node[path.kind].push(entry);
-        if (path.kind === 'prefix') longest = Math.max(longest, path.value.length);
-      }
-    }
-    this.#longestPrefix = longest;
-  }
-
-  find(request: Incoming): Entry | undefined {
-    const { path } = request;
-    const here = this.#paths.get(path);
-    if (here !== undefined) {
-      const hit = firstOf(here.exact, request);
-      if (hit !== undefined) return hit;
-    }
-    for (const entry of this.#regex) if (meetsPath(entry.path, path) && meetsRest(entry, request)) return entry;
-    if (this.#longestPrefix > 0) {
-      if (here !== undefined) {
-        const hit = firstOf(here.prefix, request);
-        if (hit !== undefined) return hit;
-      }
-      // Only where an element of the path ends can a prefix end; longer ones than any rule's are not looked up.
-      let end = path.lastIndexOf('/', Math.min(path.length - 1, this.#longestPrefix));
-      for (; end > 0; end = path.lastIndexOf('/', end - 1)) {
-        const node = this.#paths.get(path.slice(0, end));
-        if (node === undefined) continue;
-        const hit = firstOf(node.prefix, request);
-        if (hit !== undefined) return hit;
-      }
-    }
-    for (const entry of this.#suffix) if (meetsPath(entry.path, path) && meetsRest(entry, request)) return entry;
-    return path.charCodeAt(0) === 0x2f ? firstOf(this.#root, request) : undefined;
-  }
-}
-
-function firstOf(entries: readonly Entry[], request: Incoming): Entry | undefined {
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i]!;
-    if (entry.unconditional || meetsRest(entry, request)) return entry;
-  }
-  return undefined;
 }

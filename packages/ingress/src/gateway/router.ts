@@ -179,10 +179,16 @@ class CompiledGateway implements GatewayRouter {
     const served = this.#listenerFor(incoming);
     if (!('listener' in served)) return served;
     if (served.http === undefined) return this.#passOn(request, chance);
-    const entry = findEntry(served.http, incoming);
-    if (entry === undefined) return NOT_FOUND;
-    if (entry.plain !== undefined) return forwardPlainly(incoming, entry.plain);
-    return entry.action.run(incoming, prefixOf(entry), chance);
+    // Narrower host names first; what nothing of theirs matches goes to wider ones.
+    for (const table of served.http.tables.find(incoming.host)) {
+      const place = table.placeOf(incoming);
+      const plain = table.plainAt(place);
+      if (plain !== undefined) return forwardPlainly(incoming, plain);
+      const entry = table.entryAt(place, incoming);
+      if (entry?.plain !== undefined) return forwardPlainly(incoming, entry.plain);
+      if (entry !== undefined) return entry.action.run(incoming, prefixOf(entry), chance);
+    }
+    return NOT_FOUND;
   }
 
   explain(request: FrontRequest, chance: number): Decision {
@@ -256,15 +262,6 @@ function portOf(served: readonly Served[]): Port {
   const byName = (list: readonly Served[]) =>
     new HostMap(new Map(list.map((one) => [one.listener.spec.hostname?.toLowerCase(), one])));
   return { served, plain: byName(served.filter((one) => !isTls(one))), tls: byName(served.filter(isTls)) };
-}
-
-/** The entry that a request meets: narrower host names first, and where nothing of theirs matches, wider ones. */
-function findEntry({ tables }: HttpRoutes, request: Incoming): Entry | undefined {
-  for (const table of tables.find(request.host)) {
-    const entry = table.find(request);
-    if (entry !== undefined) return entry;
-  }
-  return undefined;
 }
 
 function clientCertificateOf(view: GatewayView, { gateway }: GatewayNode): ObjectKey | undefined {

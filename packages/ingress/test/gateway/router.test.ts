@@ -241,12 +241,13 @@ describe('explaining and listing', () => {
   });
 
   test('the tables find what a walk over all rules finds', () => {
-    const segment = fc.constantFrom('', '/a', '/a/b', '/a/bc', '/b', '/a/b/c');
+    const segment = fc.constantFrom('', '/a', '/a/', '/a/b', '/a/bc', '/b', '/a/b/c');
     const match = fc.record({
       type: fc.constantFrom('Exact', 'PathPrefix', 'RegularExpression'),
       value: segment.map((text) => (text === '' ? '/' : text)),
       method: fc.option(fc.constantFrom('GET', 'POST'), { nil: undefined }),
       header: fc.boolean(),
+      plain: fc.boolean(),
     });
     const route = fc.record({
       hostname: fc.constantFrom(undefined, 'x.foo.com', '*.foo.com', '*.com'),
@@ -254,7 +255,7 @@ describe('explaining and listing', () => {
     });
     const request = fc.record({
       host: fc.constantFrom('x.foo.com', 'y.foo.com', 'z.com', 'org'),
-      path: fc.tuple(segment, fc.constantFrom('', '/', '/c', '/b')).map(([a, b]) => a + b || '/'),
+      path: fc.tuple(segment, fc.constantFrom('', '/', '/c', '/b', '*')).map(([a, b]) => a + b || '/'),
       method: fc.constantFrom('GET', 'POST'),
       header: fc.boolean(),
     });
@@ -263,10 +264,11 @@ describe('explaining and listing', () => {
       fc.array(request, { minLength: 1, maxLength: 10 }),
       (routes, requests) => {
         const texts = routes.map(({ hostname, matches }, i) => {
-          const rules = matches.map(({ type, value, method, header }, j) => {
+          const rules = matches.map(({ type, value, method, header, plain }, j) => {
             const more = `${method === undefined ? '' : `, method: ${method}`}${header ? ', headers: [{name: v, value: "1"}]' : ''}`;
             const rewrite = `filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: rule, value: "${i}/${j}"}]}}]`;
-            return `{matches: [{path: {type: ${type}, value: ${value}}${more}}], ${rewrite}, ${to('a')}}`;
+            const action = plain ? to(['a', 'b', 'c'][j % 3]!) : `${rewrite}, ${to('a')}`;
+            return `{matches: [{path: {type: ${type}, value: ${value}}${more}}], ${action}}`;
           });
           return routeOf(rules.join(', '), {
             name: `r${i}`,
@@ -283,6 +285,6 @@ describe('explaining and listing', () => {
         }
       },
     );
-    fc.assert(check, { numRuns: 60 });
+    fc.assert(check, { numRuns: 200 });
   });
 });
