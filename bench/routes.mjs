@@ -1,5 +1,5 @@
-// Routing decisions of the Ingress routers: from a request to the outcome, over hosts with twenty paths each.
-import { ingressRouter } from '@netsim/ingress';
+// Routing decisions of the Ingress routers and of a Gateway's: from a request to the outcome, over hosts with twenty paths each.
+import { gatewayRouter, ingressRouter } from '@netsim/ingress';
 import { measure } from './harness.mjs';
 import { short } from './plot.mjs';
 import { table } from './table.mjs';
@@ -32,13 +32,51 @@ function view(hosts) {
       spec: { ingressClassName: 'nginx', rules: [{ host: hostOf(i), http: { paths } }] },
     });
   }
+  return viewOf(objects);
+}
+
+/** One HTTPRoute a host, with the same paths. */
+function gatewayView(hosts) {
+  const apiVersion = 'gateway.networking.k8s.io/v1';
+  const objects = [
+    { apiVersion, kind: 'GatewayClass', metadata: { name: 'any' }, spec: { controllerName: 'example.com/controller' } },
+    {
+      apiVersion,
+      kind: 'Gateway',
+      metadata: { name: 'web', namespace: 'default' },
+      spec: { gatewayClassName: 'any', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+    },
+    service('svc'),
+  ];
+  for (let i = 0; i < hosts; i++) {
+    const rules = Array.from({ length: PATHS }, (_, j) => ({
+      matches: [{ path: { type: isExact(j) ? 'Exact' : 'PathPrefix', value: pathOf(j) } }],
+      backendRefs: [{ name: 'svc', port: 80 }],
+    }));
+    objects.push({
+      apiVersion,
+      kind: 'HTTPRoute',
+      metadata: { name: `route-${i}`, namespace: 'default' },
+      spec: { parentRefs: [{ name: 'web' }], hostnames: [hostOf(i)], rules },
+    });
+  }
+  return viewOf(objects);
+}
+
+function viewOf(objects) {
   return {
     list: (kind) => objects.filter((object) => object.kind === kind),
     get: (kind, namespace, name) =>
       objects.find(
-        ({ kind: ofKind, metadata }) => ofKind === kind && metadata.name === name && namespace === 'default',
+        ({ kind: ofKind, metadata }) =>
+          ofKind === kind && metadata.name === name && (metadata.namespace ?? namespace) === namespace,
       ),
   };
+}
+
+function compile(profile, hosts) {
+  if (profile === 'gateway') return gatewayRouter(gatewayView(hosts), { namespace: 'default', name: 'web' });
+  return ingressRouter(view(hosts), { profile, controllerClass: 'k8s.io/ingress-nginx', now: 0 });
 }
 
 const service = (name) => ({
@@ -85,10 +123,10 @@ export async function run({ smoke }) {
   const sizes = smoke ? [10, 100] : [10, 100, 1_000];
   const seconds = smoke ? 0.2 : 2;
   const results = [];
-  for (const profile of ['spec', 'ingress-nginx']) {
+  for (const profile of ['spec', 'ingress-nginx', 'gateway']) {
     for (const hosts of sizes) {
       const start = performance.now();
-      const router = ingressRouter(view(hosts), { profile, controllerClass: 'k8s.io/ingress-nginx', now: 0 });
+      const router = compile(profile, hosts);
       const compileMilliseconds = performance.now() - start;
       const decisions = await rate(`${profile}, ${hosts} hosts`, router, requests(hosts, REQUESTS), seconds);
       results.push({ profile, hosts, compileMilliseconds, decisions });
