@@ -12,7 +12,7 @@ interface Place {
 }
 
 /** No rule names the path or a prefix of it. */
-export const NO_PLACE = -1;
+const NO_PLACE = -1;
 const NONE: readonly Entry[] = [];
 
 /**
