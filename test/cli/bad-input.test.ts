@@ -351,6 +351,11 @@ describe('names that do not exist', () => {
     ['a service', ['trace', 'pod-a', 'svc/kubai'], /^error: service "kubai" not found .*did you mean "kubia"\?$/m],
     ['a node', ['trace', 'node/w9-k8s', 'svc/kubia'], /^error: node "w9-k8s" not found; did you mean "w1-k8s"\?$/m],
     [
+      'a node, written as a host outside',
+      ['exec', 'host/w9-k8s', '--', 'ls'],
+      /^error: there is no node "w9-k8s"; did you mean "node\/w1-k8s"\?$/m,
+    ],
+    [
       'a kind',
       ['trace', 'pod-a', 'svx/kubia'],
       /^error: "svx" is no kind of source or destination; did you mean "svc"\?$/m,

@@ -1,6 +1,6 @@
 import type { AddressConfig, LinkConfig, NeighbourConfig, NetnsConfig, RouteConfig } from '@netsim/kernel';
 import type { Family, Ip, Prefix } from '@netsim/wire';
-import { addressAt, familyBits, familyOf, parseIp, parsePrefix, prefixOf } from '@netsim/wire';
+import { addressAt, addressOffset, familyBits, familyOf, parseIp, parsePrefix, prefixOf } from '@netsim/wire';
 import type { UnderlayConfig } from './config.ts';
 import { macOfName } from './mac.ts';
 import type { NodeInfo } from './machine.ts';
@@ -104,24 +104,54 @@ function routerNetns(subnets: readonly Subnet[], config: UnderlayConfig): NetnsC
 }
 
 function externalNetns(subnets: readonly Subnet[], config: UnderlayConfig): NetnsConfig {
-  const { uplink, segment, mtu, external } = config;
+  const { external: name } = config;
+  return machineOutside(name, name, (subnet) => subnet.external, subnets, config);
+}
+
+/**
+ * One more machine outside the cluster, beside the external one: in the first subnet of each family it has the next address after
+ * that one's that `isFree` allows, else the next before it.
+ */
+export function anotherMachineOutside(
+  machine: string,
+  subnets: readonly Subnet[],
+  config: UnderlayConfig,
+  isFree: (ip: Ip) => boolean,
+): NetnsConfig {
+  const address = ({ prefix, external, gateway }: Subnet): Ip | undefined => {
+    const last = 2 ** Math.min(16, familyBits(familyOf(prefix.address)) - prefix.length) - 2;
+    const at = Number(addressOffset(prefix, external));
+    for (let step = 1; step < last; step++) {
+      const ip = addressAt(prefix, ((at - 1 + step) % last) + 1);
+      if (ip !== gateway && isFree(ip)) return ip;
+    }
+    return undefined;
+  };
+  return machineOutside(`host/${machine}`, machine, address, subnets, config);
+}
+
+function machineOutside(
+  name: string,
+  machine: string,
+  addressIn: (subnet: Subnet) => Ip | undefined,
+  subnets: readonly Subnet[],
+  config: UnderlayConfig,
+): NetnsConfig {
+  const { uplink, segment, mtu } = config;
   const seen = new Set<number>();
   const first = subnets.filter(({ prefix }) => {
     const family = familyOf(prefix.address);
     return !seen.has(family) && seen.add(family);
   });
-  const links: LinkConfig[] = [
-    { kind: 'physical', name: uplink, segment, mtu, mac: macOfName(`${external}/${uplink}`) },
-  ];
-  const addresses = first.map((subnet) => ({
-    dev: uplink,
-    address: subnet.external,
-    prefixLength: subnet.prefix.length,
-  }));
+  const links: LinkConfig[] = [{ kind: 'physical', name: uplink, segment, mtu, mac: macOfName(`${name}/${uplink}`) }];
+  const addresses = first.flatMap((subnet) => {
+    const address = addressIn(subnet);
+    return address === undefined ? [] : [{ dev: uplink, address, prefixLength: subnet.prefix.length }];
+  });
   const routes = defaultRoutes(
     addresses.map((entry) => entry.address),
     subnets,
     config,
   );
-  return { name: external, machine: external, label: 'host', links, addresses, routes };
+  return { name, machine, label: 'host', links, addresses, routes };
 }

@@ -29,7 +29,7 @@ export {
   l2Announcer,
   loadBalancerPlan,
 } from './loadbalancer/announcers.ts';
-export { givesLoadBalancerAddresses } from './loadbalancer/load-balancers.ts';
+export { givesLoadBalancerAddresses, isLoadBalancerAddress } from './loadbalancer/load-balancers.ts';
 export { clusterIPs, hasClusterIP, isHeadless } from './services/service-families.ts';
 export {
   RolloutError,

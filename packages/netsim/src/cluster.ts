@@ -374,7 +374,7 @@ export class Cluster {
       store: this.store,
       namespace,
       clusterDomain: this.config.clusterDomain,
-      hosts: this.datapath.outsideHosts,
+      hostAddress: (name) => this.datapath.hostAddress(name),
       addresses: this.addresses,
     });
   }

@@ -1,5 +1,14 @@
-import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
-import type { ClusterConfig, LoadBalancerPlan } from '@netsim/control';
+import {
+  anotherMachineOutside,
+  type CniConfig,
+  macOfName,
+  NetworkPlanner,
+  nodeInfo,
+  type PodInfo,
+  podInfo,
+  podNetnsName,
+} from '@netsim/cni';
+import { type ClusterConfig, isLoadBalancerAddress, type LoadBalancerPlan } from '@netsim/control';
 import type {
   ListenerConfig,
   Netns,
@@ -55,6 +64,8 @@ export class Datapath {
   readonly #silent = new Set<string>();
   /** Machines somewhere outside that were asked for, by the name of their netns. */
   readonly #outside = new Set<string>();
+  /** Machines outside that were asked for by a name of the user's own. */
+  readonly #named = new Map<string, NetnsConfig>();
   readonly #outsideServers: OutsideServers;
   #servicesChanged = false;
   #topologyChanged = false;
@@ -125,11 +136,42 @@ export class Datapath {
     return this.#planner.config;
   }
 
-  /** Names of the machines outside the cluster, with their addresses. */
-  get outsideHosts(): ReadonlyMap<string, Ip> {
+  /** The name of the machine outside the cluster that is always there. */
+  get externalName(): string {
+    return this.#planner.underlayConfig.external;
+  }
+
+  /** The address of a machine outside the cluster; one of a new name is put on the nodes' network, at the next free address. */
+  hostAddress(name: string): Ip | undefined {
+    return this.#hostConfig(name)?.addresses[0]?.address;
+  }
+
+  /** The netns of a machine outside the cluster, by its name. */
+  hostNetns(name: string): Netns | undefined {
+    this.sync();
+    const config = this.#hostConfig(name);
+    if (config === undefined) return undefined;
+    if (name === this.externalName) this.#build(name);
+    return this.world.netns(config.name);
+  }
+
+  #hostConfig(name: string): NetnsConfig | undefined {
     const { external } = this.#planner.underlayConfig;
-    const netns = this.#planner.underlay.netns.find((config) => config.name === external);
-    return new Map(netns === undefined ? [] : netns.addresses.slice(0, 1).map((entry) => [external, entry.address]));
+    if (name === external) return this.#planner.underlay.netns.find((config) => config.name === external);
+    return this.#named.get(name) ?? this.#addNamed(name);
+  }
+
+  #addNamed(machine: string): NetnsConfig {
+    const { underlay, underlayConfig } = this.#planner;
+    const taken = new Set([
+      ...this.#store.list<Node>('Node').flatMap((node) => nodeInfo(node).addresses),
+      ...[...this.#named.values()].flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+    ]);
+    const isFree = (ip: Ip): boolean => !taken.has(ip) && !isLoadBalancerAddress(this.#store, ip);
+    const config = anotherMachineOutside(machine, underlay.subnets, underlayConfig, isFree);
+    this.#named.set(machine, config);
+    this.world.load({ netns: [config], rulesets: [], listeners: [] });
+    return config;
   }
 
   get routerName(): string {
@@ -470,14 +512,18 @@ export class Datapath {
     this.#topologyChanged = false;
     this.#servicesChanged = false;
     this.#changedPods.clear();
-    for (const netns of [...this.#podOfNetns.keys(), ...this.#outside, ...this.#built]) this.world.deleteNetns(netns);
+    const hosts = [...this.#named.keys()];
+    const ours = [...this.#podOfNetns.keys(), ...this.#outside, ...this.#built, ...hosts.map((host) => `host/${host}`)];
+    for (const netns of ours) this.world.deleteNetns(netns);
     this.#outside.clear();
+    this.#named.clear();
     this.#healthChecks.forget();
     this.#built.clear();
     this.#podOfNetns.clear();
     this.#rules.forget();
     this.#planner = this.#plan();
     this.#offerNodes();
+    for (const host of hosts) this.#addNamed(host);
     this.#loadBalancers = this.#newLoadBalancers();
   }
 

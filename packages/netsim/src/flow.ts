@@ -2,6 +2,7 @@ import type { Flow as KernelFlow } from '@netsim/kernel';
 import type { Disposition } from '@netsim/trace';
 import type { Cluster } from './cluster.ts';
 import { UsageError } from './errors.ts';
+import { netnsOf } from './source-netns.ts';
 
 export interface FlowOptions {
   readonly from: string;
@@ -29,10 +30,7 @@ export class Flow {
     if (port === undefined || (protocol !== 'tcp' && protocol !== 'udp')) {
       throw new UsageError(`a flow of ${protocol} is not possible`, 'use tcp or udp');
     }
-    const netns =
-      source.kind === 'Pod'
-        ? cluster.netnsOfPod(source.pod)
-        : cluster.netnsOfMachine(source.kind === 'Node' ? source.node.metadata.name : source.name);
+    const netns = netnsOf(cluster, source);
     const flow = netns.openFlow({ dst: ip, dport: port, protocol, payloadLength: PAYLOAD });
     this.#failed =
       flow === 'ECONNREFUSED' ? 'REJECTED' : flow === 'EHOSTUNREACH' || flow === 'ENETUNREACH' ? 'NO_ROUTE' : 'DROPPED';

@@ -10,7 +10,8 @@ import { podListeners } from './listeners.ts';
 export type SourceRef =
   | { readonly kind: 'Pod'; readonly pod: Pod }
   | { readonly kind: 'Node'; readonly node: Node }
-  | { readonly kind: 'Host'; readonly name: string; readonly ip?: Ip };
+  /** A machine outside: on the nodes' network, or `anywhere` beyond the router at an address of the user's choice. */
+  | { readonly kind: 'Host'; readonly name: string; readonly ip: Ip; readonly anywhere: boolean };
 
 /** Where it is sent. `port` is absent for ICMP. */
 export interface DestinationRef {
@@ -35,6 +36,9 @@ export interface AskedName {
   readonly protocol?: TransportProtocol;
   readonly url?: URL;
 }
+
+/** The machine outside the cluster that is always there. */
+const EXTERNAL = 'external';
 
 /** Kind words of kubectl that name things a packet can start from or go to. */
 const kindWords: Record<string, string> = {
@@ -61,28 +65,29 @@ export class NameResolver {
   readonly #store: ObjectStore;
   readonly #namespace: string;
   readonly #clusterDomain: string;
-  readonly #hosts: ReadonlyMap<string, Ip>;
+  readonly #hostAddress: (name: string) => Ip | undefined;
   readonly #addresses: AddressIndex;
 
   constructor(options: {
     store: ObjectStore;
     namespace: string;
     clusterDomain: string;
-    hosts: ReadonlyMap<string, Ip>;
+    /** The address of a machine outside the cluster, which is put there at its first use. */
+    hostAddress(name: string): Ip | undefined;
     addresses: AddressIndex;
   }) {
     this.#addresses = options.addresses;
     this.#store = options.store;
     this.#namespace = options.namespace;
     this.#clusterDomain = options.clusterDomain;
-    this.#hosts = options.hosts;
+    this.#hostAddress = (name) => options.hostAddress(name);
   }
 
   source(text: string): SourceRef {
     if (text === '') throw new UsageError('the source is empty', 'write a pod, node/NAME, host/NAME or external');
     const ip = tryParseIp(text);
     if (ip !== undefined) return this.#sourceAddress(ip, text);
-    if (text === 'external') return this.#host('external');
+    if (text === EXTERNAL) return this.#host(EXTERNAL);
     const slash = text.indexOf('/');
     if (slash < 0) return { kind: 'Pod', pod: this.pod(text) };
     const kind = kindWords[text.slice(0, slash).toLowerCase()];
@@ -299,16 +304,29 @@ export class NameResolver {
     for (const node of this.#store.list<Node>('Node')) {
       if (internalIPs(node).includes(wanted)) return { kind: 'Node', node };
     }
-    return { kind: 'Host', name: text, ip };
+    return { kind: 'Host', name: text, ip, anywhere: true };
   }
 
   #host(name: string): SourceRef {
-    const ip = this.#hosts.get(name);
-    if (ip === undefined) {
-      const names = [...this.#hosts.keys()];
-      throw new UsageError(`host "${name}" not found`, didYouMean(name, names) ?? `known: ${names.join(', ')}`);
-    }
-    return { kind: 'Host', name, ip };
+    const address = tryParseIp(name);
+    if (address !== undefined) return this.#sourceAddress(address, name);
+    const nodes = this.#store.list<Node>('Node').map(({ metadata }) => metadata.name);
+    if (nodes.includes(name))
+      throw new UsageError(`${JSON.stringify(name)} is a node of the cluster`, `write node/${name}`);
+    const node = nearest(name, nodes);
+    if (node !== undefined)
+      throw new UsageError(`there is no node ${JSON.stringify(name)}`, `did you mean "node/${node}"?`);
+    // `external2` is a name of one's own, `extrenal` is not.
+    if (!name.startsWith(EXTERNAL) && nearest(name, [EXTERNAL]) !== undefined)
+      throw new UsageError(`host ${JSON.stringify(name)} not found`, `did you mean "${EXTERNAL}"?`);
+    if (name.length > 63 || !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name))
+      throw new UsageError(
+        `${JSON.stringify(name)} cannot be the name of a machine`,
+        'write small letters, digits and -, 63 at most',
+      );
+    const ip = this.#hostAddress(name);
+    if (ip === undefined) throw new UsageError('the cluster has no node, so no machine is on its network');
+    return { kind: 'Host', name, ip, anywhere: false };
   }
 
   #unknownKind(word: string): UsageError {

@@ -1,5 +1,6 @@
 import type { Netns } from '@netsim/kernel';
 import type { Cluster } from './cluster.ts';
+import { UsageError } from './errors.ts';
 import type { SourceRef } from './names.ts';
 
 /** The network namespace that a source sends from. */
@@ -10,9 +11,10 @@ export function netnsOf(cluster: Cluster, source: SourceRef): Netns {
     case 'Node':
       return cluster.netnsOfMachine(source.node.metadata.name);
     case 'Host': {
-      const known = cluster.datapath.outsideHosts.get(source.name);
-      if (known !== undefined) return cluster.netnsOfMachine(source.name);
-      return cluster.datapath.outsideHost(source.ip!);
+      const { datapath } = cluster;
+      const netns = source.anywhere ? datapath.outsideHost(source.ip) : datapath.hostNetns(source.name);
+      if (netns === undefined) throw new UsageError(`there is no host "${source.name}"`);
+      return netns;
     }
   }
 }

@@ -195,7 +195,7 @@ describe('names that are wrong', () => {
       { from: 'client', to: 'svc/headless' },
       'service "headless" is headless: there is no virtual IP to send to; name one of its pods',
     ],
-    ['a host', { from: 'host/laptop', to: 'svc/far:http' }, 'host "laptop" not found; known: external'],
+    ['a host', { from: 'host/extrenal', to: 'svc/far:http' }, 'host "extrenal" not found; did you mean "external"?'],
     [
       'a service as source',
       { from: 'svc/far', to: 'pod/near:80' },

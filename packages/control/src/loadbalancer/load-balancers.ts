@@ -1,8 +1,10 @@
 import type { Node, ObjectStore, Service } from '@netsim/manifest';
+import { formatIp, type Ip } from '@netsim/wire';
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
 import { hasClusterIP } from '../services/service-families.ts';
+import { rangeContains } from './address-pool.ts';
 import { CloudAddresses, cloudOf, ingressOf } from './cloud.ts';
 import { MetalLbAllocator } from './metallb-allocator.ts';
 import { type MetalLbConfig, metallbConfig, metallbKinds } from './metallb-config.ts';
@@ -145,6 +147,17 @@ export class LoadBalancers extends Controller {
 /** Will a Service of type LoadBalancer get an address here? */
 export function givesLoadBalancerAddresses(store: ObjectStore): boolean {
   return metallbConfig(store).pools.length > 0 || cloudOf(store) !== undefined;
+}
+
+/** Whether an address is a service's from outside, or may become one's: it stands in an address pool. */
+export function isLoadBalancerAddress(store: ObjectStore, ip: Ip): boolean {
+  const { pools } = metallbConfig(store);
+  if (pools.some(({ ranges }) => ranges.some((range) => rangeContains(range, ip)))) return true;
+  const text = formatIp(ip);
+  return store.list<Service>('Service').some(({ spec, status }) => {
+    const { externalIPs = [] } = spec as { externalIPs?: readonly string[] };
+    return externalIPs.includes(text) || (status?.loadBalancer?.ingress ?? []).some((each) => each.ip === text);
+  });
 }
 
 type Ingress = NonNullable<NonNullable<NonNullable<Service['status']>['loadBalancer']>['ingress']>[number];

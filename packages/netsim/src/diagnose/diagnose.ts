@@ -30,7 +30,7 @@ export function diagnose(cluster: Cluster, options: DiagnoseOptions): Diagnosis 
   return {
     schemaVersion: SCHEMA_VERSION,
     kind: 'Diagnosis',
-    source: summaryOf(cluster, subject.source),
+    source: summaryOf(subject.source),
     destination: {
       text: to,
       kind: object?.kind ?? (subject.host === undefined ? 'IP' : 'Name'),

@@ -22,7 +22,7 @@ export function nameNotFound(
   return {
     schemaVersion: SCHEMA_VERSION,
     kind: 'Trace',
-    source: summaryOf(cluster, source),
+    source: summaryOf(source),
     destination: {
       text: to,
       kind: 'Name',
@@ -104,7 +104,7 @@ function notFoundReason(name: string, queries: Resolution['queries'], error: Eai
   return `${name} could not be looked up: ${last.server} ${what} to ${last.name} ${last.type} (${error ?? 'EAI_AGAIN'})`;
 }
 
-export function summaryOf(cluster: Cluster, source: SourceRef): TraceSource {
+export function summaryOf(source: SourceRef): TraceSource {
   switch (source.kind) {
     case 'Pod': {
       const { name, namespace } = source.pod.metadata;
@@ -115,8 +115,7 @@ export function summaryOf(cluster: Cluster, source: SourceRef): TraceSource {
       return { kind: 'Node', name, ip: internalIPs(source.node)[0] ?? '' };
     }
     case 'Host': {
-      const ip = source.ip ?? cluster.datapath.outsideHosts.get(source.name);
-      return { kind: 'Host', name: source.name, ip: ip === undefined ? '' : formatIp(ip) };
+      return { kind: 'Host', name: source.name, ip: formatIp(source.ip) };
     }
   }
 }

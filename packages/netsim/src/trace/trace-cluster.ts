@@ -256,7 +256,7 @@ class Tracing {
       case 'Node':
         return { kind: 'Node', name: source.node.metadata.name, ip: ip ?? '' };
       case 'Host':
-        return { kind: 'Host', name: source.name, ip: ip ?? (source.ip === undefined ? '' : formatIp(source.ip)) };
+        return { kind: 'Host', name: source.name, ip: ip ?? formatIp(source.ip) };
     }
   }
 }
