@@ -427,7 +427,10 @@ export class NameResolver {
           : clusterIP === 'None'
             ? 'is headless'
             : 'has no cluster IP';
-      throw new UsageError(`service "${name}" ${what}: there is no virtual IP to send to`, 'name one of its pods');
+      throw new UsageError(
+        `service "${name}" ${what}: there is no virtual IP to send to`,
+        'name one of its pods, or trace with --dns from a pod',
+      );
     }
     const base = { text, kind: 'Service' as const, object: service, ip };
     if (wanted === 'icmp') return { ...base, protocol: 'icmp' };

@@ -344,6 +344,32 @@ spec:
   });
 });
 
+describe('a name that no message can carry is refused', () => {
+  test.each([
+    [
+      '254 octets',
+      ['a', 'b', 'c', 'd']
+        .map((letter) => letter.repeat(63))
+        .join('.')
+        .slice(1),
+      'the name has 254 octets',
+    ],
+    ['a label of 64', 'a'.repeat(64), 'has 64 octets; a label has at most 63'],
+    ['an empty label', 'a..b', '"a..b" has an empty label'],
+  ])('%s', async (_, name, text) => {
+    const cluster = await kubia();
+    for (const dns of [false, true]) {
+      expect(() => cluster.trace({ from: 'pod-a', to: `${name}:80`, dns })).toThrow(text);
+    }
+    expect(() => cluster.lookup({ from: 'pod-a', name })).toThrow(text);
+    expect(() => cluster.diagnose({ to: `${name}:80`, from: 'pod-a' })).toThrow(text);
+  });
+
+  test('and the root is a name', async () => {
+    expect((await kubia()).lookup({ from: 'pod-a', name: '.', type: 'NS' }).queries).toHaveLength(1);
+  });
+});
+
 describe('services and pods by address', () => {
   test('follow the changes of the cluster', async () => {
     const cluster = await kubia();

@@ -193,7 +193,7 @@ describe('names that are wrong', () => {
     [
       'a headless service',
       { from: 'client', to: 'svc/headless' },
-      'service "headless" is headless: there is no virtual IP to send to; name one of its pods',
+      'service "headless" is headless: there is no virtual IP to send to; name one of its pods, or trace with --dns from a pod',
     ],
     ['a host', { from: 'host/extrenal', to: 'svc/far:http' }, 'host "extrenal" not found; did you mean "external"?'],
     [

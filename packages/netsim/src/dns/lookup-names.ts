@@ -3,6 +3,7 @@ import { type Finding, nearest } from '@netsim/manifest';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
 import { ask } from './ask.ts';
+import { checkName } from './check-name.ts';
 import { driveLookup } from './drive.ts';
 import { type Asker, askerOf } from './look-up.ts';
 import { lookupTraps } from './name-traps.ts';
@@ -48,13 +49,10 @@ export interface Lookup {
 type Found = Omit<Lookup, 'findings'>;
 
 const types = ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT', 'ANY'];
-/** RFC 1035: a name of 255 octets on the wire is one of 253 characters, and a dot. */
-const MAX_NAME = 253;
 
 /** Looks a name up, and tells each query. */
 export function lookupNames(cluster: Cluster, { from, name, type, namespace }: LookupOptions): Lookup {
   const source = cluster.names(namespace).source(from);
-  if (name === '') throw new UsageError('the name is empty');
   checkName(name);
   const asker = askerOf(cluster, source);
   const found = type === undefined ? addresses(asker, name) : records(asker, name, typeNamed(type));
@@ -74,19 +72,6 @@ function typeNamed(type: string): string {
     `unknown type ${JSON.stringify(type)}`,
     near === undefined ? `known: ${types.join(', ')}` : `did you mean ${near}?`,
   );
-}
-
-/** What no message can carry is a mistake of whoever typed it. */
-function checkName(name: string): void {
-  const plain = name.replace(/\.$/, '');
-  if (Buffer.byteLength(plain) > MAX_NAME)
-    throw new UsageError(`the name has ${Buffer.byteLength(plain)} octets`, `a DNS name has at most ${MAX_NAME}`);
-  const long = plain.split('.').find((label) => Buffer.byteLength(label) > 63);
-  if (long !== undefined)
-    throw new UsageError(
-      `the label ${JSON.stringify(`${long.slice(0, 20)}...`)} has ${Buffer.byteLength(long)} octets`,
-      'a label has at most 63',
-    );
 }
 
 function addresses({ netns, resolver }: Asker, name: string): Found {

@@ -4,6 +4,7 @@ import type { Pod } from '@netsim/manifest';
 import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSource } from '@netsim/trace';
 import { familyOf, formatIp, parseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
+import { checkName } from '../dns/check-name.ts';
 import { addressesOf, lookUp, resolutionOf } from '../dns/look-up.ts';
 import { QueryWatch } from '../dns/query-paths.ts';
 import { UsageError } from '../errors.ts';
@@ -60,6 +61,7 @@ export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
     return new Tracing(cluster, options, source, names.destinationFrom(source, options.to, protocol)).trace();
   }
   const { host } = asked;
+  checkName(host);
   const { found, resolution } = resolve(cluster, source, host, options);
   const [ip] = addressesOf(found);
   if (ip === undefined) return nameNotFound(cluster, options, source, resolution, names, asked, found.error);
