@@ -6,6 +6,7 @@ import { FIREWALL_CHAIN } from '../firewall.ts';
 import { LISTEN_ANNOTATION, podListeners, START_DELAY_ANNOTATION, startDelay } from '../listeners.ts';
 import type { DestinationRef } from '../names.ts';
 import type { TraceEvent } from './collector.ts';
+import { frontDoorPorts } from './front-door-port.ts';
 
 /** How a path ended and why, read from the steps of its packets. */
 export interface Outcome {
@@ -324,6 +325,7 @@ function noListener(events: readonly TraceEvent[], netns: string, known: Knowled
     return {
       disposition: 'NO_LISTENER',
       reason: `nothing listens on ${packet?.dst ?? 'the node'}${port === undefined ? '' : ` port ${port}`}`,
+      ...onlyByNodePort(port, known),
     };
   }
   const name = pod.metadata.name;
@@ -366,6 +368,25 @@ function noListener(events: readonly TraceEvent[], netns: string, known: Knowled
     disposition: 'NO_LISTENER',
     reason: `nothing in pod "${name}" listens on port ${port}${open.length === 0 ? '' : `; it listens on ${open.join(', ')}`}`,
     ...portCause(pod, port, open, known),
+  };
+}
+
+/** A URL that has come to a node of a cluster whose controller has no load balancer. */
+function onlyByNodePort(
+  port: number | undefined,
+  { store, destination }: Knowledge,
+): Pick<Outcome, 'cause' | 'advice'> {
+  const ways = destination.url === undefined ? [] : frontDoorPorts(store, destination.url, port);
+  const [first] = ways;
+  if (first === undefined) return {};
+  const urls = ways.map(({ url }) => url).join(' or ');
+  return {
+    cause: causeOf(
+      first.service,
+      ['spec', 'type'],
+      `type ${first.service.spec.type}, without a load balancer's address`,
+    ),
+    advice: `Write ${urls}, or give the cluster a load balancer (MetalLB) and the Service type LoadBalancer`,
   };
 }
 

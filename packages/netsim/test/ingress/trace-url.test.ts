@@ -102,8 +102,14 @@ describe('a URL is traced through the controller', () => {
   });
 
   test('without a load balancer the name leads to a node, on whose port 80 nobody listens', async () => {
-    const [path] = await pathsTo('http://kubia.example.com/', manifests.replace(METALLB, ''));
+    const cluster = await Cluster.load({ yaml: manifests.replace(METALLB, '') });
+    const [path] = cluster.trace({ from: 'external', to: 'http://kubia.example.com/bar?x=1' }).paths;
     expect(path?.disposition).toBe('NO_LISTENER');
+    expect(path?.cause).toMatchObject({ kind: 'Service', name: 'ingress-nginx-controller' });
+    const url = /^Write (http:\/\/kubia\.example\.com:3\d{4}\/bar\?x=1), or .*MetalLB/.exec(path?.advice ?? '')?.[1];
+    expect(cluster.trace({ from: 'external', to: url! }).paths[0]?.disposition, 'the advice is right').toBe(
+      'DELIVERED',
+    );
   });
 
   test('without a controller the name has no address', async () => {
