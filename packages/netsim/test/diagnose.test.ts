@@ -262,3 +262,40 @@ spec: { selector: { app: far }, ports: [{ port: 80 }] }`,
     expect(() => cluster.diagnose({ to })).toThrow(message);
   });
 });
+
+test('a URL that its controller refuses is not in order, with the line of the Ingress', async () => {
+  const example = new URL('../../../examples/d1-ingress/', import.meta.url).pathname;
+  const cluster = await Cluster.load({
+    files: [`${example}metallb.yaml`, `${example}ingress-nginx.yaml`],
+    yaml: `apiVersion: externaldns.k8s.io/v1alpha1
+kind: DNSEndpoint
+metadata: { name: web }
+spec: { endpoints: [{ dnsName: web.example.com, recordType: A, targets: [192.168.1.11] }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, labels: { app: web } }
+spec: { containers: [{ name: c, image: nginx, ports: [{ containerPort: 80 }] }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ port: 80 }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: closed
+  annotations: { nginx.ingress.kubernetes.io/whitelist-source-range: 1.2.3.4/32 }
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: web.example.com
+    http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] }
+`,
+  });
+  const { verdict, points } = cluster.diagnose({ to: 'http://web.example.com/', from: 'external' });
+  expect(verdict).toBe('fail');
+  expect(points.at(-1)).toMatchObject({ id: 'path', status: 'fail', cause: { kind: 'Ingress', name: 'closed' } });
+  expect(points.at(-1)!.text).toContain('the controller answers 403');
+});

@@ -152,7 +152,9 @@ export function path(
     ...(protocol !== 'tcp' || literal ? { protocol } : {}),
     ...(service !== undefined && { allPaths: true }),
   });
-  const bad = trace.paths.find(({ disposition, advice }) => !good.has(disposition) || advice !== undefined);
+  const bad = trace.paths.find(
+    ({ disposition, advice, http }) => !good.has(disposition) || advice !== undefined || (http?.status ?? 200) >= 400,
+  );
   if (bad !== undefined) return failed(bad);
   const ends = [...new Set(trace.paths.map(({ disposition }) => disposition))].join(', ');
   const ways = trace.paths.length === 1 ? 'the one way' : `all ${trace.paths.length} ways`;
