@@ -1,4 +1,5 @@
 import { ClusterIndexes, encodeMessage, queryMessage } from '@netsim/dns';
+import type { EndpointSlice } from '@netsim/manifest';
 import { parseIp } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
@@ -31,9 +32,9 @@ const coreDnsPods = (cluster: Cluster) =>
     .map(({ metadata }) => cluster.pod(`kube-system/${metadata.name}`));
 const readyAddresses = (cluster: Cluster): number =>
   cluster.store
-    .list('EndpointSlice', 'kube-system')
-    .flatMap((slice) => (slice as unknown as { endpoints: { conditions: { ready: boolean } }[] }).endpoints)
-    .filter(({ conditions }) => conditions.ready).length;
+    .list<EndpointSlice>('EndpointSlice', 'kube-system')
+    .flatMap(({ endpoints }) => endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready).length;
 const waitingReason = (cluster: Cluster): (string | undefined)[] =>
   coreDnsPods(cluster).map((pod) => {
     const { state } = pod.object.status!.containerStatuses![0]!;

@@ -1,4 +1,4 @@
-import type { Pod } from '@netsim/manifest';
+import type { Node, Pod } from '@netsim/manifest';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
 import { curl, ingress, METALLB, podOf, web } from './support.ts';
@@ -48,11 +48,9 @@ describe('an Ingress without a controller in the manifests', () => {
     const cluster = await Cluster.load({ yaml: web('kubia') + ingress({ '/': 'kubia' }) });
     expect(cluster.notes[0]).toContain('NodePort Service');
     const controller = cluster.store.list<Pod>('Pod', 'ingress-nginx')[0]!;
-    const node = cluster.store.get('Node', undefined, controller.spec.nodeName!) as unknown as {
-      status: { addresses: { address: string }[] };
-    };
+    const node = cluster.store.get<Node>('Node', undefined, controller.spec.nodeName!);
     expect(cluster.store.get<Pod>('Ingress', 'default', 'kubia')?.status).toEqual({
-      loadBalancer: { ingress: [{ ip: node.status.addresses[0]!.address }] },
+      loadBalancer: { ingress: [{ ip: node?.status?.addresses?.[0]?.address }] },
     });
   });
 
