@@ -1,5 +1,7 @@
+export type { ExchangeFunction } from './drive.ts';
 export { encodeMessage } from './encode.ts';
 export { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
+export type { HttpListener, Listener } from './listeners.ts';
 export * from './message.ts';
 export type {
   Exchange as UpstreamExchange,
@@ -7,13 +9,6 @@ export type {
   QuerySource,
   UpstreamServer,
 } from './plugin.ts';
-export {
-  CoreDns,
-  type CoreDnsOptions,
-  type ExchangeFunction,
-  type HttpListener,
-  type Listener,
-  type LoopProbe,
-} from './server.ts';
+export { CoreDns, type CoreDnsOptions, type LoopProbe } from './server.ts';
 export { encodeCompressed, fitReply } from './truncate.ts';
 export { decodeMessage, WireError } from './wire.ts';
