@@ -3,15 +3,7 @@ import { parseIp, parsePrefix } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { expect, test } from 'vitest';
 
-/** Configurations that would go round for ever. Each ends in bounded time, and says what went wrong and where. */
-const BOUND = 10_000;
-
-function inTime<T>(run: () => T): T {
-  const started = performance.now();
-  const result = run();
-  expect(performance.now() - started).toBeLessThan(BOUND);
-  return result;
-}
+/** Configurations that would go round for ever. Each ends after a bounded number of steps, and says what went wrong and where. */
 
 test.each([
   ['two chains that jump to each other', '-A INPUT -j A\n-A A -j B\n-A B -j A', 7],
@@ -21,7 +13,7 @@ test.each([
   const kept = printIptablesSave(before);
   const text = `*filter\n:INPUT ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n${rules}\nCOMMIT\n`;
   const parse = () => parseIptablesSave(text, 4);
-  expect(() => inTime(parse)).toThrow(`line ${line}: `);
+  expect(parse).toThrow(`line ${line}: `);
   expect(parse).toThrow(/makes a loop/);
   expect(() => applyRestore(before, text)).toThrow(/makes a loop/);
   expect(printIptablesSave(before)).toBe(kept);
@@ -35,7 +27,7 @@ test('a routing loop between two nodes ends when the TTL does; the trace says so
   const destination = parsePrefix('10.244.99.0/24');
   cluster.world.requireNetns('w1-k8s').addRoute({ destination, via: parseIp('192.168.1.102') });
   cluster.world.requireNetns('w2-k8s').addRoute({ destination, via: parseIp('192.168.1.101') });
-  const { paths } = inTime(() => cluster.trace({ from: 'pod-a', to: '10.244.99.1:80' }));
+  const { paths } = cluster.trace({ from: 'pod-a', to: '10.244.99.1:80' });
   expect(paths[0]).toMatchObject({ disposition: 'TTL_EXPIRED' });
   expect(paths[0]!.reason).toMatch(/w[12]-k8s/);
   const nodes = new Set(paths[0]!.request.hops.map(({ node }) => node));
@@ -59,11 +51,9 @@ test('a loop of two bridges ends at the hop budget, and the way is free for what
       netns.setUp(cable);
     }
   }
-  inTime(() => {
-    one.ping({ dst: parseIp('10.0.0.77') }).send();
-    world.run();
-    world.advance(10_000);
-  });
+  one.ping({ dst: parseIp('10.0.0.77') }).send();
+  world.run();
+  world.advance(10_000);
   // It did go round, and came to rest.
   expect(world.frames).toBeGreaterThan(1_000);
   expect(world.frames).toBeLessThan(1_000_000);
@@ -92,7 +82,9 @@ endpoints: [{ addresses: [10.96.7.7] }]
 ports: [{ name: "", port: 80 }]
 `;
   const cluster = await Cluster.load({ yaml });
-  const { paths } = inTime(() => cluster.trace({ from: 'a', to: 'svc/self' }));
+  const before = cluster.world.frames;
+  const { paths } = cluster.trace({ from: 'a', to: 'svc/self' });
+  expect(cluster.world.frames - before).toBeLessThan(200);
   // DNAT is done once for a connection: the packet leaves for the address it was sent to.
   expect(paths[0]!.disposition).toBe('EXITS_CLUSTER');
 });

@@ -231,13 +231,3 @@ describe('MAC addresses', () => {
     expect(formatIp(solicitedNode(parseIp('fd09::12:3456') as bigint))).toBe('ff02::1:ff12:3456');
   });
 });
-
-test('100,000 addresses are read in a fraction of a second', () => {
-  const texts = Array.from({ length: 100_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
-  const start = performance.now();
-  let sum = 0;
-  for (const text of texts) sum += parseIp(text) as number;
-  expect(sum).toBeGreaterThan(0);
-  // The aim is 0.2 s; five times that leaves room for a busy machine.
-  expect(performance.now() - start).toBeLessThan(1000);
-});

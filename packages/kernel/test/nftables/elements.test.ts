@@ -52,6 +52,12 @@ describe('a hash lookup finds what a plain walk finds', () => {
     );
   });
 
+  test('and a small number is not the address that stands as such a number', () => {
+    const elements = NftElements.of(['ipv6_addr'], [{ key: [0xfdn << 120n] }]);
+    for (let i = 0; i < 4; i++) expect(elements.find([0])).toBeNull();
+    expect(elements.find([0xfdn << 120n])).not.toBeNull();
+  });
+
   test('and an old version stays as it was', () => {
     const type = ['inet_service'] as const;
     const versions = [NftElements.empty(type)];

@@ -10,7 +10,7 @@ import { VersionedMap } from './versioned-map.ts';
  */
 export class ElementStore {
   readonly #map = new VersionedMap<ProxyElement>();
-  /** Keys that more than one service wants, with all that they want. */
+  /** Keys that more than one service wants, with all that they want, in the order of their names. */
   readonly #contested = new Map<string, ProxyElement[]>();
   readonly #type: readonly NftDataType[];
   #elements: NftElements;
@@ -44,8 +44,18 @@ export class ElementStore {
     this.#contested.clear();
     const all = new Map<string, ProxyElement>();
     for (const element of wanted) {
-      const old = all.get(element.keyText);
-      all.set(element.keyText, old === undefined ? element : this.#contest(old, element));
+      const { keyText } = element;
+      const old = all.get(keyText);
+      if (old === undefined) all.set(keyText, element);
+      else {
+        const others = this.#contested.get(keyText);
+        if (others === undefined) this.#contested.set(keyText, [old, element]);
+        else others.push(element);
+      }
+    }
+    for (const [keyText, others] of this.#contested) {
+      others.sort(byPort);
+      all.set(keyText, others[0]!);
     }
     this.#map.reset(all);
     this.#elements = NftElements.of(this.#type, all.values());
@@ -61,7 +71,7 @@ export class ElementStore {
       const others = this.#contested.get(keyText);
       if (others === undefined) changes.set(keyText, null);
       else {
-        others.splice(others.indexOf(element), 1);
+        others.splice(placeOf(others, element), 1);
         changes.set(keyText, others[0]!);
         if (others.length === 1) this.#contested.delete(keyText);
       }
@@ -83,10 +93,25 @@ export class ElementStore {
       wanted = [old];
       this.#contested.set(element.keyText, wanted);
     }
-    wanted.push(element);
-    wanted.sort((a, b) => comparePorts(a.port, b.port));
+    wanted.splice(placeOf(wanted, element), 0, element);
     return wanted[0]!;
   }
+}
+
+function byPort(a: ProxyElement, b: ProxyElement): number {
+  return comparePorts(a.port, b.port);
+}
+
+/** Where an element stands, or belongs, among those of other services that want its key. */
+function placeOf(sorted: readonly ProxyElement[], element: ProxyElement): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (byPort(sorted[middle]!, element) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Elements after one key has changed. */

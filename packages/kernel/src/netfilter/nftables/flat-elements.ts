@@ -15,14 +15,17 @@ export class FlatElements {
   readonly #slots: Int32Array;
   readonly #shift: number;
   readonly #mask: number;
-  readonly #wide: Map<bigint, number> | null;
+  /** Numbers of the IPv6 addresses, and a bit for each part of a key that holds such: a number there is not one of these. */
+  readonly #wide: Map<bigint, number>;
+  readonly #wideParts: number;
   /** The key that is looked up. */
   readonly #key: Int32Array;
 
-  private constructor(parts: number, elements: readonly NftElement[], wide: Map<bigint, number>) {
+  private constructor(parts: number, elements: readonly NftElement[], wide: Map<bigint, number>, wideParts: number) {
     this.elements = elements;
     this.#parts = parts;
-    this.#wide = wide.size === 0 ? null : wide;
+    this.#wide = wide;
+    this.#wideParts = wideParts;
     this.#key = new Int32Array(parts);
     this.#shift = 32 - Math.clz32(parts);
     let places = 4;
@@ -36,20 +39,26 @@ export class FlatElements {
     }
   }
 
-  /** Null where a key is not made of numbers and addresses alone. */
+  /** Null where a key is not made of numbers and addresses alone, of one kind in each part. */
   static of(parts: number, elements: Iterable<NftElement>): FlatElements | null {
     if (parts > MAX_PARTS) return null;
     const list: NftElement[] = [];
     const wide = new Map<bigint, number>();
+    let wideParts = 0;
+    let wordParts = 0;
     for (const element of elements) {
-      for (const part of element.key) {
+      const { key } = element;
+      for (let i = 0; i < key.length; i++) {
+        const part = key[i]!;
         if (typeof part === 'bigint') {
+          wideParts |= 1 << i;
           if (!wide.has(part)) wide.set(part, wide.size);
-        } else if (!isWord(part)) return null;
+        } else if (isWord(part)) wordParts |= 1 << i;
+        else return null;
       }
       list.push(element);
     }
-    return new FlatElements(parts, list, wide);
+    return (wideParts & wordParts) === 0 ? new FlatElements(parts, list, wide, wideParts) : null;
   }
 
   /** Number of the element with this key, or -1. */
@@ -66,8 +75,8 @@ export class FlatElements {
     for (let i = 0; i < parts; i++) {
       const value = values[i]!;
       let word: number | undefined;
-      if (typeof value === 'number') word = value;
-      else if (typeof value === 'bigint') word = this.#wide?.get(value);
+      if ((this.#wideParts & (1 << i)) === 0) word = typeof value === 'number' ? value : undefined;
+      else if (typeof value === 'bigint') word = this.#wide.get(value);
       if (word === undefined) return -1;
       key[i] = word;
       hash = mixHash(hash, word);
