@@ -16,6 +16,10 @@ const built = existsSync(join(root, 'packages/cli/bundle/netsim.cjs'));
 
 let folder: string;
 const before = process.cwd();
+// What the commands import is read before the first of them is timed.
+beforeAll(async () => {
+  await netsim(['trace', 'pod-a', 'svc/kubia']);
+}, 60_000);
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'netsim-bad-input-'));
   process.chdir(folder);
@@ -63,6 +67,27 @@ const refused: readonly Row[] = [
     what: 'a path through a file',
     make: () => `${put('file.yaml', pod('a'))}/x.yaml`,
     says: /^error: file\.yaml\/x\.yaml: no such file or directory$/m,
+  },
+  {
+    what: 'a URL',
+    make: () => 'https://example.com/a.yaml',
+    says: /^error: https:\/\/example\.com\/a\.yaml: URLs are not read, .*curl -sL URL \| netsim -f - \.\.\.$/m,
+  },
+  {
+    what: 'a file with nothing but comments',
+    make: () => put('comments.yaml', '# a\n---\n# b\n'),
+    says: /^warning: comments\.yaml: no object in this file\nerror: no objects in what was given$/m,
+  },
+  {
+    what: 'a template of Helm',
+    make: () => put('template.yaml', `{{- if .Values.on }}\n${pod('{{ .Release.Name }}')}{{- end }}\n`),
+    says: /^error: template\.yaml:1:1: a template, not yet a manifest \(render it first, as with helm template CHART \| netsim -f - \.\.\.\)$/m,
+  },
+  {
+    what: 'a kustomization that is not built',
+    make: () =>
+      put('kustomization.yaml', 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a]\n'),
+    says: /^error: kustomization\.yaml:2:1: .*no cluster has this kind \(to build it, give its directory with -k/m,
   },
   { what: 'an empty file', make: () => put('empty.yaml', ''), says: /^error: empty\.yaml: the file is empty$/m },
   {
@@ -459,7 +484,7 @@ describe('ways to give manifests', () => {
   });
   test('an empty standard input is an error', async () => {
     const { code, stderr } = await netsim(['-f', '-', ...names]);
-    expect([code, stderr]).toEqual([2, 'error: -: the file is empty\n']);
+    expect([code, stderr]).toEqual([2, 'error: -: nothing came on standard input\n']);
   });
   test('standard input with a mistake says its line', async () => {
     const { stderr } = await netsim(['-f', '-', ...names], { stdin: pod('a').replace('spec', 'spce') });

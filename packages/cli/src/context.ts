@@ -70,6 +70,14 @@ export class CommandContext {
     return found;
   }
 
+  /** A document of this program's own, for `-o json` and `-o yaml`. */
+  async printData(output: 'json' | 'yaml', kind: string, content: object): Promise<void> {
+    const text = JSON.stringify({ schemaVersion: 'netsim.dev/v1', kind, ...content }, undefined, 2);
+    if (output === 'json') return this.out(`${text}\n`);
+    const { toYaml } = await import('@netsim/render');
+    this.out(toYaml(JSON.parse(text)));
+  }
+
   /**
    * Builds the cluster of the `-f` and `-k` flags; the demo cluster where none is given, which stderr then says. Findings are
    * told on stderr, those of the control loops too (an address given twice, ...). What cannot be is refused: only with

@@ -40,12 +40,12 @@ async function reportError(error: unknown, context: CommandContext): Promise<num
 function count(text: string): number {
   const value = Number(text);
   if (!/^[0-9]+$/.test(text) || value < 1 || value > 1e9)
-    throw new InvalidArgumentError('expected a whole number from 1 on.');
+    throw new InvalidArgumentError('Expected a whole number from 1 on.');
   return value;
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[0-9]{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  if (!/^[0-9]{1,15}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
   return Number(text);
 }
 
@@ -226,6 +226,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
 
   const lab = program
     .command('lab')
+    .helpCommand(false)
     .description('the same cluster in the real kernel (Linux, root)')
     .addHelpText('after', examples('sudo netsim lab verify --probes 1000 --seed 7'));
   const labCommand = (name: string, description: string) =>
@@ -295,6 +296,22 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .action(async (_options: object, command: Command) => {
       const { version } = await import('./commands/version.ts');
       await act(command, version);
+    });
+
+  program
+    .helpCommand(false)
+    .command('help')
+    .description('show help of a command')
+    .argument('[command...]', 'such as trace, or lab verify')
+    .addHelpText('after', examples('netsim help trace'))
+    .action((names: readonly string[]) => {
+      let shown: Command = program;
+      for (const name of names) {
+        const next = shown.commands.find((child) => child.name() === name);
+        if (next === undefined) shown.error(`error: unknown command '${name}'`);
+        shown = next as Command;
+      }
+      shown.help();
     });
 
   for (const command of allCommands(program)) {

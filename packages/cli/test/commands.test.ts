@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Trace } from '@netsim/trace';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { netsim } from './harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netsim-cli-'));
@@ -148,7 +149,7 @@ describe('mistakes', () => {
       ['trace', 'pod-a', 'svc/kubia', '--protocol', 'quic'],
       /Allowed choices are tcp, udp, sctp, icmp/,
     ],
-    ['a count that is none', ['trace', 'pod-a', 'svc/kubia', '--count', '0'], /expected a whole number from 1 on/],
+    ['a count that is none', ['trace', 'pod-a', 'svc/kubia', '--count', '0'], /Expected a whole number from 1 on/],
     [
       'flags that exclude each other',
       ['trace', 'pod-a', 'svc/kubia', '--count', '3', '--all-paths'],
@@ -300,6 +301,41 @@ describe('the small ones', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('--all-paths');
     expect(stdout).toContain('--filename');
+  });
+
+  test('help of a command, also of one in another; one that is none is said', async () => {
+    expect((await netsim(['help', 'lab', 'verify'])).stdout).toBe((await netsim(['lab', 'verify', '--help'])).stdout);
+    const { code, stderr } = await netsim(['help', 'nope']);
+    expect([code, stderr]).toEqual([2, "error: unknown command 'nope'\nsee netsim --help\n"]);
+  });
+
+  test.each([
+    ['dns', 'Lookup', ['dns', 'pod-a', 'kubia']],
+    ['diagnose', 'Diagnosis', ['diagnose', 'svc/kubia']],
+    ['lint', 'Findings', ['lint']],
+    ['routes', 'Routes', ['routes']],
+    ['explain', 'Explanations', ['explain']],
+    ['version', 'Version', ['version']],
+    ['trace', 'Trace', ['trace', 'pod-a', 'svc/kubia']],
+  ])('%s prints one document of its kind as JSON, and the same as YAML', async (_, kind, argv) => {
+    const { stdout } = await netsim([...argv, '-o', 'json']);
+    const document: unknown = JSON.parse(stdout);
+    expect(document).toMatchObject({ schemaVersion: 'netsim.dev/v1', kind });
+    expect(parse((await netsim([...argv, '-o', 'yaml'])).stdout)).toEqual(document);
+  });
+
+  test.each([
+    ['demo', ['demo'], 'yaml'],
+    ['exec', ['exec', 'pod-a', '--', 'true'], 'text'],
+    ['completion', ['completion', 'bash'], 'text'],
+  ])('%s has one format only, and says so', async (_, argv, known) => {
+    const { code, stderr } = await netsim(['-o', 'json', ...argv]);
+    expect([code, stderr]).toEqual([2, `error: unknown output format "json", known: ${known}\n`]);
+  });
+
+  test('-n says where names are looked up; the demo stays where it is', async () => {
+    const { stdout } = await netsim(['get', 'pods', '-n', 'kube-system', '-o', 'name']);
+    expect(stdout).toMatch(/^(pod\/coredns-\S+\n)+$/);
   });
 
   test('without a command the help goes to stderr, and the status is 2', async () => {

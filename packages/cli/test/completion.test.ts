@@ -40,6 +40,10 @@ describe('completion knows', () => {
   test('kinds, tools, codes and shells', async () => {
     expect(await complete('get', 'endpoints')).toEqual(['endpoints', 'endpointslices', ':4']);
     expect(await complete('exec', 'pod-a', '--', 'cu')).toEqual(['curl', ':4']);
+    expect(await complete('exec', 'pod-a', '--', 'iptables-s')).toEqual([':4']);
+    expect(await complete('exec', 'node/w1-k8s', '--', 'iptables-s')).toEqual(['iptables-save', ':4']);
+    expect(await complete('diagnose', 'svc/kubia')).toEqual(['svc/kubia', ':4']);
+    expect(await complete('diagnose', 'svc/kubia', '--from', 'pod/p')).toEqual(['pod/pod-a', ':4']);
     expect(await complete('explain', 'NO_E')).toEqual(['NO_ENDPOINTS', ':4']);
     expect(await complete('completion', 'f')).toEqual(['fish', ':4']);
   });

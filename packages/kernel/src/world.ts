@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly seed?: number;
   /** In place of the one made from the seed. */
   readonly random?: RandomSource;
+  /** Frames that one {@link World.run} handles; the rest are dropped. Default 1,000,000. */
+  readonly runLimit?: number;
 }
 
 /** Who wants to know the fate of packets (those with a `trackId`). The skb must not be kept. */
@@ -32,7 +34,7 @@ export type FrameListener = (netns: Netns, dev: Device, direction: 'in' | 'out',
 
 /** Frames that wait at once. */
 const QUEUE_LIMIT = 65_536;
-/** Frames that one {@link World.run} handles. */
+/** Frames that one {@link World.run} handles, and timers that one {@link World.runUntil} waits for. */
 const RUN_LIMIT = 1_000_000;
 /** Devices that one packet passes: more than any way with a TTL of 255 on it takes. */
 const HOP_LIMIT = 1_024;
@@ -73,6 +75,7 @@ export class World {
   #head = 0;
   #size = 0;
   #running = false;
+  readonly #runLimit: number;
   readonly #pool: Skb[] = [];
   /** Last copy of a flood that found nobody, with its identity: reported where no other copy did better. */
   #strayed: { netns: Netns; skb: Skb } | null = null;
@@ -80,6 +83,7 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.random = options.random ?? new SeededRandom(options.seed ?? 1);
+    this.#runLimit = options.runLimit ?? RUN_LIMIT;
     this.clock.afterTimer = () => {
       this.run();
     };
@@ -232,6 +236,7 @@ export class World {
     this.#running = true;
     try {
       let handled = 0;
+      const limit = this.#runLimit;
       while (this.#size > 0) {
         const at = this.#head;
         const dev = this.#devices[at]!;
@@ -239,8 +244,7 @@ export class World {
         this.#skbs[at] = null;
         this.#head = (at + 1) & (this.#skbs.length - 1);
         this.#size--;
-        if (++handled > RUN_LIMIT)
-          dev.netns.drop(skb, 'NETSIM_QUEUE_BUDGET', `more than ${RUN_LIMIT} frames in one run`);
+        if (++handled > limit) dev.netns.drop(skb, 'NETSIM_QUEUE_BUDGET', `more than ${limit} frames in one run`);
         else receiveFrame(this, dev, skb);
       }
       this.frames += handled;

@@ -16,6 +16,7 @@ export interface ReadFilesResult {
   readonly findings: Finding[];
 }
 
+const URL_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 const EXTENSION = /\.(ya?ml|json)$/i;
 /** Devices whose content comes to an end; that of `/dev/zero` does not. */
 const ENDING_DEVICE = /^\/dev\/(null|stdin|tty|fd\/\d+|pts\/\d+)$/;
@@ -45,7 +46,10 @@ function readPath(path: string, options: ReadFilesOptions, result: ReadFilesResu
       return;
     }
   } catch (error) {
-    result.findings.push(problem(path, 'unreadable', explain(error)));
+    const reason = URL_SCHEME.test(path)
+      ? 'URLs are not read, for netsim opens no connection: fetch it yourself, curl -sL URL | netsim -f - ...'
+      : explain(error);
+    result.findings.push(problem(path, 'unreadable', reason));
     return;
   }
   const before = result.sources.length + result.findings.length;
@@ -81,7 +85,10 @@ function readText(file: string, content: string | Uint8Array, result: ReadFilesR
   const text = typeof content === 'string' ? content : decode(content);
   if (text === undefined)
     result.findings.push(problem(file, 'binary-file', 'not a text in UTF-8: is this a manifest?'));
-  else if (text.trim() === '') result.findings.push(problem(file, 'empty-file', 'the file is empty'));
+  else if (text.trim() === '')
+    result.findings.push(
+      problem(file, 'empty-file', file === '-' ? 'nothing came on standard input' : 'the file is empty'),
+    );
   else result.sources.push({ file, text });
 }
 

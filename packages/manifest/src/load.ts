@@ -43,6 +43,9 @@ export function loadManifests(sources: readonly ManifestSource[], options: LoadO
   return { objects, refused, findings };
 }
 
+/** `{{ .Values.name }}`, `{{- include "x" . }}`: what Helm and its like put in place of values. YAML reads it as nested maps, or not at all. */
+const TEMPLATE_ACTION = /\{\{-?\s*(\/\*|[.$"`(]|[a-z]+\b)/i;
+
 /** Characters of a wrong document that a message shows. */
 const SHOWN = 60;
 
@@ -84,8 +87,18 @@ function repeated(objects: readonly KubeObject[]): Finding[] {
 function loadSource(source: ManifestSource, objects: KubeObject[], findings: Finding[]): void {
   const { documents, problems, lines } = readDocuments(source);
   const file = source.file;
-  for (const { offset, message } of problems) {
-    findings.push({ severity: 'error', code: 'syntax', message, file, ...lines.at(offset) });
+  const template = problems.length === 0 ? -1 : source.text.search(TEMPLATE_ACTION);
+  if (template >= 0) {
+    const message = 'a template, not yet a manifest';
+    const suggestion = 'render it first, as with helm template CHART | netsim -f - ...';
+    findings.push({ severity: 'error', code: 'template', message, suggestion, file, ...lines.at(template) });
+  } else {
+    for (const { offset, message } of problems) {
+      findings.push({ severity: 'error', code: 'syntax', message, file, ...lines.at(offset) });
+    }
+  }
+  if (documents.length === 0 && problems.length === 0) {
+    findings.push({ severity: 'warning', code: 'empty-file', message: 'no object in this file', file });
   }
   for (const document of documents) {
     for (const { offset, path } of document.duplicates) {

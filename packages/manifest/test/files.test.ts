@@ -43,7 +43,7 @@ test('a file may have any name', () => {
 
 test('stdin is given by the caller', () => {
   expect(readManifestFiles(['-'], { stdin: 'a: 1\n' }).sources).toEqual([{ file: '-', text: 'a: 1\n' }]);
-  expect(readManifestFiles(['-']).findings.map(formatFinding)).toEqual(['error: -: the file is empty']);
+  expect(readManifestFiles(['-']).findings.map(formatFinding)).toEqual(['error: -: nothing came on standard input']);
 });
 
 test('text in UTF-16 with a byte order mark is read', () => {

@@ -22,6 +22,12 @@ export interface ExecResult {
   readonly code: number;
 }
 
+/** Names of the tools that {@link execIn} emulates in pods, or (`privileged`) on nodes and outside hosts. */
+export async function execTools({ privileged }: { readonly privileged: boolean }): Promise<string[]> {
+  const { toolNames } = await import('./exec/index.ts');
+  return toolNames({ privileged });
+}
+
 /** Runs an emulated tool where `target` says: a pod, `node/NAME` or `host/NAME`. */
 export async function execIn(
   cluster: Cluster,

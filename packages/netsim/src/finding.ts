@@ -8,7 +8,7 @@ export function findingOf(object: KubeObject, code: string, path: Path, message:
   return {
     severity: 'warning',
     code,
-    message: `${kind.toLowerCase()} "${namespace}/${name}": ${message}`,
+    message: `${kind.toLowerCase()} "${namespace === undefined ? name : `${namespace}/${name}`}": ${message}`,
     path,
     suggestion,
     object: { kind, name, ...(namespace === undefined ? {} : { namespace }) },

@@ -1,9 +1,23 @@
+export { type Finding, ManifestError } from '@netsim/manifest';
+export type {
+  Cause,
+  Disposition,
+  Hop,
+  Leg,
+  Path,
+  Resolution,
+  Step,
+  StepKind,
+  Trace,
+  TraceDestination,
+  TraceSource,
+} from '@netsim/trace';
 export { Cluster, ClusterClock, type LoadOptions } from './cluster.ts';
 export { type DemoName, demos } from './demo.ts';
 export type { DiagnoseOptions, Diagnosis, DiagnosisPoint, PointStatus } from './diagnose/model.ts';
 export type { Lookup, LookupOptions, LookupQuery } from './dns/lookup-names.ts';
 export { UsageError } from './errors.ts';
-export type { ExecOptions, ExecResult } from './exec-in.ts';
+export { type ExecOptions, type ExecResult, execTools } from './exec-in.ts';
 export type { FetchInit } from './fetch-from.ts';
 export { Flow, type FlowOptions } from './flow.ts';
 export type { RouteBackend, RouteEntry, RoutePlace } from './ingress/route-table.ts';

@@ -12,6 +12,7 @@ import {
 } from '@netsim/manifest';
 import { type DemoName, demos } from './demo.ts';
 import { UsageError } from './errors.ts';
+import { withoutForeignKinds } from './foreign-kinds.ts';
 
 /** Where a cluster's objects come from; several may be given together. */
 export interface LoadSources {
@@ -37,7 +38,12 @@ export interface Loaded {
 /** Reads, checks and defaults manifests into a store. Throws {@link ManifestError} with every finding where one is an error. */
 export function loadStore(from: LoadSources): Loaded {
   const findings: Finding[] = [];
-  const objects = readObjects(from, findings);
+  // What has no namespace of its own goes where the caller says, but the demo is the same wherever one looks.
+  const { namespace: _, ...elsewhere } = from;
+  const objects = readObjects(from.demo === undefined ? from : elsewhere, findings);
+  if (from.files !== undefined && objects.length === 0 && !findings.some(({ severity }) => severity === 'error')) {
+    findings.push({ severity: 'error', code: 'no-manifests', message: 'no objects in what was given' });
+  }
   if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
   const store = new ObjectStore();
   for (const object of objects) store.put(object);
@@ -75,7 +81,7 @@ export function readObjects(from: LoadSources, findings: Finding[]): KubeObject[
     findings.push(...checked.findings);
     if (checked.accepted) objects.push(checked.object);
   }
-  return objects;
+  return withoutForeignKinds(objects, findings);
 }
 
 /** By file and line, so that a reader goes through them from top to bottom; those without a place come last. */

@@ -11,26 +11,6 @@ interface Candidate {
   readonly description?: string;
 }
 
-/** Tools of `netsim exec`. */
-const toolNames = [
-  'curl',
-  'ping',
-  'nc',
-  'ip',
-  'ss',
-  'hostname',
-  'cat',
-  'iptables-save',
-  'ip6tables-save',
-  'iptables',
-  'conntrack',
-  'bridge',
-  'dig',
-  'getent',
-  'host',
-  'nslookup',
-];
-
 /**
  * Answers the shell: candidates for the last word, one a line, then a line `:DIRECTIVE`. Never fails, for a mistake in a
  * half-typed line is not to be told while typing.
@@ -42,11 +22,12 @@ export async function complete(words: readonly string[], program: Command, io: C
   if (line.pending !== undefined) {
     candidates = (line.pending.argChoices ?? []).map((text) => ({ text }));
     if (line.pending.long === '--namespace') candidates = namesOf(await storeOf(line, io), 'Namespace', line);
+    else if (line.pending.long === '--from') candidates = sources(await storeOf(line, io), line);
     else if (line.pending.long === '--endpoint') candidates = namesOf(await storeOf(line, io), 'Pod', line);
     else if (line.pending.long === '--output') candidates = outputs(line.path).map((text) => ({ text }));
     else if (candidates.length === 0) directive = 0;
   } else if (line.last.startsWith('-') && !line.afterDashes) candidates = flags(line, program);
-  else if (line.afterDashes) candidates = line.positionals.length === 1 ? toolNames.map((text) => ({ text })) : [];
+  else if (line.afterDashes) candidates = line.positionals.length === 1 ? await tools(line.positionals[0]!) : [];
   else if (line.command.commands.length > 0) candidates = subcommands(line.command);
   else candidates = await positional(line, io);
 
@@ -141,6 +122,8 @@ function outputs(path: string): readonly string[] {
       return ['text', 'wide', 'json', 'yaml'];
     case 'get':
       return ['text', 'wide', 'name', 'json', 'yaml'];
+    case 'routes':
+      return ['text', 'wide', 'json', 'yaml'];
     default:
       return ['text', 'json', 'yaml'];
   }
@@ -154,6 +137,8 @@ async function positional(line: Line, io: CliIo): Promise<Candidate[]> {
       const store = await storeOf(line, io);
       return at === 0 ? sources(store, line) : destinations(store, line);
     }
+    case 'diagnose':
+      return at > 0 ? [] : destinations(await storeOf(line, io), line);
     case 'dns':
     case 'exec':
       return at > 0 ? [] : [...targets(await storeOf(line, io), line)];
@@ -177,6 +162,11 @@ async function positional(line: Line, io: CliIo): Promise<Candidate[]> {
     default:
       return [];
   }
+}
+
+async function tools(target: string): Promise<Candidate[]> {
+  const { execTools } = await import('netsim');
+  return (await execTools({ privileged: /^(node|host)\//.test(target) })).map((text) => ({ text }));
 }
 
 function targets(store: ObjectStore | undefined, line: Line): Candidate[] {

@@ -62,6 +62,7 @@ complete -c netsim -s k -l kustomize -r -F
 } as const;
 
 export async function completion(context: CommandContext, shell: string): Promise<number> {
+  context.output(['text']);
   if (!Object.hasOwn(scripts, shell)) {
     const hint = nearest(shell, Object.keys(scripts));
     throw new CliError(

@@ -19,11 +19,10 @@ export async function diagnose(context: CommandContext, to: string, options: Dia
   });
   const render = await import('@netsim/render');
   const { columns } = context.io;
-  if (output === 'json') context.out(`${JSON.stringify(diagnosis, undefined, 2)}\n`);
-  else if (output === 'yaml') context.out(render.toYaml(JSON.parse(JSON.stringify(diagnosis))));
-  else
+  if (output === 'text')
     context.out(
       render.renderDiagnosis(diagnosis, { color: context.color, ...(columns !== undefined && { width: columns }) }),
     );
+  else await context.printData(output, 'Diagnosis', diagnosis);
   return diagnosis.verdict === 'ok' ? 0 : 1;
 }

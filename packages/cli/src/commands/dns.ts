@@ -8,7 +8,7 @@ export async function dns(
   name: string,
   type: string | undefined,
 ): Promise<number> {
-  const output = context.output(['text', 'json']);
+  const output = context.output(['text', 'json', 'yaml']);
   const { namespace } = context.options;
   const cluster = await context.loadCluster();
   const found = cluster.lookup({
@@ -19,7 +19,8 @@ export async function dns(
   });
   // Those about an object were told when the manifests were read.
   context.err(await context.findingsText(found.findings.filter(({ object }) => object === undefined)));
-  context.out(output === 'json' ? `${JSON.stringify(found, null, 2)}\n` : text(found));
+  if (output === 'text') context.out(text(found));
+  else await context.printData(output, 'Lookup', found);
   return found.answers.length > 0 ? 0 : 1;
 }
 

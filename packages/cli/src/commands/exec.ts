@@ -11,6 +11,7 @@ export async function exec(
   argv: readonly string[],
   { container }: ExecOptions,
 ): Promise<number> {
+  context.output(['text']);
   const cluster = await context.loadCluster();
   const { namespace } = context.options;
   const { stdout, stderr, code } = await cluster.exec(target, [...argv], {

@@ -11,12 +11,8 @@ export async function explain(context: CommandContext, code: string | undefined)
       `nothing is known of "${code}"; ${hint === undefined ? 'netsim explain lists all codes' : `did you mean "${hint}"?`}`,
     );
   }
-  const document = { schemaVersion: 'netsim.dev/v1', kind: 'Explanations', codes: found };
-  if (output === 'json') context.out(`${JSON.stringify(document, undefined, 2)}\n`);
-  else if (output === 'yaml') {
-    const { toYaml } = await import('@netsim/render');
-    context.out(toYaml(document));
-  } else if (code === undefined) {
+  if (output !== 'text') await context.printData(output, 'Explanations', { codes: found });
+  else if (code === undefined) {
     for (const entry of found) context.out(`${entry.code.padEnd(26)} ${entry.type}\n`);
   } else {
     const blocks = found.map(

@@ -11,6 +11,7 @@ export interface LabOptions {
 
 /** `netsim lab up|down|verify`: the same cluster in the real kernel. */
 export async function runLab(context: CommandContext, command: string, options: LabOptions): Promise<number> {
+  context.output(['text']);
   const lab = await import('@netsim/lab');
   const output: LabOutput = {
     write: (text) => context.out(`${text}\n`),

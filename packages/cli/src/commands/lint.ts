@@ -6,10 +6,7 @@ import type { CommandContext } from '../context.ts';
 export async function lint(context: CommandContext): Promise<number> {
   const output = context.output(['text', 'json', 'yaml']);
   const findings = await findingsOf(context);
-  const render = await import('@netsim/render');
-  const plain = { schemaVersion: 'netsim.dev/v1', kind: 'Findings', findings };
-  if (output === 'json') context.out(`${JSON.stringify(plain, undefined, 2)}\n`);
-  else if (output === 'yaml') context.out(render.toYaml(JSON.parse(JSON.stringify(plain))));
+  if (output !== 'text') await context.printData(output, 'Findings', { findings });
   else context.out(await context.findingsText(findings));
   if (findings.some(({ severity }) => severity === 'error')) return 2;
   return findings.length > 0 ? 1 : 0;

@@ -6,9 +6,7 @@ export async function routes(context: CommandContext, host: string | undefined):
   const cluster = await context.loadCluster();
   const found = cluster.routes(host === undefined ? undefined : hostOf(host));
   const render = await import('@netsim/render');
-  const document = { schemaVersion: 'netsim.dev/v1', kind: 'Routes', routes: found };
-  if (output === 'json') context.out(`${JSON.stringify(document, undefined, 2)}\n`);
-  else if (output === 'yaml') context.out(render.toYaml(JSON.parse(JSON.stringify(document))));
+  if (output === 'json' || output === 'yaml') await context.printData(output, 'Routes', { routes: found });
   else if (found.length > 0) context.out(render.renderRoutes(found, { wide: output === 'wide', color: context.color }));
   else
     context.say(

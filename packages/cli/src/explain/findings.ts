@@ -24,8 +24,17 @@ export const findings: Readonly<Record<string, Explanation>> = {
   'empty-file': { meaning: 'A file holds no object.', mend: 'Check that it is the right file.' },
   'binary-file': { meaning: 'A file is not text.', mend: 'Manifests are YAML or JSON in UTF-8.' },
   'no-manifests': {
-    meaning: 'A directory has no .yaml, .yml or .json file.',
+    meaning: 'A directory has no .yaml, .yml or .json file, or no file has an object in it.',
     mend: 'Directories below it are read with -R.',
+  },
+  'not-modelled': {
+    meaning:
+      'The object belongs to a program that netsim does not imitate, such as a mesh, another CNI plugin or another ingress controller.',
+    mend: 'Nothing to mend. Where it steers or blocks traffic, what netsim says may differ from what the cluster does.',
+  },
+  template: {
+    meaning: 'The text has {{ ... }} in it: it is a template of Helm or a like tool, of which manifests are made.',
+    mend: 'Render it first: helm template CHART | netsim -f - ...',
   },
   'unknown-field': {
     meaning:

@@ -34,6 +34,14 @@ export function identifyKind(object: KubeObject): KindProblem | undefined {
     };
   }
   const { group, version } = parseApiVersion(apiVersion);
+  if (group === 'kustomize.config.k8s.io') {
+    return {
+      code: 'unknown-kind',
+      field: 'kind',
+      message: 'a kustomization is for kustomize, no cluster has this kind',
+      suggestion: 'to build it, give its directory with -k instead of -f',
+    };
+  }
   const versions = groupVersions(group);
   if (versions === undefined) return unknownGroup(apiVersion, group, kind);
   const inGroup = knownKinds().filter((info) => info.group === group);

@@ -1,2 +1,2 @@
-export { runTool } from './run-tool.ts';
+export { runTool, toolNames } from './run-tool.ts';
 export type { ExecContext } from './tool.ts';

@@ -65,7 +65,7 @@ const shells = new Set(['sh', 'bash', 'ash', 'dash', 'zsh', 'busybox']);
 const shellWords = /^([0-9]?>{1,2}(&[0-9])?|<{1,3}|\||\|\||&|&&|;)$|^[0-9]?>{1,2}[^=]/;
 
 /** Names of the tools that are emulated, in order. */
-function toolNames({ privileged }: { readonly privileged: boolean }): string[] {
+export function toolNames({ privileged }: { readonly privileged: boolean }): string[] {
   return [...everywhere.keys(), ...(privileged ? onNodes.keys() : [])].sort();
 }
 
