@@ -1,12 +1,16 @@
-// Routing decisions of the Ingress routers and of a Gateway's: from a request to the outcome, over hosts with twenty paths each.
+// Routing decisions of the Ingress routers and of a Gateway's: from a request as a parser has it to the outcome, over hosts with
+// twenty paths each. Every size is asked the same mixture: hosts and paths are drawn at random, each for itself, so that with
+// 1,000 hosts hardly a request meets a rule that one before has met. Each host has Services of its own, so that the answers differ.
 import { gatewayRouter, ingressRouter } from '@netsim/ingress';
 import { measure } from './harness.mjs';
 import { short } from './plot.mjs';
 import { table } from './table.mjs';
 
 const PATHS = 20;
-/** Each host is asked at least twice; few enough that it is the router that is measured, not the memory of the requests. */
+/** As many for each size, and few enough that it is the router that is measured, not the memory of the requests. */
 const REQUESTS = 2_000;
+/** Seconds of decisions before any is counted: the compiler of the engine has seen all then. */
+const WARM_UP = 0.5;
 
 /** One Ingress a host, with paths of one to three elements. */
 function view(hosts) {
@@ -17,13 +21,13 @@ function view(hosts) {
       metadata: { name: 'nginx' },
       spec: { controller: 'k8s.io/ingress-nginx' },
     },
-    service('svc'),
+    ...servicesOf(hosts),
   ];
   for (let i = 0; i < hosts; i++) {
     const paths = Array.from({ length: PATHS }, (_, j) => ({
       path: pathOf(j),
       pathType: isExact(j) ? 'Exact' : 'Prefix',
-      backend: { service: { name: 'svc', port: { number: 80 } } },
+      backend: { service: { name: serviceOf(i, j), port: { number: 80 } } },
     }));
     objects.push({
       apiVersion: 'networking.k8s.io/v1',
@@ -46,12 +50,12 @@ function gatewayView(hosts) {
       metadata: { name: 'web', namespace: 'default' },
       spec: { gatewayClassName: 'any', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
     },
-    service('svc'),
+    ...servicesOf(hosts),
   ];
   for (let i = 0; i < hosts; i++) {
     const rules = Array.from({ length: PATHS }, (_, j) => ({
       matches: [{ path: { type: isExact(j) ? 'Exact' : 'PathPrefix', value: pathOf(j) } }],
-      backendRefs: [{ name: 'svc', port: 80 }],
+      backendRefs: [{ name: serviceOf(i, j), port: 80 }],
     }));
     objects.push({
       apiVersion,
@@ -63,16 +67,18 @@ function gatewayView(hosts) {
   return viewOf(objects);
 }
 
+/** Objects are found without a search, as in a store. */
 function viewOf(objects) {
+  const byName = new Map(
+    objects.map((object) => [keyOf(object.kind, object.metadata.namespace, object.metadata.name), object]),
+  );
   return {
     list: (kind) => objects.filter((object) => object.kind === kind),
     get: (kind, namespace, name) =>
-      objects.find(
-        ({ kind: ofKind, metadata }) =>
-          ofKind === kind && metadata.name === name && (metadata.namespace ?? namespace) === namespace,
-      ),
+      byName.get(keyOf(kind, namespace, name)) ?? byName.get(keyOf(kind, undefined, name)),
   };
 }
+const keyOf = (kind, namespace, name) => `${kind} ${namespace ?? ''} ${name}`;
 
 function compile(profile, hosts) {
   if (profile === 'gateway') return gatewayRouter(gatewayView(hosts), { namespace: 'default', name: 'web' });
@@ -85,6 +91,8 @@ const service = (name) => ({
   metadata: { name, namespace: 'default' },
   spec: { ports: [{ port: 80 }] },
 });
+const serviceOf = (i, j) => `svc-${i}-${j % 2}`;
+const servicesOf = (hosts) => Array.from({ length: 2 * hosts }, (_, i) => service(serviceOf(i >> 1, i)));
 const hostOf = (i) => `app-${i}.team-${i % 7}.example.com`;
 const pathOf = (j) => [`/v${j}`, `/api/v${j}`, `/shop/items/kind-${j}`][j % 3];
 const isExact = (j) => j % 5 === 0;
@@ -92,12 +100,13 @@ const targetOf = (j, id) => `${pathOf(j)}${isExact(j) ? '' : '/item'}?id=${id}`;
 
 /** Requests as they come from a parser: texts of their own, not those of the rules. */
 function requests(hosts, count) {
+  const random = generator(1);
   return Array.from({ length: count }, (_, i) => ({
     scheme: 'http',
     method: 'GET',
     version: '1.1',
-    host: Buffer.from(hostOf((i * 7919) % hosts)).toString('latin1'),
-    target: Buffer.from(targetOf((i * 31) % PATHS, i % 100)).toString('latin1'),
+    host: Buffer.from(hostOf(random(hosts))).toString('latin1'),
+    target: Buffer.from(targetOf(random(PATHS), i % 100)).toString('latin1'),
     headers: [
       ['User-Agent', 'curl/8.5.0'],
       ['Accept', '*/*'],
@@ -105,6 +114,17 @@ function requests(hosts, count) {
     port: 80,
     clientAddress: '192.0.2.7',
   }));
+}
+
+/** Whole numbers below a bound (mulberry32): one seed, one mixture. */
+function generator(seed) {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
 }
 
 /** Decisions a second over all requests, one after the other. */
@@ -115,6 +135,8 @@ function rate(name, router, asked, seconds) {
     if (forwarded !== asked.length) throw new Error(`${name}: only ${forwarded} of ${asked.length} were forwarded`);
     return forwarded;
   };
+  const end = performance.now() + 1000 * Math.min(seconds, WARM_UP);
+  while (performance.now() < end) once();
   return measure(name, asked.length, once, { seconds });
 }
 

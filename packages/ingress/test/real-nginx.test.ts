@@ -324,3 +324,30 @@ test.each(bad)('leaves out what nginx does not start with: %s', async (_what, in
   expect(real.test(servers)).toContain('[emerg]');
   await real.stop();
 });
+
+test('leaves out a canary for a host without other rules, where its locations break the default server', () => {
+  const canary = withPaths({ canary: 'true', 'canary-weight': '10' }, []);
+  const paths = ['Prefix', 'Exact', 'Exact'].map((pathType, i) => ({
+    path: '/a',
+    pathType,
+    backend: { service: { name: `s${i}`, port: { number: 80 } } },
+  }));
+  const main: Ingress = {
+    ...withPaths({}, ['/0', '/1', '/2']),
+    metadata: { name: 'main', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: {
+      ingressClassName: 'nginx',
+      rules: [{ host: 'b.example', http: { paths: paths.map((one, i) => ({ ...one, path: `/${i}` })) } }],
+    },
+  };
+  const given: Ingress = {
+    ...canary,
+    metadata: { ...canary.metadata, creationTimestamp: '2026-01-02T00:00:00Z' },
+    spec: { ingressClassName: 'nginx', rules: [{ host: 'nobody.example', http: { paths } }] },
+  };
+  const router = nginxRouter(viewOf([main, given]), nginxOptions);
+  expect(
+    router.findings.filter(({ code }) => code === 'ingress-nginx-refuses').map(({ object }) => object.name),
+  ).toEqual(['bad']);
+  expect(router.servers.map(({ hostname }) => hostname)).toEqual(['_', 'b.example']);
+});

@@ -3,13 +3,15 @@ import type { RouteRule } from '../model.ts';
 import { type Action, type ActionContext, compileAction, type PlainForward } from './action.ts';
 import { HostMap } from './host-map.ts';
 import { type Conditions, type Entry, grpcConditions, httpConditions } from './matcher.ts';
-import { PathIndexes, PathTable } from './path-table.ts';
+import { EntryTables } from './path-table.ts';
 import type { AnyRoute } from './topology.ts';
 import { byAge, namespaceOf } from './view.ts';
 
 /** Routes under the host names that they are served by; made once for each set of routes. */
 export interface HttpRoutes {
-  readonly tables: HostMap<PathTable>;
+  /** Numbers of tables in `entryTables`. */
+  readonly tables: HostMap<number>;
+  readonly entryTables: EntryTables;
   readonly hostnames: readonly (string | undefined)[];
   readonly entries: readonly Entry[];
 }
@@ -29,7 +31,7 @@ interface Compiled {
 /** Compiles rules once, though they may be served by many listeners and under many names. */
 export class RouteCompiler {
   readonly #compiled = new Map<AnyRoute, readonly Compiled[]>();
-  readonly #indexes = new PathIndexes();
+  readonly #entryTables = new EntryTables();
   readonly #plain = new Map<string, PlainForward>();
 
   compile(routes: readonly NamedRoute[]): HttpRoutes {
@@ -61,8 +63,9 @@ export class RouteCompiler {
         }
       }
     }
-    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, new PathTable(list, this.#indexes)]));
-    return { tables: new HostMap(tables), hostnames: [...byHost.keys()], entries };
+    const entryTables = this.#entryTables;
+    const tables = new Map([...byHost].map(([hostname, list]) => [hostname, entryTables.add(list)]));
+    return { tables: new HostMap(tables), entryTables, hostnames: [...byHost.keys()], entries };
   }
 
   /** Rules that do the same share one object, and with it a place in the caches of the processor. */

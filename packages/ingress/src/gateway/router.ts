@@ -180,11 +180,11 @@ class CompiledGateway implements GatewayRouter {
     if (!('listener' in served)) return served;
     if (served.http === undefined) return this.#passOn(request, chance);
     // Narrower host names first; what nothing of theirs matches goes to wider ones.
-    for (const table of served.http.tables.find(incoming.host)) {
-      const place = table.placeOf(incoming);
-      const plain = table.plainAt(place);
-      if (plain !== undefined) return forwardPlainly(incoming, plain);
-      const entry = table.entryAt(place, incoming);
+    const { tables, entryTables } = served.http;
+    for (const table of tables.find(incoming.host)) {
+      const found = entryTables.find(table, incoming);
+      if (found !== undefined && 'backend' in found) return forwardPlainly(incoming, found);
+      const entry = entryTables.entryAt(table, found, incoming);
       if (entry?.plain !== undefined) return forwardPlainly(incoming, entry.plain);
       if (entry !== undefined) return entry.action.run(incoming, prefixOf(entry), chance);
     }

@@ -1,100 +1,106 @@
-/** Found: the value, and whether it stands for the whole path (it decides alone) or for a prefix of it. */
-export interface TrieEntry<V> {
-  readonly path: string;
-  readonly value: V;
-  /** Taken by exactly this path; else by each path that begins with it. */
-  readonly whole: boolean;
-}
+import type { PathEntry } from './path-tables.ts';
 
 interface Node {
-  readonly character: number;
-  readonly children: Node[];
+  readonly children: Map<number, Node>;
   whole: number;
   prefix: number;
 }
 
-const NONE = -1;
-/** Fields of a node in the array: its character, where its first child and its next sibling stand, and what ends here. */
-const STRIDE = 5;
-const CHILD = 1;
-const SIBLING = 2;
-const WHOLE = 3;
-const PREFIX = 4;
+/** What is found where nothing is. */
+export const NONE = -1;
+
+/** Fields of a node in the array: its first character, how many it has and where the others stand, its first child, its next sibling, what ends here. */
+const LENGTH = 1;
+const TEXT = 2;
+const CHILD = 3;
+const SIBLING = 4;
+const WHOLE = 5;
+const PREFIX = 6;
 
 /**
- * Paths, looked up character by character in one small array: nothing is sliced or hashed, and few places of the memory are
- * touched, whatever the number of paths. Of two entries for the same path and kind the first one stands.
+ * Numbers by path, looked up in one small array: nothing is sliced or hashed, and few places of the memory are touched, whatever
+ * the number of paths. The numbers are not negative; of two entries for the same path and kind the first one stands.
  */
-export class PathTrie<V> {
+export class PathTrie {
   readonly #nodes: Int32Array;
-  readonly #values: V[] = [];
+  /** The characters of all nodes. */
+  readonly #text: Uint16Array;
 
-  constructor(entries: Iterable<TrieEntry<V>>) {
-    const root = newNode(0);
-    let count = 1;
+  constructor(entries: Iterable<PathEntry<number>>) {
+    const root = newNode();
     for (const { path, value, whole } of entries) {
       let node = root;
       for (let i = 0; i < path.length; i++) {
         const c = path.charCodeAt(i);
-        let next = node.children.find(({ character }) => character === c);
+        let next = node.children.get(c);
         if (next === undefined) {
-          next = newNode(c);
-          node.children.push(next);
-          count++;
+          next = newNode();
+          node.children.set(c, next);
         }
         node = next;
       }
-      if (whole ? node.whole !== NONE : node.prefix !== NONE) continue;
-      this.#values.push(value);
-      if (whole) node.whole = this.#values.length - 1;
-      else node.prefix = this.#values.length - 1;
+      if (whole) {
+        if (node.whole === NONE) node.whole = value;
+      } else if (node.prefix === NONE) node.prefix = value;
     }
-    this.#nodes = new Int32Array(count * STRIDE);
-    this.#lay(root);
+    const { nodes, text } = lay(root);
+    this.#nodes = Int32Array.from(nodes);
+    this.#text = Uint16Array.from(text);
   }
 
-  /** Depth first, so that the characters of a path follow each other; by a stack of its own, for paths can be long. */
-  #lay(root: Node): void {
+  /** The number of the whole path, else that of its longest prefix; NONE. The path ends before `end`. */
+  find(path: string, end: number): number {
     const nodes = this.#nodes;
-    let free = 0;
-    const open = [{ node: root, parent: NONE }];
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      const { node, parent } = next;
-      const at = free;
-      free += STRIDE;
-      nodes[at] = node.character;
-      nodes[at + WHOLE] = node.whole;
-      nodes[at + PREFIX] = node.prefix;
-      if (parent !== NONE) {
-        // The child that is laid last comes first among its siblings.
-        nodes[at + SIBLING] = nodes[parent + CHILD]!;
-        nodes[parent + CHILD] = at;
-      }
-      for (const child of node.children) open.push({ node: child, parent: at });
-    }
-  }
-
-  /**
-   * The entry of the whole path, else that of its longest prefix; undefined: none. The path ends before `end`. `wholeOnly`:
-   * only where the path has an entry of its own.
-   */
-  find(text: string, end: number, wholeOnly = false): V | undefined {
-    const nodes = this.#nodes;
+    const text = this.#text;
     let at = 0;
     let best = nodes[PREFIX]!;
-    for (let i = 0; i < end; i++) {
-      const c = text.charCodeAt(i);
+    for (let i = 0; i < end; ) {
+      const c = path.charCodeAt(i);
       at = nodes[at + CHILD]!;
       while (at !== 0 && nodes[at] !== c) at = nodes[at + SIBLING]!;
-      if (at === 0) return wholeOnly || best === NONE ? undefined : this.#values[best];
-      if (nodes[at + PREFIX] !== NONE) best = nodes[at + PREFIX]!;
+      if (at === 0) return best;
+      const stop = i + nodes[at + LENGTH]!;
+      if (stop > end) return best;
+      i++;
+      for (let from = nodes[at + TEXT]!; i < stop; i++, from++) if (path.charCodeAt(i) !== text[from]) return best;
+      const prefix = nodes[at + PREFIX]!;
+      if (prefix !== NONE) best = prefix;
     }
     const whole = nodes[at + WHOLE]!;
-    if (whole !== NONE) return this.#values[whole];
-    return wholeOnly || best === NONE ? undefined : this.#values[best];
+    return whole === NONE ? best : whole;
   }
 }
 
-function newNode(character: number): Node {
-  return { character, children: [], whole: NONE, prefix: NONE };
+function newNode(): Node {
+  return { children: new Map(), whole: NONE, prefix: NONE };
+}
+
+/**
+ * Depth first, so that what belongs to a path stands together, and a node for each way to part, not for each character; by a
+ * stack of its own, for paths can be long.
+ */
+function lay(root: Node): { nodes: number[]; text: number[] } {
+  const nodes: number[] = [];
+  const text: number[] = [];
+  const open: { node: Node; character: number; parent: number }[] = [{ node: root, character: 0, parent: NONE }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { character, parent } = next;
+    const at = nodes.length;
+    const from = text.length;
+    let { node } = next;
+    while (parent !== NONE && node.children.size === 1 && node.whole === NONE && node.prefix === NONE) {
+      for (const [c, child] of node.children) {
+        text.push(c);
+        node = child;
+      }
+    }
+    nodes.push(character, text.length - from + 1, from, 0, 0, node.whole, node.prefix);
+    if (parent !== NONE) {
+      // The child that is laid last comes first among its siblings.
+      nodes[at + SIBLING] = nodes[parent + CHILD]!;
+      nodes[parent + CHILD] = at;
+    }
+    for (const [c, child] of node.children) open.push({ node: child, character: c, parent: at });
+  }
+  return { nodes, text };
 }

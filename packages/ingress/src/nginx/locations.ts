@@ -1,4 +1,4 @@
-import { PathTrie, type TrieEntry } from '../http/path-trie.ts';
+import type { PathEntry, PathTables } from '../http/path-tables.ts';
 import { Regex, RegexError, toBytes } from '../regex/index.ts';
 import { NginxConfigurationError, type NginxLocation, unquote } from './configuration.ts';
 import { asciiLower } from './request.ts';
@@ -22,11 +22,14 @@ interface RegexLocation<L> {
  * slash more, else the first regular expression that matches, else the longest prefix.
  */
 export class LocationIndex<L extends NginxLocation> {
-  readonly #paths: PathTrie<LocationMatch<L>>;
+  /** What paths lead to, as far as no expression takes them. */
+  readonly entries: readonly PathEntry<LocationMatch<L>>[];
+  readonly #paths: PathTables<LocationMatch<L>>;
+  #table: number | undefined;
   readonly #regexes: RegexLocation<L>[] = [];
 
-  /** Throws a NginxConfigurationError where nginx refuses the locations. */
-  constructor(locations: readonly L[]) {
+  /** Throws a NginxConfigurationError where nginx refuses the locations. `paths`: shared by the servers of a configuration. */
+  constructor(locations: readonly L[], paths: PathTables<LocationMatch<L>>) {
     const exact = new Map<string, L>();
     const prefixes = new Map<string, L>();
     for (const location of locations) {
@@ -39,34 +42,46 @@ export class LocationIndex<L extends NginxLocation> {
       if (map.has(path)) throw new NginxConfigurationError(`duplicate location "${path}"`);
       map.set(path, location);
     }
-    this.#paths = new PathTrie(pathEntries(exact, prefixes));
+    this.#paths = paths;
+    this.entries = pathEntries(exact, prefixes);
+  }
+
+  get hasRegexes(): boolean {
+    return this.#regexes.length > 0;
   }
 
   /** Undefined: no location, nginx's own 404. Throws a MatchLimitError. */
   find(uri: string): LocationMatch<L> | undefined {
-    if (this.#regexes.length === 0) return this.#paths.find(uri, uri.length);
-    const whole = this.#paths.find(uri, uri.length, true);
-    if (whole !== undefined) return whole;
+    this.#table ??= this.#paths.add(this.entries);
+    const found = this.#paths.find(this.#table, uri, uri.length);
+    if (this.#regexes.length === 0 || (found !== undefined && isWhole(found))) return found;
     const lower = asciiLower(uri);
-    for (const { found, prefix, regex } of this.#regexes) {
-      if (lower.startsWith(prefix) && (regex === undefined || regex.test(uri))) return found;
+    for (const { found: match, prefix, regex } of this.#regexes) {
+      if (lower.startsWith(prefix) && (regex === undefined || regex.test(uri))) return match;
     }
-    return this.#paths.find(uri, uri.length);
+    return found;
   }
 }
 
+/** Decides alone, before any expression. */
+function isWhole<L extends NginxLocation>(match: LocationMatch<L>): boolean {
+  return match.kind === 'slash' || match.location.modifier === '=';
+}
+
 /** Exact paths decide alone; so do those that lack only the slash of a location, unless they have one of their own. */
-function* pathEntries<L>(
+function pathEntries<L>(
   exact: ReadonlyMap<string, L>,
   prefixes: ReadonlyMap<string, L>,
-): Generator<TrieEntry<LocationMatch<L>>> {
-  for (const [path, location] of exact) yield { path, value: { kind: 'location', location }, whole: true };
-  for (const [path, location] of prefixes) yield { path, value: { kind: 'location', location }, whole: false };
+): PathEntry<LocationMatch<L>>[] {
+  const entries: PathEntry<LocationMatch<L>>[] = [];
+  for (const [path, location] of exact) entries.push({ path, value: { kind: 'location', location }, whole: true });
+  for (const [path, location] of prefixes) entries.push({ path, value: { kind: 'location', location }, whole: false });
   for (const [path, location] of [...exact, ...prefixes]) {
     const bare = path.slice(0, -1);
-    if (!path.endsWith('/') || prefixes.has(bare)) continue;
-    yield { path: bare, value: { kind: 'slash', location, to: escapeUri(path) }, whole: true };
+    if (!path.endsWith('/') || prefixes.has(bare) || exact.has(bare)) continue;
+    entries.push({ path: bare, value: { kind: 'slash', location, to: escapeUri(path) }, whole: true });
   }
+  return entries;
 }
 
 function compileLocation<L extends NginxLocation>(location: L, path: string): RegexLocation<L> {

@@ -81,7 +81,7 @@ function received(text: string): string {
 }
 
 /** `ngx_http_validate_host`; undefined: nginx answers 400. */
-function validateHost(host: string): string | undefined {
+export function validateHost(host: string): string | undefined {
   let dot = host.length;
   let end = host.length;
   let state: 'usual' | 'literal' | 'rest' = 'usual';

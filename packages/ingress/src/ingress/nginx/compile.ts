@@ -1,5 +1,6 @@
+import type { PathTables } from '../../http/path-tables.ts';
 import { NginxConfigurationError, unquote } from '../../nginx/configuration.ts';
-import { LocationIndex } from '../../nginx/locations.ts';
+import { LocationIndex, type LocationMatch } from '../../nginx/locations.ts';
 import { Script } from '../../nginx/script.ts';
 import { ServerIndex } from '../../nginx/servers.ts';
 import { Regex, RegexError, toBytes } from '../../regex/index.ts';
@@ -35,14 +36,14 @@ export interface CompiledServer extends Server {
 
 const DEFAULT_TIMEOUTS = { request: 0, backendRequest: 60_000, connect: 5_000 };
 
-/** Throws a NginxConfigurationError where `nginx -t` would refuse the server. */
-export function compileServer(server: Server): CompiledServer {
+/** Throws a NginxConfigurationError where `nginx -t` would refuse the server. `paths`: shared by all servers. */
+export function compileServer(server: Server, paths: PathTables<LocationMatch<CompiledPlace>>): CompiledServer {
   // A name that is a bad regular expression breaks the server as a bad location does.
   if (server.names.some((name) => name.startsWith('~'))) new ServerIndex([{ ...server, isDefault: true }]);
   const locations = server.locations.map(compilePlace);
   // Written out: an object that is spread from another is larger and slower, and there are very many of them.
   const { hostname, names, isDefault, regex, redirectTo, appRoot, certificate, ingresses, losers, ignored } = server;
-  const index = new LocationIndex(locations);
+  const index = new LocationIndex(locations, paths);
   return {
     index,
     redirectTo,

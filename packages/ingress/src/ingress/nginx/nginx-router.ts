@@ -1,6 +1,7 @@
 import type { Ingress, Service } from '@netsim/manifest';
 import { type Ip, prefixContains, tryParseIp } from '@netsim/wire';
 import { canonicalHost } from '../../http/host.ts';
+import { PathTables } from '../../http/path-tables.ts';
 import type {
   Backend,
   CookieAffinity,
@@ -29,6 +30,7 @@ import type { IngressRouter } from '../router.ts';
 import type { IngressOptions, IngressView } from '../view.ts';
 import { type CompiledPlace, type CompiledServer, compileServer } from './compile.ts';
 import { corsHeaders } from './cors.ts';
+import { contentLength, forwardPlainly, PlainRoutes } from './plain-routes.ts';
 import { type RenderContext, renderServers, type Server, type Upstream } from './render.ts';
 import { considered, serverRows } from './route-table.ts';
 import type { Canary, Settings } from './settings.ts';
@@ -50,6 +52,7 @@ export class NginxRouter implements IngressRouter {
   readonly servers: readonly CompiledServer[];
   readonly #view: IngressView;
   readonly #index: ServerIndex<CompiledServer>;
+  readonly #plain: PlainRoutes;
   readonly #certificates = new Map<string, ServerCertificate>();
 
   constructor(view: IngressView, options: IngressOptions) {
@@ -66,6 +69,7 @@ export class NginxRouter implements IngressRouter {
     };
     this.servers = this.#compile(served, context);
     this.#index = new ServerIndex(this.servers);
+    this.#plain = new PlainRoutes(this.servers, this.#index);
     this.findings.push(...surprises(this.servers, view));
     for (const { hostname, names, certificate } of this.servers) {
       if (certificate === undefined) continue;
@@ -84,8 +88,9 @@ export class NginxRouter implements IngressRouter {
       const findings: RouteFinding[] = [];
       const refused = new Map<Ingress, string>();
       const compiled: CompiledServer[] = [];
+      const paths = new PathTables<LocationMatch<CompiledPlace>>();
       for (const server of renderServers(accepted, { ...context, findings })) {
-        const result = tryCompile(server);
+        const result = tryCompile(server, paths);
         if (typeof result !== 'string') compiled.push(result);
         else for (const one of this.#offenders(server, result, context)) refused.set(...one);
       }
@@ -113,7 +118,7 @@ export class NginxRouter implements IngressRouter {
     for (const ingress of ingresses) {
       const servers = renderServers([...good, ingress], { ...context, findings: [] });
       const server = servers.find((one) => one.hostname === hostname);
-      const result = server === undefined ? undefined : tryCompile(server);
+      const result = server === undefined ? undefined : tryCompile(server, new PathTables());
       if (typeof result === 'string') bad.push([ingress, result]);
       else good.push(ingress);
     }
@@ -123,6 +128,19 @@ export class NginxRouter implements IngressRouter {
   }
 
   decide(request: FrontRequest, chance: number): Outcome {
+    const plain = this.#plain.find(request);
+    if (plain !== undefined && !(plain.wantsTls && request.scheme === 'http' && this.#hasCertificate(request))) {
+      return forwardPlainly(request, plain);
+    }
+    return this.#decide(request, chance);
+  }
+
+  /** Of a request whose host is a server's name, letter for letter. */
+  #hasCertificate({ host }: FrontRequest): boolean {
+    return this.#certificateOf(host!) !== undefined;
+  }
+
+  #decide(request: FrontRequest, chance: number): Outcome {
     const read = readRequest(request);
     if ('status' in read) return answer(read.status);
     try {
@@ -137,7 +155,7 @@ export class NginxRouter implements IngressRouter {
     const read = readRequest(request);
     if ('status' in read) return { outcome: answer(read.status), considered: [] };
     const server = this.#index.find(read.server);
-    const outcome = this.decide(request, chance);
+    const outcome = this.#decide(request, chance);
     const rule = ruleOf(server.index.find(read.uri)?.location, outcome);
     const list = considered(this.servers, server, read, rule);
     return { outcome, considered: list, ...(rule !== undefined && { rule }) };
@@ -182,7 +200,7 @@ export class NginxRouter implements IngressRouter {
     const { request, read } = variables;
     const place = match.location;
     const { settings } = place;
-    if (settings !== undefined && settings.bodySize > 0 && contentLength(request) > settings.bodySize)
+    if (settings !== undefined && settings.bodySize > 0 && contentLength(request.headers) > settings.bodySize)
       return answer(413);
     if (match.kind === 'slash') {
       const origin = read.server === '' ? '' : `${request.scheme}://${read.server}`;
@@ -300,9 +318,9 @@ function ruleOf(place: CompiledPlace | undefined, outcome: Outcome): RouteRule |
 }
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-function tryCompile(server: Server): CompiledServer | string {
+function tryCompile(server: Server, paths: PathTables<LocationMatch<CompiledPlace>>): CompiledServer | string {
   try {
-    return compileServer(server);
+    return compileServer(server, paths);
   } catch (error) {
     if (error instanceof NginxConfigurationError) return error.message;
     throw error;
@@ -321,13 +339,6 @@ function answer(status: number): Outcome {
 
 function redirect(status: number, location: string): Outcome {
   return { kind: 'redirect', status, location, headers: NO_FIELDS };
-}
-
-function contentLength({ headers }: FrontRequest): number {
-  for (const [name, value] of headers) {
-    if (name.length === 14 && name.toLowerCase() === 'content-length') return Number(value);
-  }
-  return 0;
 }
 
 /** Without the slash at the end, as the controller sends it. */

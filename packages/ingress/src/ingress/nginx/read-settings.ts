@@ -262,4 +262,4 @@ class Reader {
 }
 
 const NOBODY: Ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: '' }, spec: {} };
-const PLAIN = new Reader(NOBODY, []).settings();
+export const PLAIN = new Reader(NOBODY, []).settings();

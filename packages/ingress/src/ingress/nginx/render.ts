@@ -231,6 +231,7 @@ class Renderer {
     for (const { draft, host } of this.#draftsOf(ingress)) {
       const server = this.#servers.get(host) ?? this.#servers.get(DEFAULT_SERVER)!;
       if (draft.upstream.noServer) continue;
+      server.ingresses.add(ingress);
       if (settings.affinity !== undefined) draft.upstream.affinity ??= settings.affinity;
       const same = server.locations.find(({ path }) => path === draft.path);
       const taken = same?.pathType === draft.pathType ? same : undefined;

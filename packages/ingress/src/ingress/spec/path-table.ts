@@ -1,4 +1,4 @@
-import { PathTrie, type TrieEntry } from '../../http/path-trie.ts';
+import type { PathEntry } from '../../http/path-tables.ts';
 import type { RouteRow, RouteRule } from '../../model.ts';
 
 /** The paths of one host. */
@@ -7,7 +7,6 @@ export class PathTable {
   /** Without a trailing slash; '' is the prefix of everything. */
   readonly #prefixes = new Map<string, RouteRule>();
   readonly #all: RouteRow[] = [];
-  #compiled: PathTrie<RouteRule> | undefined;
 
   /** Of two rules of the same type and path the first that was added wins; it is returned where there is one. */
   add(rule: RouteRule): RouteRule | undefined {
@@ -15,28 +14,27 @@ export class PathTable {
     const map = isExact ? this.#exact : this.#prefixes;
     const key = isExact ? rule.path : withoutSlash(rule.path);
     const older = map.get(key);
-    this.#all.push({ rule, notes: [], ...(older !== undefined && { shadowedBy: older }) });
-    if (older !== undefined) return older;
-    map.set(key, rule);
-    this.#compiled = undefined;
-    return undefined;
+    this.#all.push(older === undefined ? { rule, notes: [] } : { rule, notes: [], shadowedBy: older });
+    if (older === undefined) map.set(key, rule);
+    return older;
   }
 
-  /** The rule with the longest path that matches what of a target stands before `end`; Exact before Prefix. */
-  match(target: string, end: number): RouteRule | undefined {
-    this.#compiled ??= new PathTrie(this.#entries());
-    return this.#compiled.find(target, end);
-  }
-
-  /** A prefix takes the whole path, and each path that goes on with a slash. */
-  *#entries(): Generator<TrieEntry<RouteRule>> {
-    for (const [path, value] of this.#exact) yield { path, value, whole: true };
-    for (const [path, value] of this.#prefixes) {
-      yield { path, value, whole: true };
-      yield { path: `${path}/`, value, whole: false };
+  /** What each path leads to, Exact before Prefix. A prefix takes the whole path, and each path that goes on with a slash. */
+  entries<T>(toValue: (rule: RouteRule) => T): PathEntry<T>[] {
+    const entries: PathEntry<T>[] = [];
+    for (const [path, rule] of this.#exact) entries.push({ path, value: toValue(rule), whole: true });
+    for (const [path, rule] of this.#prefixes) {
+      const value = toValue(rule);
+      entries.push({ path, value, whole: true }, { path: `${path}/`, value, whole: false });
       // The target * has no slash, and only the prefix of everything takes it.
-      if (path === '') yield { path: '*', value, whole: true };
+      if (path === '') entries.push({ path: '*', value, whole: true });
     }
+    return entries;
+  }
+
+  /** The rule that takes a path, by asking all in order. */
+  winner(path: string): RouteRule | undefined {
+    return this.rows().find(({ rule, shadowedBy }) => shadowedBy === undefined && takesPath(rule, path))?.rule;
   }
 
   /** All rules in order of precedence. */
@@ -48,6 +46,13 @@ export class PathTable {
 }
 
 const exactFirst = ({ rule }: RouteRow): number => (rule.pathType === 'Exact' ? 0 : 1);
+
+/** Whether a path is what the rule asks for, whatever other rules say. */
+export function takesPath({ path: wanted, pathType }: RouteRule, path: string): boolean {
+  if (pathType === 'Exact') return path === wanted;
+  const prefix = withoutSlash(wanted);
+  return path === prefix || path.startsWith(`${prefix}/`) || (prefix === '' && path === '*');
+}
 
 function withoutSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path;

@@ -1,7 +1,9 @@
 import type { Ingress } from '@netsim/manifest';
 import { canonicalHost } from '../../http/host.ts';
+import { PathTables } from '../../http/path-tables.ts';
 import { splitTarget } from '../../http/target.ts';
 import type {
+  Backend,
   Considered,
   Decision,
   FrontRequest,
@@ -18,7 +20,7 @@ import { objectOf, servedIngresses } from '../classes.ts';
 import type { IngressRouter } from '../router.ts';
 import { defaultRule, rulesOf } from '../rules.ts';
 import type { IngressOptions, IngressView } from '../view.ts';
-import { PathTable } from './path-table.ts';
+import { PathTable, takesPath } from './path-table.ts';
 
 const NOTHING: Outcome = {
   kind: 'respond',
@@ -41,6 +43,9 @@ class SpecRouter implements IngressRouter {
   /** By host; a wildcard under its suffix with the dot (`.foo.com`); rules without host under ''. */
   readonly #hosts = new Map<string, PathTable>();
   readonly #fallback: RouteRule | undefined;
+  /** By the same keys: the number of the table with what `decide` needs. */
+  readonly #tables = new Map<string, number>();
+  readonly #paths = new PathTables<Backend>();
   /** Each with the host that it is for, in the order of the Ingresses. */
   readonly #certificates: { readonly host: string; readonly certificate: ServerCertificate }[] = [];
   readonly #fake: ServerCertificate;
@@ -62,6 +67,18 @@ class SpecRouter implements IngressRouter {
       }
       secrets.check(ingress);
       this.#addCertificates(ingress, secrets);
+    }
+    const shared = new Map<string, Backend>();
+    const backendOf = ({ backends: [backend] }: RouteRule): Backend => {
+      const text = JSON.stringify(backend);
+      const known = shared.get(text) ?? backend!;
+      shared.set(text, known);
+      return known;
+    };
+    for (const [host, table] of this.#hosts) {
+      // Never asked for: a request that names such a host is a bad one.
+      if (lengthWithout(host, false) === -1 || canonicalHost(host) !== host) continue;
+      this.#tables.set(host, this.#paths.add(table.entries(backendOf)));
     }
   }
 
@@ -95,17 +112,25 @@ class SpecRouter implements IngressRouter {
   }
 
   decide(request: FrontRequest, _chance: number): Outcome {
+    const { host, target } = request;
+    // Most requests name the host as a rule does: it needs no reading then.
+    const table = host === undefined || target.charCodeAt(0) !== SLASH ? undefined : this.#tables.get(host);
+    if (table !== undefined) {
+      const end = lengthWithout(target, true);
+      const backend = end === -1 ? undefined : this.#paths.find(table, target, end);
+      if (backend !== undefined) return forward(request, backend);
+    }
     const read = readRequest(request);
     if (read === undefined) return BAD_REQUEST;
-    const rule = this.#match(read);
-    return rule === undefined ? NOTHING : forward(request, rule);
+    const backend = this.#match(read);
+    return backend === undefined ? NOTHING : forward(request, backend);
   }
 
-  explain(request: FrontRequest, chance: number): Decision {
-    const outcome = this.decide(request, chance);
+  explain(request: FrontRequest, _chance: number): Decision {
     const read = readRequest(request);
-    if (read === undefined) return { outcome, considered: [] };
-    const rule = this.#match(read);
+    if (read === undefined) return { outcome: BAD_REQUEST, considered: [] };
+    const rule = this.#winner(read);
+    const outcome = rule === undefined ? NOTHING : forward(request, rule.backends[0]!);
     const considered = this.routes().map((row): Considered => {
       const won = row.rule === rule;
       return { rule: row.rule, won, why: won ? 'the most precise rule that matches' : loserReason(row, read, rule) };
@@ -151,17 +176,32 @@ class SpecRouter implements IngressRouter {
     return keys.flatMap((key) => this.#hosts.get(key) ?? []);
   }
 
-  #match({ host, target, end }: Read): RouteRule | undefined {
+  /** By asking all rules for the host in order: the reference that the tables are compared with. */
+  #winner({ host, target, end }: Read): RouteRule | undefined {
+    const path = target.slice(0, end);
+    for (const table of this.#tablesFor(host)) {
+      const rule = table.winner(path);
+      if (rule !== undefined) return rule;
+    }
+    return this.#fallback;
+  }
+
+  #match({ host, target, end }: Read): Backend | undefined {
     if (host !== '') {
-      const exact = this.#hosts.get(host)?.match(target, end);
+      const exact = this.#matchUnder(host, target, end);
       if (exact !== undefined) return exact;
       const dot = host.indexOf('.');
       if (dot > 0) {
-        const wildcard = this.#hosts.get(host.slice(dot))?.match(target, end);
+        const wildcard = this.#matchUnder(host.slice(dot), target, end);
         if (wildcard !== undefined) return wildcard;
       }
     }
-    return this.#hosts.get('')?.match(target, end) ?? this.#fallback;
+    return this.#matchUnder('', target, end) ?? this.#fallback?.backends[0];
+  }
+
+  #matchUnder(key: string, target: string, end: number): Backend | undefined {
+    const table = this.#tables.get(key);
+    return table === undefined ? undefined : this.#paths.find(table, target, end);
   }
 }
 
@@ -197,10 +237,10 @@ function lengthWithout(text: string, query: boolean): number {
   return end === -1 ? text.length : end;
 }
 
-function forward(request: FrontRequest, rule: RouteRule): Outcome {
+function forward(request: FrontRequest, backend: Backend): Outcome {
   return {
     kind: 'forward',
-    backend: rule.backends[0]!,
+    backend,
     target: request.target,
     host: request.host ?? '',
     headers: request.headers,
@@ -225,9 +265,8 @@ function loserReason(
   if (!matchesHost) return `host "${rule.host}" is not "${host}"`;
   if (shadowedBy !== undefined)
     return `the same path stands in an older rule, of Ingress ${shadowedBy.namespace}/${shadowedBy.name}`;
-  const prefix = rule.path.replace(/\/$/, '');
-  const matchesPath = rule.pathType === 'Exact' ? path === rule.path : path === prefix || path.startsWith(`${prefix}/`);
-  if (!matchesPath) return `path ${rule.path} is not ${rule.pathType === 'Exact' ? '' : 'a prefix of '}${path}`;
+  if (!takesPath(rule, path))
+    return `path ${rule.path} is not ${rule.pathType === 'Exact' ? '' : 'a prefix of '}${path}`;
   if (winner !== undefined && winner.host !== rule.host)
     return `matches too, but host "${winner.host}" is more precise`;
   return `path ${rule.path} matches too, but ${winner?.path} is ${winner?.pathType === 'Exact' ? 'exact' : 'longer'}`;
