@@ -1,4 +1,4 @@
-import type { Mac } from '@netsim/wire';
+import type { Family, Mac } from '@netsim/wire';
 import { Clock } from './clock.ts';
 import type { ListenerConfig, NetnsConfig, WorldPlan } from './config.ts';
 import type { DropReason } from './drop-reason.ts';
@@ -60,6 +60,8 @@ export class World {
   frameListener: FrameListener | null = null;
   /** The datagram that a program is being called with: what it sends meanwhile answers it. */
   answering: Skb | null = null;
+  /** Families of which the kernel is just sending an ICMP message of its own. */
+  readonly icmpInTransmission = new Set<Family>();
   /** Frames handled since the beginning. */
   frames = 0;
   /** Times that all frames had been handled and none was left. */

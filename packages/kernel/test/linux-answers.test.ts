@@ -71,6 +71,42 @@ describe('answers that Linux gave in the same network', () => {
     expect(ping(world, 'a', '10.244.2.2', { size: 1422 })).toBe('reply from 10.244.2.2 ttl 62');
   });
 
+  describe('with a REJECT in filter OUTPUT of the node, it tells itself', () => {
+    const rejecting = (destination: string): { world: World; told: () => string[] } => {
+      const world = twoNodes();
+      const text = `*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -d ${destination} -j REJECT --reject-with icmp-admin-prohibited\nCOMMIT\n`;
+      const node = world.requireNetns('w1');
+      node.loadRuleset(parseIptablesSave(text, 4));
+      const errors: string[] = [];
+      world.frameListener = (netns, dev, direction, skb) => {
+        if (netns === node && dev === node.lo && direction === 'in') errors.push(`${skb.icmpType}/${skb.icmpCode}`);
+      };
+      return { world, told: () => errors };
+    };
+
+    test('of its own echo request', () => {
+      const { world, told } = rejecting('10.244.1.2');
+      expect(ping(world, 'w1', '10.244.1.2')).toBe('EPERM');
+      world.run();
+      expect(told()).toEqual(['3/13']);
+    });
+
+    test('nothing of an echo reply: it makes no ICMP message while it sends one', () => {
+      const { world, told } = rejecting('10.244.1.2');
+      expect(ping(world, 'a', '10.244.1.1')).toBe('nothing');
+      expect(told()).toEqual([]);
+    });
+
+    test("nothing of the overlay's datagram around an echo reply, but of that around a pod's packet", () => {
+      const reply = rejecting('192.168.1.102');
+      expect(ping(reply.world, 'c', '192.168.1.101')).toBe('nothing');
+      expect(reply.told()).toEqual([]);
+      const request = rejecting('192.168.1.102');
+      expect(ping(request.world, 'a', '10.244.2.2')).toBe('nothing');
+      expect(request.told()).toEqual(['3/13']);
+    });
+  });
+
   describe('with DNAT on the first node', () => {
     const rules = parseIptablesSave(
       [

@@ -13,6 +13,7 @@ import {
 } from '@netsim/kernel';
 import type { Step } from '@netsim/trace';
 import { formatIp, type Ip, parseIp } from '@netsim/wire';
+import { ONE_SYN_ACK } from './lab.ts';
 import type { Arrival, Connection, MatchedRule, Observation, Passage, Probe } from './observation.ts';
 import { decodeFrame, headerKey, type KnownPorts, packetKey } from './packet.ts';
 import { type PlanFacts, planFacts } from './plan-facts.ts';
@@ -25,6 +26,7 @@ const PATIENCE = 3_900;
 export function emulateSeries(plan: WorldPlan, series: readonly Probe[], random: RandomSource): Observation[] {
   const world = new World({ random });
   world.load({ ...plan, listeners: [] });
+  for (const { name } of plan.netns) world.requireNetns(name).setSysctl(...ONE_SYN_ACK);
   const emulated = new EmulatedProbe(world, plan);
   return series.map((probe) => emulated.run(probe));
 }

@@ -18,6 +18,9 @@ const NETNS_FOLDER = '/run/netns';
 const SETTLE_TIMEOUT = 30_000;
 const SETTLE_INTERVAL = 20;
 
+/** The sysctl, and its value, by which a server answers a SYN once: what it sends again would be met by the probe after. */
+export const ONE_SYN_ACK = ['net.ipv4.tcp_synack_retries', 0] as const;
+
 export interface LabOptions {
   /** Names of the namespaces start with it. Default `nslab-<pid>-<n>`. */
   readonly prefix?: string;
@@ -313,8 +316,7 @@ function quickFailures(devices: Iterable<string>): Record<string, number> {
     // Not icmp_ratelimit 0: that leaves no tokens for the errors that the routing code rations from the same purse.
     'net.ipv4.icmp_ratemask': 0,
     'net.ipv6.icmp.ratelimit': 0,
-    // What a server sends again would be met by the probe after.
-    'net.ipv4.tcp_synack_retries': 0,
+    [ONE_SYN_ACK[0]]: ONE_SYN_ACK[1],
     'net.ipv6.conf.default.accept_dad': 0,
     'net.ipv6.conf.default.accept_ra': 0,
     'net.ipv6.conf.default.router_solicitations': 0,

@@ -1,5 +1,7 @@
-import { parseIptablesSave, type WorldPlan } from '@netsim/kernel';
+import { parseIptablesSave, type Ruleset, SeededRandom, type WorldPlan } from '@netsim/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compareObservations } from '../src/compare.ts';
+import { emulateSeries } from '../src/emulated.ts';
 import { buildLab, compareSeries, type Lab, missingForLab, type Probe, renderDifferences } from '../src/index.ts';
 import { twoNodes } from './support/two-nodes.ts';
 
@@ -113,6 +115,54 @@ describe.skipIf(missing.length > 0)('the real kernel and ours, on two nodes with
     );
     expect(renderDifferences(differences)).toContain('filter FORWARD 3: -d 10.244.2.3/32 -p udp -j DROP');
   });
+});
+
+describe.skipIf(missing.length > 0)('the real kernel and ours, where a node rejects what it sends', () => {
+  const rejecting = (rule: string): Ruleset =>
+    parseIptablesSave(`*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT ${rule}\nCOMMIT\n`, 4);
+  let sourcePort = 63_000;
+  const admin = '-j REJECT --reject-with icmp-admin-prohibited';
+
+  it.each([
+    ['what it answers to its pods', `-d 10.244.1.0/24 ${admin}`],
+    ['the datagrams of the overlay', `-p udp -m udp --dport 8472 ${admin}`],
+  ])(
+    '%s: agree on pings and connections to it, through it and from it',
+    async (_what, rule) => {
+      const spoilt: WorldPlan = { ...twoNodes, rulesets: [{ netns: 'w1', ruleset: rejecting(rule) }] };
+      const lab = await buildLab(spoilt);
+      const found: string[] = [];
+      const broken: string[] = [];
+      try {
+        for (const [from, protocol, destination] of [
+          ['w1/a0', 'icmp', '10.244.1.1'],
+          ['w1/a0', 'icmp', '10.244.2.2'],
+          ['w1/a0', 'udp', '192.168.1.101'],
+          ['w2/b0', 'icmp', '192.168.1.101'],
+          ['w2/b0', 'tcp', '10.244.1.2'],
+          ['w1', 'icmp', '10.244.1.2'],
+        ] as const) {
+          const probe: Probe = {
+            from,
+            protocol,
+            destination,
+            port: protocol === 'icmp' ? 0 : 81,
+            sourcePort: sourcePort++,
+          };
+          const series = [probe, { ...probe, sourcePort: sourcePort++, keepState: true }];
+          const { differences, real } = await compareSeries(lab, spoilt, series);
+          found.push(renderDifferences(differences));
+          const unspoilt = emulateSeries(twoNodes, series, new SeededRandom(1));
+          broken.push(...real.map((seen, i) => renderDifferences(compareObservations(seen, unspoilt[i]!))));
+        }
+      } finally {
+        await lab.down();
+      }
+      expect(found.join('')).toBe('');
+      expect(broken.join('')).toContain(`filter OUTPUT 1: ${rule}`);
+    },
+    60_000,
+  );
 });
 
 /** As somebody's slip of the pen: the last rule of FORWARD is gone. */

@@ -1,4 +1,4 @@
-import type { NftTable, Ruleset, WorldPlan } from '@netsim/kernel';
+import type { NftTable, Rule, Ruleset, WorldPlan } from '@netsim/kernel';
 import type { Service } from '@netsim/manifest';
 import { describe, expect, it } from 'vitest';
 import { clusterOfSeed, missingForLab, renderDisagreement, reportLine, verify } from '../src/index.ts';
@@ -89,23 +89,37 @@ describe.skipIf(missing.length > 0)('verify', () => {
     120_000,
   );
 
-  it('finds a rule that was broken on purpose, and shows it', async () => {
-    const options = { probes: 30, clusters: 3, seed: 21, proxyMode: 'iptables', ipFamily: 'ipv4' } as const;
-    const report = await verify({ ...options, spoil: withoutMasqueradeMark });
-    const text = report.disagreements.map(renderDisagreement).join('\n');
-    expect(report.agreed).toBeLessThan(report.probes);
-    expect(text).toContain('-j KUBE-MARK-MASQ');
-    expect(reportLine(report)).toContain('do not');
-  }, 120_000);
-
-  it('finds an nft rule that was broken on purpose, and shows it', async () => {
-    const options = { probes: 30, clusters: 3, seed: 20, proxyMode: 'nftables', ipFamily: 'ipv4' } as const;
-    const report = await verify({ ...options, spoil: withoutFirstServiceRule });
-    const text = report.disagreements.map(renderDisagreement).join('\n');
-    expect(report.agreed).toBeLessThan(report.probes);
-    expect(text).toContain('ip kube-proxy services 2: ip daddr . meta l4proto . th dport vmap @service-ips');
-    expect(reportLine(report)).toContain('do not');
-  }, 120_000);
+  const noMark = { what: "kube-proxy's mark for masquerading", spoil: withoutMasqueradeMark, seed: 21, clusters: 3 };
+  const noServiceRule = { what: 'a rule of kube-proxy', spoil: withoutFirstServiceRule, seed: 20, clusters: 2 };
+  const noOutputRule = {
+    what: 'the first rule of filter OUTPUT',
+    spoil: withoutFirstOutputRule,
+    seed: 20,
+    clusters: 1,
+  };
+  it.each([
+    { proxyMode: 'iptables', ipFamily: 'ipv4', ...noMark, shown: '-j KUBE-MARK-MASQ' },
+    { proxyMode: 'iptables', ipFamily: 'ipv6', ...noMark, shown: '-j KUBE-MARK-MASQ' },
+    {
+      proxyMode: 'nftables',
+      ipFamily: 'ipv4',
+      ...noServiceRule,
+      shown: 'ip kube-proxy services 2: ip daddr . meta l4',
+    },
+    { proxyMode: 'nftables', ipFamily: 'ipv6', ...noServiceRule, shown: 'ip6 kube-proxy services 2: ip6 daddr . meta' },
+    { proxyMode: 'iptables', ipFamily: 'ipv4', ...noOutputRule, shown: 'filter OUTPUT 1: ' },
+    { proxyMode: 'nftables', ipFamily: 'ipv4', ...noOutputRule, shown: 'filter OUTPUT 1: -j KUBE-FIREWALL' },
+  ] as const)(
+    'in $proxyMode mode, $ipFamily, finds that $what is gone, and shows it',
+    async ({ clusters, shown, ...options }) => {
+      const report = await verify({ ...options, clusters, probes: 10 * clusters });
+      const text = report.disagreements.map(renderDisagreement).join('\n');
+      expect(report.agreed).toBeLessThan(report.probes);
+      expect(text).toContain(shown);
+      expect(reportLine(report)).toContain('do not');
+    },
+    120_000,
+  );
 });
 
 describe('without root', () => {
@@ -119,29 +133,36 @@ describe('without root', () => {
 
 /** A slip in kube-proxy: nothing is marked for masquerading any more. */
 function withoutMasqueradeMark(plan: WorldPlan): WorldPlan {
-  const spoil = (ruleset: Ruleset): Ruleset => ({
-    ...ruleset,
+  return withRules(plan, (rules) =>
+    rules.filter(({ target }) => !(target?.kind === 'jump' && target.chain === 'KUBE-MARK-MASQ')),
+  );
+}
+
+/** A slip of the kubelet: what nodes send meets a rule less. */
+function withoutFirstOutputRule(plan: WorldPlan): WorldPlan {
+  return withRules(plan, (rules, table, chain) => (table === 'filter' && chain === 'OUTPUT' ? rules.slice(1) : rules));
+}
+
+/** The plan with the rules of each chain of iptables replaced. */
+function withRules(
+  plan: WorldPlan,
+  change: (rules: readonly Rule[], table: string, chain: string) => readonly Rule[],
+): WorldPlan {
+  const changed = ({ family, tables }: Ruleset): Ruleset => ({
+    family,
     tables: new Map(
-      [...ruleset.tables].map(([name, table]) => [
-        name,
+      [...tables].map(([table, { chains }]) => [
+        table,
         {
-          ...table,
+          name: table,
           chains: new Map(
-            [...table.chains].map(([chainName, chain]) => [
-              chainName,
-              {
-                ...chain,
-                rules: chain.rules.filter(
-                  ({ target }) => !(target?.kind === 'jump' && target.chain === 'KUBE-MARK-MASQ'),
-                ),
-              },
-            ]),
+            [...chains].map(([name, chain]) => [name, { ...chain, rules: change(chain.rules, table, name) }]),
           ),
         },
       ]),
     ),
   });
-  return { ...plan, rulesets: plan.rulesets.map(({ netns, ruleset }) => ({ netns, ruleset: spoil(ruleset) })) };
+  return { ...plan, rulesets: plan.rulesets.map(({ netns, ruleset }) => ({ netns, ruleset: changed(ruleset) })) };
 }
 
 /** A slip in kube-proxy: the rule that marks cluster traffic from outside for masquerading is gone, the others move up. */

@@ -5,7 +5,7 @@ import type { RejectWith } from '../netfilter/iptables/rule.ts';
 import { cloneSkb, PacketType, Skb } from '../skb.ts';
 import type { Errno } from '../socket/errno.ts';
 import { tcpResetFor } from '../socket/tcp-reset.ts';
-import { DstKind } from './dst.ts';
+import { type Dst, DstKind } from './dst.ts';
 import { ipLocalOut, routeOutput } from './ip-output.ts';
 import { isMulticast6, ndReceive } from './ndisc.ts';
 import type { Neighbour } from './neighbour.ts';
@@ -76,6 +76,7 @@ export function isIcmpError(skb: Skb): boolean {
 export function icmpError(netns: Netns, about: Skb, kind: IcmpErrorKind, info = 0): void {
   const v6 = typeof about.dst === 'bigint';
   if (isIcmpError(about) || about.pktType === PacketType.BROADCAST || about.pktType === PacketType.MULTICAST) return;
+  if (netns.world.icmpInTransmission.has(v6 ? 6 : 4)) return;
   if (about.src === 0 || about.src === 0n || isMulticast6(about.src)) return;
   const [type, code] = (v6 ? codes6 : codes4)[kind];
   const skb = new Skb();
@@ -106,7 +107,22 @@ export function icmpError(netns: Netns, about: Skb, kind: IcmpErrorKind, info = 
     });
   }
   if (netns.world.watcher !== null) netns.world.watcher.answered?.(netns, about, skb);
-  ipLocalOut(netns, skb, dst);
+  transmit(netns, skb, dst);
+}
+
+/**
+ * Hands a message of the kernel's own to IP. Until it is with a device, nothing on its way makes another: an echo reply that
+ * a rule rejects, or the datagram of the overlay around it, is dropped without a word (Linux: icmp_xmit_lock).
+ */
+function transmit(netns: Netns, skb: Skb, dst: Dst): void {
+  const { icmpInTransmission } = netns.world;
+  const family = typeof skb.dst === 'bigint' ? 6 : 4;
+  icmpInTransmission.add(family);
+  try {
+    ipLocalOut(netns, skb, dst);
+  } finally {
+    icmpInTransmission.delete(family);
+  }
 }
 
 /** IPv6 answers from an address of the device that the packet came in by, whichever way the answer goes (seen on Linux 6.18). */
@@ -346,5 +362,5 @@ function echo(netns: Netns, skb: Skb, v6: boolean): void {
   }
   reply.src = own ?? dst.src!;
   if (netns.world.watcher !== null) netns.world.watcher.answered?.(netns, skb, reply);
-  ipLocalOut(netns, reply, dst);
+  transmit(netns, reply, dst);
 }
