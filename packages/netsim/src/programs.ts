@@ -265,7 +265,13 @@ function toRequest(message: HttpRequest): Request {
 
 async function toHttpResponse(response: Response): Promise<HttpResponse> {
   const body = new Uint8Array(await response.arrayBuffer());
-  return { status: response.status, statusText: response.statusText, fields: [...response.headers], body };
+  // The Fetch standard keeps names in lower case; a server writes them as most do, each word with a capital.
+  const fields = [...response.headers].map(([name, value]): [string, string] => [canonical(name), value]);
+  return { status: response.status, statusText: response.statusText, fields, body };
+}
+
+function canonical(name: string): string {
+  return name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
 function keyOf(pod: Pod): string {

@@ -13,6 +13,11 @@ const texts: Readonly<Record<FileError, string>> = {
   ENOSPC: 'No space left on device',
 };
 
+/** What strerror says of an error with a file. */
+export function fileErrorText(error: FileError): string {
+  return texts[error];
+}
+
 /** A tool that needs files only, and takes no time. */
 export type FileTool = (args: readonly string[], context: Pick<ExecContext, 'files' | 'userland'>) => ToolResult;
 

@@ -66,7 +66,7 @@ export function fieldOf({ fields }: { readonly fields: readonly Field[] }, name:
 
 /** A response with text in it. */
 export function textResponse(status: number, text: string, fields: readonly Field[] = []): HttpResponse {
-  return { status, fields: [['content-type', 'text/plain;charset=UTF-8'], ...fields], body: encoder.encode(text) };
+  return { status, fields: [['Content-Type', 'text/plain;charset=UTF-8'], ...fields], body: encoder.encode(text) };
 }
 
 /** Does the sender of this message want the connection to stay open? RFC 9112, 9.3. */
@@ -88,7 +88,7 @@ function message(start: string, fields: readonly Field[], body: Uint8Array): Uin
 
 function withLength(fields: readonly Field[], body: Uint8Array): readonly Field[] {
   if (fieldOf({ fields }, 'content-length') !== undefined) return fields;
-  return [...fields, ['content-length', String(body.length)]];
+  return [...fields, ['Content-Length', String(body.length)]];
 }
 
 export function encodeRequest({ method, target, version, fields, body }: HttpRequest): Uint8Array {

@@ -40,7 +40,7 @@ export function serveHttp(stream: Stream, { answer, badRequest, idle = IDLE }: S
     stream.close();
   }
   function send(response: HttpResponse, method: string, last: boolean): void {
-    const fields = last ? [...response.fields, ['connection', 'close'] as const] : response.fields;
+    const fields = last ? [...response.fields, ['Connection', 'close'] as const] : response.fields;
     stream.send(encodeResponse({ ...response, fields }, method));
     busy = false;
     if (last) {

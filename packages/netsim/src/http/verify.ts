@@ -10,16 +10,18 @@ export interface VerifyOptions {
   readonly host: string;
   /** Epoch milliseconds. */
   readonly now: number;
+  /** Trusted beside the public ones. */
+  readonly authorities?: readonly X509Certificate[];
 }
 
 /** Checks a server's certificates (its own first) as a client does that trusts the public authorities. */
 export function certificateProblem(
   chain: readonly X509Certificate[],
-  { host, now }: VerifyOptions,
+  { host, now, authorities = [] }: VerifyOptions,
 ): CertificateProblem | undefined {
   const [leaf] = chain;
   if (leaf === undefined) return { kind: 'chain', code: 2, text: 'unable to get issuer certificate' };
-  const untrusted = chainProblem(chain);
+  const untrusted = chainProblem(chain, authorities);
   if (untrusted !== undefined) return untrusted;
   if (now < Date.parse(leaf.validFrom)) return { kind: 'chain', code: 9, text: 'certificate is not yet valid' };
   if (now > Date.parse(leaf.validTo)) return { kind: 'chain', code: 10, text: 'certificate has expired' };
@@ -31,12 +33,19 @@ export function dnsNames({ subjectAltName = '' }: X509Certificate): string[] {
   return [...subjectAltName.matchAll(/DNS:([^,]+)/g)].map((match) => match[1]!.trim());
 }
 
-function chainProblem(chain: readonly X509Certificate[]): CertificateProblem | undefined {
+function chainProblem(
+  chain: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): CertificateProblem | undefined {
   let at = chain[0]!;
+  const trusted = (certificate: X509Certificate): boolean =>
+    authorities.some((each) => each.fingerprint256 === certificate.fingerprint256 || issued(certificate, each));
+  if (trusted(at)) return undefined;
   if (at.subject === at.issuer) return { kind: 'chain', code: 18, text: 'self-signed certificate' };
   for (const next of chain.slice(1)) {
     if (next.subject === next.issuer || !issued(at, next)) break;
     at = next;
+    if (trusted(at)) return undefined;
   }
   for (const text of rootCertificates) if (issued(at, new X509Certificate(text))) return undefined;
   const root = chain.find(({ subject, issuer }) => subject === issuer);

@@ -171,6 +171,52 @@ describe('curl', () => {
     expect(failing).toEqual({ stdout: '', stderr: 'curl: (22) The requested URL returned error: 404\n', code: 22 });
   });
 
+  test('writes bodies into files of the container', async () => {
+    const first = await run('client', 'curl -s -o /tmp/page http://web http://web');
+    expect(first).toEqual({ stdout: "You've hit web\n", stderr: '', code: 0 });
+    expect((await run('client', 'cat /tmp/page')).stdout).toBe("You've hit web\n");
+    await run('client', 'curl -s --create-dirs --output-dir /tmp/a/b -O http://web/name?q=1');
+    expect((await run('client', 'cat /tmp/a/b/name')).stdout).toBe("You've hit web\n");
+    await run('client', 'curl -sI -o /tmp/head http://web');
+    expect((await run('client', 'cat /tmp/head')).stdout).toMatch(/^HTTP\/1\.1 200 OK\r\nContent-Type: /);
+    await run('client', 'curl -s -d @/tmp/page -o /dev/null http://web');
+  });
+
+  test('keeps cookies in a jar, and sends them back where they belong', async () => {
+    const seen: (string | null)[] = [];
+    cluster.pod('web').listen(8080, ({ headers }) => {
+      seen.push(headers.get('cookie'));
+      return new Response('', { headers: { 'set-cookie': 'route=7; Path=/shop; Max-Age=60' } });
+    });
+    const url = `http://${ipOf('web')}:8080`;
+    await run('client', `curl -c /tmp/jar ${url}/shop`);
+    for (const path of ['/shop', '/shop/cart', '/shopping', '/']) await run('client', `curl -b /tmp/jar ${url}${path}`);
+    cluster.clock.advance('61s');
+    await run('client', `curl -b /tmp/jar ${url}/shop`);
+    expect(seen).toEqual([null, 'route=7', 'route=7', null, null, null]);
+  });
+
+  test('leaves credentials behind on the way to another host, unless they are trusted to it', async () => {
+    cluster
+      .pod('web')
+      .listen(8080, () => new Response(null, { status: 302, headers: { location: `http://${ipOf('web')}:8081/` } }));
+    cluster.pod('web').listen(8081, ({ headers }) => new Response(`${headers.get('authorization')}`));
+    const url = `http://${ipOf('web')}:8080/`;
+    expect((await run('client', `curl -sL -u me:pw ${url}`)).stdout).toBe('null');
+    expect((await run('client', `curl -s --location-trusted -u me:pw ${url}`)).stdout).toBe('Basic bWU6cHc=');
+  });
+
+  test.each([
+    ['curl -x proxy:3128 http://web', 'netsim: curl -x is not emulated: no HTTP proxy is part of the model'],
+    ['curl --proxy proxy:3128 http://web', 'netsim: curl --proxy is not emulated: no HTTP proxy is part of the model'],
+    ['curl -sT file http://web', 'netsim: curl -T is not emulated: nothing is uploaded'],
+    ['curl --http3 http://web', 'netsim: curl --http3 is not emulated: only HTTP/1.1 is spoken'],
+    ['curl --netrc http://web', 'netsim: curl --netrc is not emulated\n'],
+  ])('%s is refused with a reason', async (line, stderr) => {
+    const result = await run('client', line);
+    expect([result.code, result.stderr.startsWith(stderr)]).toEqual([2, true]);
+  });
+
   test('follows redirects with -L only', async () => {
     cluster
       .pod('web')
@@ -188,7 +234,8 @@ describe('curl', () => {
     ['curl', 2, "curl: try 'curl --help' or 'curl --manual' for more information\n"],
     ['curl --foo http://x', 2, 'curl: option --foo: is unknown\n'],
     ['curl gopher://x', 1, 'curl: (1) Protocol "gopher" not supported or disabled in libcurl\n'],
-    ['curl http://[', 3, 'curl: (3) URL using bad/illegal format or missing URL\n'],
+    ['curl http://[', 3, 'curl: (3) bad range specification in URL position 9:\nhttp://[\n        ^\n'],
+    ['curl http://x:99999', 3, 'curl: (3) URL using bad/illegal format or missing URL\n'],
   ])('%s ends with %i', async (line, code, stderr) => {
     const result = await run('client', line);
     expect(result.code).toBe(code);

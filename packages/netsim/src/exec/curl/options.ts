@@ -1,56 +1,28 @@
-import { lastValue, parseArgs } from '../args.ts';
-import { fail, type ToolResult } from '../tool.ts';
+import { lastValue, type ParsedArgs, parseArgs } from '../args.ts';
+import { type ExecContext, fail, type ToolResult } from '../tool.ts';
+import { longOptions, otherLetters, otherNames, refusals, shortOptions } from './option-names.ts';
+import { postData } from './post-data.ts';
 
 const hint = "curl: try 'curl --help' or 'curl --manual' for more information";
-const short = 'sSvo:w:Im:X:H:d:iLkfA:46gNOJu:e:b:c:TG#qx:';
-const long: Readonly<Record<string, string>> = {
-  silent: 's',
-  'show-error': 'S',
-  verbose: 'v',
-  output: 'o:',
-  'write-out': 'w:',
-  head: 'I',
-  'max-time': 'm:',
-  'connect-timeout': 'connect-timeout:',
-  request: 'X:',
-  header: 'H:',
-  data: 'd:',
-  'data-ascii': 'd:',
-  'data-raw': 'd:',
-  'data-binary': 'd:',
-  include: 'i',
-  location: 'L',
-  insecure: 'k',
-  fail: 'f',
-  'user-agent': 'A:',
-  ipv4: '4',
-  ipv6: '6',
-  resolve: 'resolve:',
-  interface: 'interface:',
-  url: 'url:',
-  'http1.1': 'http1.1',
-  'http1.0': 'http1.1',
-  'no-buffer': 'N',
-  globoff: 'g',
-  'progress-bar': '#',
-  'max-redirs': 'max-redirs:',
-  get: 'G',
-  cookie: 'b:',
-  'cookie-jar': 'c:',
-  referer: 'e:',
-  'no-progress-meter': 'no-progress-meter',
-  compressed: 'compressed',
-  disable: 'q',
-  noproxy: 'noproxy:',
-  retry: 'retry:',
-};
+export const VERSION = '7.88.1';
 
-/** `--resolve HOST:PORT:ADDRESS`. */
+/** `--resolve HOST:PORT:ADDRESS[,ADDRESS]...`; the host `*` is any. */
 export interface ResolveEntry {
   readonly host: string;
   readonly port: number;
-  readonly address: string;
+  readonly addresses: readonly string[];
 }
+
+/** `--connect-to HOST1:PORT1:HOST2:PORT2`; an empty part is any, or stays as it is. */
+export interface ConnectTo {
+  readonly host: string;
+  readonly port: string;
+  readonly toHost: string;
+  readonly toPort: string;
+}
+
+/** Where the body of a transfer goes: `-o FILE`, or `-O`. */
+export type Output = { readonly file: string } | 'remote-name';
 
 export interface CurlOptions {
   readonly urls: readonly string[];
@@ -61,86 +33,213 @@ export interface CurlOptions {
   readonly head: boolean;
   readonly follow: boolean;
   readonly insecure: boolean;
-  readonly failOnError: boolean;
-  readonly output: string | undefined;
+  /** `-f`, and whether the body is printed all the same. */
+  readonly failOnError: 'no' | 'fail' | 'with-body';
+  /** The first is for the first URL, and so on. */
+  readonly outputs: readonly Output[];
+  readonly outputDir: string;
+  readonly createDirs: boolean;
+  readonly dumpHeader: string | undefined;
   readonly writeOut: string | undefined;
   readonly maxTime: number | undefined;
   readonly connectTimeout: number | undefined;
-  readonly method: string;
+  /** `-X`. */
+  readonly customMethod: string | undefined;
+  readonly httpVersion: '1.0' | '1.1';
   readonly headers: readonly string[];
   readonly data: string | undefined;
   readonly userAgent: string;
+  readonly referer: string | undefined;
+  readonly range: string | undefined;
+  readonly compressed: boolean;
+  /** `USER:PASSWORD`. */
+  readonly user: string | undefined;
+  readonly cookies: readonly string[];
+  readonly cookieJar: string | undefined;
+  readonly caFile: string | undefined;
   readonly family: 4 | 6 | undefined;
   readonly resolve: readonly ResolveEntry[];
+  readonly connectTo: readonly ConnectTo[];
   readonly source: string | undefined;
   readonly maxRedirects: number;
+  /** Do credentials follow to another host? */
+  readonly trustRedirects: boolean;
+  readonly glob: boolean;
+  readonly pathAsIs: boolean;
+  readonly requestTarget: string | undefined;
+  readonly retries: number;
+  readonly retryRefused: boolean;
+  /** Seconds between tries; 0: doubled each time from one second on. */
+  readonly retryDelay: number;
+  /** Said before anything is done. */
+  readonly warnings: string;
 }
 
 /** Reads a command line, or says what curl says of a wrong one. */
-export function readCurlOptions(args: readonly string[]): CurlOptions | ToolResult {
-  const parsed = parseArgs(args, { short, long });
-  const { flags, values, operands, problem } = parsed;
+export function readCurlOptions(
+  args: readonly string[],
+  { files }: Pick<ExecContext, 'files'>,
+): CurlOptions | ToolResult {
+  const parsed = parseArgs(args, {
+    short: shortOptions,
+    long: { ...Object.fromEntries([...otherNames].map((name) => [name, `other ${name}`])), ...longOptions },
+  });
+  const { flags, values, operands, problem, sequence } = parsed;
+  const refused = sequence.map(({ name }) => refusalOf(name)).find((text) => text !== undefined);
+  if (refused !== undefined) return fail(2, refused);
   if (problem !== undefined) {
-    const option = problem.option.startsWith('--') ? problem.option : `-${problem.option}`;
-    return fail(
-      2,
-      `curl: option ${option}: ${problem.kind === 'unknown' ? 'is unknown' : 'requires parameter'}\n${hint}`,
-    );
+    const what = { unknown: 'is unknown', ambiguous: 'is ambiguous', 'needs-value': 'requires parameter' };
+    return fail(2, `curl: option ${problem.word}: ${what[problem.kind]}\n${hint}`);
+  }
+  if (flags.has('V')) {
+    const text = `curl ${VERSION} (netsim) libcurl/${VERSION}\nProtocols: http https\nFeatures: IPv6 SSL\n`;
+    return { stdout: text, stderr: '', code: 0 };
   }
   const urls = [...(values.get('url') ?? []), ...operands];
-  if (urls.length === 0) return fail(2, hint);
-  for (const option of ['x', 'T'] as const) {
-    if (flags.has(option) || values.has(option)) return fail(2, `netsim: curl -${option} is not emulated`);
+  if (urls.length === 0) return fail(2, args.length === 0 ? hint : `curl: no URL specified!\n${hint}`);
+  const numbers = new Map<string, number>();
+  for (const { name, value } of sequence) {
+    if (value === undefined || !numeric.has(name)) continue;
+    const text = Number.isNaN(Number(value)) || value.trim() === '' ? 'proper' : Number(value) < 0 ? 'positive' : '';
+    if (text !== '' && !(name === 'max-redirs' && value === '-1')) {
+      return fail(2, `curl: option ${optionText(args, name)}: expected a ${text} numerical parameter\n${hint}`);
+    }
+    numbers.set(name, Number(value));
   }
-
-  const maxTime = milliseconds(lastValue(parsed, 'm'));
-  const connectTimeout = milliseconds(lastValue(parsed, 'connect-timeout'));
-  if (Number.isNaN(maxTime)) return wrongNumber('-m');
-  if (Number.isNaN(connectTimeout)) return wrongNumber('--connect-timeout');
+  if (flags.has('f') && flags.has('fail-with-body')) {
+    const later = sequence.findLast(({ name }) => name === 'f' || name === 'fail-with-body')?.name;
+    const why = 'curl: You must select either --fail or --fail-with-body, not both.';
+    return fail(2, `${why}\ncurl: option ${optionText(args, later ?? 'f')}: is badly used here\n${hint}`);
+  }
   const resolve: ResolveEntry[] = [];
   for (const entry of values.get('resolve') ?? []) {
-    const match = /^([^:]+):([0-9]+):\[?([^\]]+)\]?$/.exec(entry);
+    const match = /^\+?([^:]+):([0-9]+):(.+)$/.exec(entry);
     if (match === null) return fail(49, `curl: (49) Couldn't parse CURLOPT_RESOLVE entry '${entry}'`);
-    resolve.push({ host: match[1]!, port: Number(match[2]), address: match[3]! });
+    const addresses = match[3]!.split(',').map((address) => address.replace(/^\[(.*)\]$/, '$1'));
+    resolve.push({ host: match[1]!, port: Number(match[2]), addresses });
   }
-  const data = values.get('d')?.join('&');
+  const form = postData(parsed, files);
+  if ('code' in form) return form;
+  const { data, headers: formHeaders, warnings } = form;
   const head = flags.has('I');
-  const method = lastValue(parsed, 'X') ?? (head ? 'HEAD' : data === undefined || flags.has('G') ? 'GET' : 'POST');
+  const { headers, warnings: headerWarnings } = headersOf(parsed, files);
+  const maxTime = numbers.get('m');
+  const connectTimeout = numbers.get('connect-timeout');
+  const asQuery = flags.has('G') && data !== undefined;
   return {
-    urls:
-      flags.has('G') && data !== undefined ? urls.map((url) => `${url}${url.includes('?') ? '&' : '?'}${data}`) : urls,
+    urls: asQuery ? urls.map((url) => withQuery(url, data)) : urls,
     silent: flags.has('s'),
     showError: flags.has('S'),
     verbose: flags.has('v'),
     include: flags.has('i') || head,
     head,
-    follow: flags.has('L'),
+    follow: flags.has('L') || flags.has('location-trusted'),
     insecure: flags.has('k'),
-    failOnError: flags.has('f'),
-    output: lastValue(parsed, 'o'),
-    writeOut: lastValue(parsed, 'w'),
-    maxTime,
-    connectTimeout,
-    method,
+    failOnError: flags.has('fail-with-body') ? 'with-body' : flags.has('f') ? 'fail' : 'no',
+    outputs: sequence.flatMap(({ name, value }): Output[] => {
+      if (name === 'O') return ['remote-name'];
+      return name === 'o' ? [{ file: value ?? '' }] : [];
+    }),
+    outputDir: lastValue(parsed, 'output-dir') ?? '',
+    createDirs: flags.has('create-dirs'),
+    dumpHeader: lastValue(parsed, 'D'),
+    writeOut: writeOutText(lastValue(parsed, 'w'), files),
+    maxTime: maxTime === undefined || maxTime === 0 ? undefined : Math.round(maxTime * 1000),
+    connectTimeout:
+      connectTimeout === undefined || connectTimeout === 0 ? undefined : Math.round(connectTimeout * 1000),
+    customMethod: lastValue(parsed, 'X'),
+    httpVersion: flags.has('0') ? '1.0' : '1.1',
     headers: [
-      ...(values.get('H') ?? []),
-      ...(values.get('b') ?? []).map((cookie) => `Cookie: ${cookie}`),
-      ...(values.get('e') ?? []).map((referer) => `Referer: ${referer}`),
+      ...headers,
+      ...formHeaders.filter((text) => !headers.some((given) => fieldName(given) === fieldName(text))),
     ],
-    data: flags.has('G') ? undefined : data,
-    userAgent: lastValue(parsed, 'A') ?? 'curl/7.88.1',
+    data: asQuery ? undefined : data,
+    userAgent: lastValue(parsed, 'A') ?? `curl/${VERSION}`,
+    referer: lastValue(parsed, 'e')?.replace(/;auto$/, ''),
+    range: lastValue(parsed, 'r'),
+    compressed: flags.has('compressed'),
+    user: lastValue(parsed, 'u'),
+    cookies: values.get('b') ?? [],
+    cookieJar: lastValue(parsed, 'c'),
+    caFile: lastValue(parsed, 'cacert'),
     family: flags.has('6') ? 6 : flags.has('4') ? 4 : undefined,
     resolve,
+    connectTo: (values.get('connect-to') ?? []).map(readConnectTo),
     source: lastValue(parsed, 'interface'),
-    maxRedirects: Number(lastValue(parsed, 'max-redirs') ?? 50),
+    maxRedirects: numbers.get('max-redirs') ?? 50,
+    trustRedirects: flags.has('location-trusted'),
+    glob: !flags.has('g'),
+    pathAsIs: flags.has('path-as-is'),
+    requestTarget: lastValue(parsed, 'request-target'),
+    retries: numbers.get('retry') ?? 0,
+    retryRefused: flags.has('retry-connrefused') || flags.has('retry-all-errors'),
+    retryDelay: numbers.get('retry-delay') ?? 0,
+    warnings: headerWarnings + warnings,
   };
 }
 
-function milliseconds(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  return /^[0-9]+(\.[0-9]*)?$/.test(text) ? Math.round(Number(text) * 1000) : Number.NaN;
+const numeric = new Set([
+  'm',
+  'connect-timeout',
+  'max-redirs',
+  'retry',
+  'retry-delay',
+  'retry-max-time',
+  'keepalive-time',
+]);
+
+/** An option as its user wrote it. */
+function optionText(args: readonly string[], name: string): string {
+  const long = Object.keys(longOptions).filter((each) => longOptions[each]!.replace(':', '') === name);
+  const wanted = (arg: string): boolean =>
+    (name.length === 1 && /^-[^-]/.test(arg) && arg.includes(name)) || long.some((each) => arg === `--${each}`);
+  return args.find(wanted) ?? (name.length === 1 ? `-${name}` : `--${name}`);
 }
 
-function wrongNumber(option: string): ToolResult {
-  return fail(2, `curl: option ${option}: expected a proper numerical parameter\n${hint}`);
+function refusalOf(name: string): string | undefined {
+  const long = name.startsWith('other ') ? name.slice('other '.length) : undefined;
+  if (long === undefined && !otherLetters.has(name)) return undefined;
+  const key = long ?? name;
+  const why = Object.hasOwn(refusals, key) ? `: ${refusals[key]}` : '';
+  return `netsim: curl ${long === undefined ? '-' : '--'}${key} is not emulated${why}`;
+}
+
+/** `-H @FILE` takes lines of a file. */
+function headersOf(
+  { values }: ParsedArgs,
+  files: ExecContext['files'],
+): { readonly headers: readonly string[]; readonly warnings: string } {
+  const headers: string[] = [];
+  let warnings = '';
+  for (const text of values.get('H') ?? []) {
+    if (!text.startsWith('@')) {
+      headers.push(text);
+      continue;
+    }
+    const found = files.read(text.slice(1));
+    if (typeof found !== 'string') warnings += `Warning: Failed to open ${text.slice(1)}!\n`;
+    else headers.push(...found.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#')));
+  }
+  return { headers, warnings };
+}
+
+/** `-w @FILE`. */
+function writeOutText(text: string | undefined, files: ExecContext['files']): string | undefined {
+  if (text === undefined || !text.startsWith('@')) return text;
+  const found = files.read(text.slice(1));
+  return typeof found === 'string' ? found : '';
+}
+
+function readConnectTo(text: string): ConnectTo {
+  const parts = /^(\[[^\]]*\]|[^:]*)(?::([^:]*))?(?::(\[[^\]]*\]|[^:]*))?(?::(.*))?$/.exec(text);
+  const bare = (part: string | undefined): string => (part ?? '').replace(/^\[(.*)\]$/, '$1');
+  return { host: bare(parts?.[1]), port: parts?.[2] ?? '', toHost: bare(parts?.[3]), toPort: parts?.[4] ?? '' };
+}
+
+export function fieldName(text: string): string {
+  return text.split(/[:;]/, 1)[0]!.trim().toLowerCase();
+}
+
+function withQuery(url: string, data: string): string {
+  return `${url}${url.includes('?') ? '&' : '?'}${data}`;
 }

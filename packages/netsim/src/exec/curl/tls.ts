@@ -13,6 +13,9 @@ export interface HandshakeOptions {
   readonly host: string;
   /** `-k`. */
   readonly insecure: boolean;
+  /** `--cacert`, and what it holds: undefined where it cannot be read. */
+  readonly caFile: string | undefined;
+  readonly authorities: readonly X509Certificate[] | undefined;
   /** Epoch milliseconds. */
   readonly now: number;
   log(line: string): void;
@@ -23,7 +26,7 @@ export interface HandshakeOptions {
 const openssl: Readonly<Record<TlsFailure['reason'], string>> = {
   'wrong version number': 'OpenSSL/3.0.19: error:0A00010B:SSL routines::wrong version number',
   'alert handshake failure': 'OpenSSL/3.0.19: error:0A000410:SSL routines::sslv3 alert handshake failure',
-  closed: 'OpenSSL SSL_connect: Connection reset by peer in connection to ',
+  closed: 'OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to ',
 };
 
 const MORE = `More details here: https://curl.se/docs/sslcerts.html
@@ -38,28 +41,39 @@ export async function handshake(
   inbox: Inbox,
   options: HandshakeOptions,
 ): Promise<Handshake> {
-  const { host, insecure, now, log, settle } = options;
+  const { host, insecure, caFile, authorities, log, settle } = options;
   let result: Handshake | undefined;
   log('* ALPN: offers http/1.1');
   log('* TLSv1.2 (OUT), TLS handshake, Client hello (1):');
+  if (authorities === undefined) {
+    const error = `error setting certificate file: ${caFile}`;
+    log(`* ${error}`);
+    return { code: 77, error };
+  }
   if (!insecure) {
-    log('*  CAfile: /etc/ssl/certs/ca-certificates.crt');
+    log(`*  CAfile: ${caFile ?? '/etc/ssl/certs/ca-certificates.crt'}`);
     log('*  CApath: /etc/ssl/certs');
   }
   connectTls(acceptedStream(connection), {
     serverName: tryParseIp(host) === undefined ? host : undefined,
     accept: (certificates) => {
       const chain = certificates.map((der) => new X509Certificate(der));
-      const refused = judge(chain, host, insecure, now, log);
+      const refused = judge(chain, options);
       if (refused !== undefined) result = { code: 60, error: refused };
       return refused === undefined;
     },
     ready: (stream) => {
       result = stream;
     },
-    failed: ({ reason }) => {
+    failed: ({ reason, error: errno }) => {
+      if (reason === 'closed' && errno === 'ECONNRESET') {
+        log('* Recv failure: Connection reset by peer');
+        log(`* OpenSSL SSL_connect: Connection reset by peer in connection to ${host}:${connection.remotePort} `);
+        result = { code: 35, error: 'Recv failure: Connection reset by peer' };
+        return;
+      }
       if (reason === 'alert handshake failure') log('* TLSv1.2 (IN), TLS alert, handshake failure (552):');
-      const error = reason === 'closed' ? `${openssl.closed}${host}:${connection.remotePort}` : openssl[reason];
+      const error = reason === 'closed' ? `${openssl.closed}${host}:${connection.remotePort} ` : openssl[reason];
       log(`* ${error}`);
       result = { code: 35, error };
     },
@@ -81,13 +95,10 @@ export async function handshake(
 /** The message of a refusal; undefined where curl goes on. */
 function judge(
   chain: readonly X509Certificate[],
-  host: string,
-  insecure: boolean,
-  now: number,
-  log: (line: string) => void,
+  { host, insecure, now, authorities = [], log }: HandshakeOptions,
 ): string | undefined {
   const [leaf] = chain;
-  const problem = certificateProblem(chain, { host, now });
+  const problem = certificateProblem(chain, { host, now, authorities });
   log('* TLSv1.2 (IN), TLS handshake, Server hello (2):');
   log('* TLSv1.2 (IN), TLS handshake, Certificate (11):');
   if (problem?.kind === 'chain' && !insecure) {
