@@ -47,3 +47,24 @@ test('custom resources that steer nothing are no news', async () => {
   const yaml = 'apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: { name: a }\n';
   expect((await Cluster.load({ yaml })).findings).toEqual([]);
 });
+
+test.each([
+  ['docker.io/calico/node:v3.28.0', 'Calico'],
+  ['quay.io/cilium/cilium:v1.16.1@sha256:abc', 'Cilium'],
+  ['weaveworks/weave-kube:2.8.1', 'Weave Net'],
+  ['docker.io/kindest/kindnetd:v20240813', 'kindnet'],
+  ['ghcr.io/flannel-io/flannel:v0.26.0', undefined],
+  ['nginx', undefined],
+])('a DaemonSet with the image %s: the network of %s is told to be none of ours', async (image, plugin) => {
+  const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image }] } };
+  const spec = { selector: { matchLabels: { a: 'b' } }, template };
+  const cluster = await Cluster.load({
+    objects: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'cni' }, spec }],
+  });
+  const told = cluster.findings.filter(({ code }) => code === 'cni-not-modelled').map(({ message }) => message);
+  expect(told).toEqual(
+    plugin === undefined
+      ? []
+      : [`daemonset "default/cni": netsim does not model ${plugin}: flannel in VXLAN mode stands in for it`],
+  );
+});

@@ -182,6 +182,10 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'The configuration of the network plugin cannot be used, and the default is taken.',
     mend: 'Look at net-conf.json and cni-conf.json of the ConfigMap kube-flannel-cfg.',
   },
+  'cni-not-modelled': {
+    meaning: 'The manifests put a network plugin on the nodes that netsim does not imitate: flannel in VXLAN mode is used in its place.',
+    mend: 'Nothing to mend. The ways that packets take, and what a NetworkPolicy forbids, differ in the cluster.',
+  },
   'proxy-config': {
     meaning: 'The configuration of kube-proxy cannot be used as it is.',
     mend: 'Look at config.conf of the ConfigMap kube-proxy in kube-system.',
