@@ -183,7 +183,8 @@ export const findings: Readonly<Record<string, Explanation>> = {
     mend: 'Look at net-conf.json and cni-conf.json of the ConfigMap kube-flannel-cfg.',
   },
   'cni-not-modelled': {
-    meaning: 'The manifests put a network plugin on the nodes that netsim does not imitate: flannel in VXLAN mode is used in its place.',
+    meaning:
+      'The manifests put a network plugin on the nodes that netsim does not imitate: flannel in VXLAN mode is used in its place.',
     mend: 'Nothing to mend. The ways that packets take, and what a NetworkPolicy forbids, differ in the cluster.',
   },
   'proxy-config': {
