@@ -33,9 +33,13 @@ export interface Action {
 /** The parts of a Forward that do not depend on the request. */
 export type PlainForward = Pick<Forward, 'backend' | 'response' | 'timeouts'>;
 
+/** Of them what many backends have alike. */
+export type PlainWay = Omit<PlainForward, 'backend'>;
+
 export function forwardPlainly(
   { request, target, host }: Incoming,
-  { backend, response, timeouts }: PlainForward,
+  backend: Backend,
+  { response, timeouts }: PlainWay,
 ): Forward {
   return {
     kind: 'forward',

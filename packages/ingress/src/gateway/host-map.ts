@@ -7,7 +7,9 @@ import { byHostSpecificity, hostMatches } from './hostname.ts';
 export class HostMap<T> {
   /** Most specific first. */
   readonly values: readonly T[];
-  readonly #exact = new Map<string, readonly T[]>();
+  readonly #exact = new Map<string, T>();
+  /** By the same names, with what fits them too. */
+  readonly #chains = new Map<string, readonly T[]>();
   /** By suffix with its dot: `.example.com`. */
   readonly #wildcard = new Map<string, readonly T[]>();
   readonly #all: readonly T[];
@@ -27,14 +29,22 @@ export class HostMap<T> {
       if (pattern.startsWith('*.')) {
         this.#wildcard.set(pattern.slice(1), chain(pattern, wild));
         longest = Math.max(longest, pattern.length - 1);
-      } else this.#exact.set(pattern, chain(pattern, [pattern, ...wild]));
+      } else {
+        this.#exact.set(pattern, entries.get(pattern)!);
+        this.#chains.set(pattern, chain(pattern, [pattern, ...wild]));
+      }
     }
     this.#all = chain(undefined, wild.includes(undefined) ? [undefined] : []);
     this.#longestSuffix = longest;
   }
 
+  /** What stands under a name itself: the first of what `find` gives, where it is there. */
+  exact(name: string): T | undefined {
+    return this.#exact.get(name);
+  }
+
   find(host: string): readonly T[] {
-    const exact = this.#exact.get(host);
+    const exact = this.#chains.get(host);
     if (exact !== undefined) return exact;
     if (this.#longestSuffix > 0) {
       // A name may be hostile: suffixes that are longer than any pattern are not looked up.

@@ -1,5 +1,7 @@
 import { type PathEntry, PathTables } from '../http/path-tables.ts';
-import type { PlainForward } from './action.ts';
+import { NONE } from '../http/path-trie.ts';
+import type { Backend, Forward } from '../model.ts';
+import { forwardPlainly, type PlainForward, type PlainWay } from './action.ts';
 import type { Incoming } from './incoming.ts';
 import { byPrecedence, type Entry, meetsPath, meetsRest } from './matcher.ts';
 
@@ -19,11 +21,17 @@ interface Others {
   readonly root: readonly Entry[];
 }
 
-const NONE: readonly Entry[] = [];
+const NOBODY: readonly Entry[] = [];
 
 /** The entries under all host names, a table each, by path. */
 export class EntryTables {
   readonly #paths = new PathTables<Place | PlainForward>();
+  /** By place, beside each other in the memory: where all requests go that have the path. */
+  readonly #backends: (Backend | undefined)[] = [];
+  readonly #wayOf: number[] = [];
+  /** Few: what differs from place to place is the backend. */
+  readonly #ways: PlainWay[] = [];
+  readonly #numbers = new Map<string, number>();
   /** By table. */
   readonly #others: Others[] = [];
 
@@ -35,23 +43,47 @@ export class EntryTables {
     const root = ordered.filter(({ path }) => path.kind === 'prefix' && path.value === '');
     const paths = placesOf(ordered);
     if (root.length > 0) {
-      paths.push({ path: '/', value: { exact: NONE, prefix: NONE, above: undefined }, whole: false });
+      paths.push({ path: '/', value: { exact: NOBODY, prefix: NOBODY, above: undefined }, whole: false });
     }
     const others = { regex, suffix, root };
     this.#others.push(others);
-    return this.#paths.add(
+    const table = this.#paths.add(
       paths.map(({ path, value, whole }) => ({ path, whole, value: plainAt(value, others) ?? value })),
     );
+    for (const value of this.#paths.values.slice(this.#backends.length)) {
+      const plain = 'backend' in value ? value : undefined;
+      this.#backends.push(plain?.backend);
+      this.#wayOf.push(plain === undefined ? 0 : this.#way(plain));
+    }
+    return table;
   }
 
-  /** What is done with each request that has this path; or the most precise place, to be asked for what takes this one. */
-  find(table: number, { target, path }: Incoming): PlainForward | Place | undefined {
+  #way({ response, timeouts }: PlainForward): number {
+    const text = JSON.stringify([response, timeouts]);
+    let number = this.#numbers.get(text);
+    if (number === undefined) {
+      number = this.#ways.push({ response, timeouts }) - 1;
+      this.#numbers.set(text, number);
+    }
+    return number;
+  }
+
+  /** The most precise place for a path; NONE. */
+  placeOf(table: number, { target, path }: Incoming): number {
     return this.#paths.find(table, target, path.length);
   }
 
+  /** Where all requests to a place are passed on unchanged to one backend. */
+  forwardAt(place: number, request: Incoming): Forward | undefined {
+    const backend = place === NONE ? undefined : this.#backends[place];
+    return backend === undefined ? undefined : forwardPlainly(request, backend, this.#ways[this.#wayOf[place]!]!);
+  }
+
   /** The first entry that takes a request whose path has this place. */
-  entryAt(table: number, here: Place | undefined, request: Incoming): Entry | undefined {
+  entryAt(table: number, place: number, request: Incoming): Entry | undefined {
     const { path } = request;
+    const found = place === NONE ? undefined : this.#paths.values[place];
+    const here = found === undefined || 'backend' in found ? undefined : found;
     const { regex, suffix, root } = this.#others[table]!;
     const exact = here === undefined ? undefined : firstOf(here.exact, request);
     if (exact !== undefined) return exact;
@@ -97,7 +129,7 @@ function placesOf(ordered: readonly Entry[]): PathEntry<Place>[] {
     const own: Place = { exact, prefix, above };
     paths.push({ path, value: own, whole: true });
     if (prefix.length === 0) continue;
-    const below: Place = exact.length === 0 ? own : { exact: NONE, prefix, above };
+    const below: Place = exact.length === 0 ? own : { exact: NOBODY, prefix, above };
     prefixes.set(path, below);
     paths.push({ path: `${path}/`, value: below, whole: false });
   }

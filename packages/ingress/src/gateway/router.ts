@@ -181,11 +181,16 @@ class CompiledGateway implements GatewayRouter {
     if (served.http === undefined) return this.#passOn(request, chance);
     // Narrower host names first; what nothing of theirs matches goes to wider ones.
     const { tables, entryTables } = served.http;
+    const named = tables.exact(incoming.host);
+    const known =
+      named === undefined ? undefined : entryTables.forwardAt(entryTables.placeOf(named, incoming), incoming);
+    if (known !== undefined) return known;
     for (const table of tables.find(incoming.host)) {
-      const found = entryTables.find(table, incoming);
-      if (found !== undefined && 'backend' in found) return forwardPlainly(incoming, found);
-      const entry = entryTables.entryAt(table, found, incoming);
-      if (entry?.plain !== undefined) return forwardPlainly(incoming, entry.plain);
+      const place = entryTables.placeOf(table, incoming);
+      const plain = entryTables.forwardAt(place, incoming);
+      if (plain !== undefined) return plain;
+      const entry = entryTables.entryAt(table, place, incoming);
+      if (entry?.plain !== undefined) return forwardPlainly(incoming, entry.plain.backend, entry.plain);
       if (entry !== undefined) return entry.action.run(incoming, prefixOf(entry), chance);
     }
     return NOT_FOUND;

@@ -13,32 +13,42 @@ export interface PathEntry<T> {
  * what is looked at often stays in the caches of the processor, whatever the number of hosts.
  */
 export class PathTables<T> {
+  /** What is found, table by table. */
+  readonly values: T[] = [];
   readonly #tries: PathTrie[] = [];
   readonly #known = new Map<string, number>();
   /** Two for each table: its trie, and where its values begin. */
-  readonly #tables: number[] = [];
-  readonly #values: T[] = [];
+  #tables = new Int32Array(64);
+  #count = 0;
 
   /** The number of the new table, from 0 on. Of two entries for the same path and kind the first one stands. */
   add(entries: readonly PathEntry<T>[]): number {
-    const first = this.#values.length;
+    const first = this.values.length;
     const places = new Map<T, number>();
     const numbered = entries.map(({ path, value, whole }) => {
       let place = places.get(value);
       if (place === undefined) {
         place = places.size;
         places.set(value, place);
-        this.#values.push(value);
+        this.values.push(value);
       }
       return { path, whole, value: place };
     });
-    return this.#tables.push(this.#trieOf(numbered), first) / 2 - 1;
+    const table = this.#count++;
+    if (2 * table === this.#tables.length) {
+      const grown = new Int32Array(4 * table);
+      grown.set(this.#tables);
+      this.#tables = grown;
+    }
+    this.#tables[2 * table] = this.#trieOf(numbered);
+    this.#tables[2 * table + 1] = first;
+    return table;
   }
 
-  /** What a table has for the whole path, else for its longest prefix. The path ends before `end`. */
-  find(table: number, path: string, end: number): T | undefined {
+  /** Where in `values` stands what a table has for the whole path, else for its longest prefix; NONE. The path ends before `end`. */
+  find(table: number, path: string, end: number): number {
     const place = this.#tries[this.#tables[2 * table]!]!.find(path, end);
-    return place === NONE ? undefined : this.#values[this.#tables[2 * table + 1]! + place];
+    return place === NONE ? NONE : this.#tables[2 * table + 1]! + place;
   }
 
   #trieOf(entries: readonly PathEntry<number>[]): number {

@@ -1,4 +1,5 @@
 import type { PathEntry, PathTables } from '../http/path-tables.ts';
+import { NONE } from '../http/path-trie.ts';
 import { Regex, RegexError, toBytes } from '../regex/index.ts';
 import { NginxConfigurationError, type NginxLocation, unquote } from './configuration.ts';
 import { asciiLower } from './request.ts';
@@ -53,7 +54,8 @@ export class LocationIndex<L extends NginxLocation> {
   /** Undefined: no location, nginx's own 404. Throws a MatchLimitError. */
   find(uri: string): LocationMatch<L> | undefined {
     this.#table ??= this.#paths.add(this.entries);
-    const found = this.#paths.find(this.#table, uri, uri.length);
+    const place = this.#paths.find(this.#table, uri, uri.length);
+    const found = place === NONE ? undefined : this.#paths.values[place];
     if (this.#regexes.length === 0 || (found !== undefined && isWhole(found))) return found;
     const lower = asciiLower(uri);
     for (const { found: match, prefix, regex } of this.#regexes) {

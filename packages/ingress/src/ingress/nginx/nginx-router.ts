@@ -30,7 +30,7 @@ import type { IngressRouter } from '../router.ts';
 import type { IngressOptions, IngressView } from '../view.ts';
 import { type CompiledPlace, type CompiledServer, compileServer } from './compile.ts';
 import { corsHeaders } from './cors.ts';
-import { contentLength, forwardPlainly, PlainRoutes } from './plain-routes.ts';
+import { contentLength, PlainRoutes } from './plain-routes.ts';
 import { type RenderContext, renderServers, type Server, type Upstream } from './render.ts';
 import { considered, serverRows } from './route-table.ts';
 import type { Canary, Settings } from './settings.ts';
@@ -128,17 +128,10 @@ export class NginxRouter implements IngressRouter {
   }
 
   decide(request: FrontRequest, chance: number): Outcome {
-    const plain = this.#plain.find(request);
-    if (plain !== undefined && !(plain.wantsTls && request.scheme === 'http' && this.#hasCertificate(request))) {
-      return forwardPlainly(request, plain);
-    }
-    return this.#decide(request, chance);
+    return this.#plain.decide(request, this.#hasCertificate) ?? this.#decide(request, chance);
   }
 
-  /** Of a request whose host is a server's name, letter for letter. */
-  #hasCertificate({ host }: FrontRequest): boolean {
-    return this.#certificateOf(host!) !== undefined;
-  }
+  readonly #hasCertificate = (host: string): boolean => this.#certificateOf(host) !== undefined;
 
   #decide(request: FrontRequest, chance: number): Outcome {
     const read = readRequest(request);

@@ -1,4 +1,5 @@
 import { type PathEntry, PathTables } from '../../http/path-tables.ts';
+import { NONE } from '../../http/path-trie.ts';
 import type { Backend, Forward, FrontRequest, HeaderField } from '../../model.ts';
 import type { LocationMatch } from '../../nginx/locations.ts';
 import { validateHost } from '../../nginx/request.ts';
@@ -8,9 +9,8 @@ import { PLAIN } from './read-settings.ts';
 import type { Upstream } from './render.ts';
 import type { Settings } from './settings.ts';
 
-/** What is done with each request to a location that passes all on as it came. */
-export interface PlainForward {
-  readonly backend: Backend;
+/** How a location passes requests on that it does not change. */
+interface PlainWay {
   readonly timeouts: Forward['timeouts'];
   readonly tlsToBackend: boolean;
   /** Bytes; 0: no limit. */
@@ -19,9 +19,17 @@ export interface PlainForward {
   readonly wantsTls: boolean;
 }
 
+/** What is done with each request to a location that passes all on as it came. */
+interface PlainForward {
+  readonly backend: Backend;
+  /** Number of the way. */
+  readonly way: number;
+}
+
 const NO_CHANGES: Forward['response'] = [];
 const NO_BACKENDS: readonly Backend[] = [];
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
+const NOT_PLAIN = -1;
 /** Longer ones may not fit nginx's buffers. */
 const MAX_TARGET = 4096;
 /** Settings that a location may have and yet pass all on: the others are as without annotations, or it is none of these. */
@@ -43,8 +51,14 @@ export class PlainRoutes {
   /** By host, as requests name it. */
   readonly #tables = new Map<string, number>();
   readonly #paths = new PathTables<PlainForward | undefined>();
+  /** Few: what differs from place to place is the backend. */
+  readonly #ways: PlainWay[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** By place, beside each other in the memory. */
+  readonly #backends: readonly (Backend | undefined)[];
+  readonly #wayOf: Int32Array;
   readonly #known = new Map<Upstream, PlainForward[]>();
-  readonly #plainSettings = new Map<Settings, boolean>();
+  readonly #wayOfSettings = new Map<Settings | undefined, number>();
 
   constructor(servers: readonly CompiledServer[], index: ServerIndex<CompiledServer>) {
     for (const server of servers) {
@@ -54,15 +68,24 @@ export class PlainRoutes {
       const table = this.#paths.add(server.index.entries.map((entry) => this.#entry(entry)));
       for (const name of names) this.#tables.set(name, table);
     }
+    const { values } = this.#paths;
+    this.#backends = values.map((plain) => plain?.backend);
+    this.#wayOf = Int32Array.from(values, (plain) => plain?.way ?? 0);
   }
 
-  /** Undefined: the request is to be read with care. */
-  find({ host, target, method, headers }: FrontRequest): PlainForward | undefined {
+  /** `hasCertificate`: whether TLS can be spoken with a host. Undefined: the request is to be read with care. */
+  decide(request: FrontRequest, hasCertificate: (host: string) => boolean): Forward | undefined {
+    const { host, target, method } = request;
     const table = host === undefined ? undefined : this.#tables.get(host);
     if (table === undefined || !METHODS.has(method)) return undefined;
     const end = plainPathEnd(target);
-    const plain = end === -1 ? undefined : this.#paths.find(table, target, end);
-    return plain === undefined || (plain.maxBody > 0 && contentLength(headers) > plain.maxBody) ? undefined : plain;
+    const place = end === -1 ? NONE : this.#paths.find(table, target, end);
+    const backend = place === NONE ? undefined : this.#backends[place];
+    if (backend === undefined) return undefined;
+    const way = this.#ways[this.#wayOf[place]!]!;
+    if (way.maxBody > 0 && contentLength(request.headers) > way.maxBody) return undefined;
+    if (way.wantsTls && request.scheme === 'http' && hasCertificate(host!)) return undefined;
+    return forward(request, backend, way);
   }
 
   #entry({ path, value, whole }: PathEntry<LocationMatch<CompiledPlace>>): PathEntry<PlainForward | undefined> {
@@ -70,53 +93,54 @@ export class PlainRoutes {
   }
 
   #plain({ settings, upstream, timeouts }: CompiledPlace): PlainForward | undefined {
-    if (settings !== undefined && !this.#isPlain(settings)) return undefined;
     if (upstream.alternatives.length > 0 || upstream.affinity !== undefined) return undefined;
-    const plain: PlainForward = {
-      backend: upstream.backend,
+    let way = this.#wayOfSettings.get(settings);
+    if (way === undefined) {
+      way = this.#way(settings, timeouts);
+      this.#wayOfSettings.set(settings, way);
+    }
+    if (way === NOT_PLAIN) return undefined;
+    const known = this.#known.get(upstream) ?? [];
+    let plain = known.find((one) => one.way === way);
+    if (plain === undefined) {
+      plain = { backend: upstream.backend, way };
+      this.#known.set(upstream, [...known, plain]);
+    }
+    return plain;
+  }
+
+  #way(settings: Settings | undefined, timeouts: Forward['timeouts']): number {
+    if (settings !== undefined && !isPlain(settings)) return NOT_PLAIN;
+    const way: PlainWay = {
       timeouts,
       tlsToBackend: settings?.tlsToBackend ?? false,
       maxBody: settings?.bodySize ?? 0,
       wantsTls: settings?.sslRedirect ?? false,
     };
-    // Locations that do the same share one object, and with it a place in the caches of the processor.
-    const known = this.#known.get(upstream);
-    const same = known?.find((one) => isSame(one, plain));
-    if (same !== undefined) return same;
-    if (known === undefined) this.#known.set(upstream, [plain]);
-    else known.push(plain);
-    return plain;
-  }
-
-  #isPlain(settings: Settings): boolean {
-    let plain = this.#plainSettings.get(settings);
-    if (plain === undefined) {
-      const names = Object.keys({ ...PLAIN, ...settings }) as (keyof Settings)[];
-      plain = names.every((name) => CARRIED.has(name) || isUnset(settings[name], PLAIN[name]));
-      this.#plainSettings.set(settings, plain);
+    const text = JSON.stringify(way);
+    let number = this.#numbers.get(text);
+    if (number === undefined) {
+      number = this.#ways.push(way) - 1;
+      this.#numbers.set(text, number);
     }
-    return plain;
+    return number;
   }
+}
+
+function isPlain(settings: Settings): boolean {
+  if (settings === PLAIN) return true;
+  const names = Object.keys({ ...PLAIN, ...settings }) as (keyof Settings)[];
+  return names.every((name) => CARRIED.has(name) || isUnset(settings[name], PLAIN[name]));
 }
 
 function isUnset(value: unknown, unset: unknown): boolean {
   return value === unset || (Array.isArray(value) && value.length === 0 && Array.isArray(unset) && unset.length === 0);
 }
 
-function isSame(a: PlainForward, b: PlainForward): boolean {
-  return (
-    a.tlsToBackend === b.tlsToBackend &&
-    a.maxBody === b.maxBody &&
-    a.wantsTls === b.wantsTls &&
-    a.timeouts.backendRequest === b.timeouts.backendRequest &&
-    a.timeouts.connect === b.timeouts.connect &&
-    a.timeouts.request === b.timeouts.request
-  );
-}
-
-export function forwardPlainly(
+function forward(
   { target, host, headers }: FrontRequest,
-  { backend, timeouts, tlsToBackend, maxBody }: PlainForward,
+  backend: Backend,
+  { timeouts, tlsToBackend, maxBody }: PlainWay,
 ): Forward {
   // Both without a spread: this is what each request costs.
   const kind = 'forward';

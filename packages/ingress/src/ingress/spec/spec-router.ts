@@ -1,6 +1,7 @@
 import type { Ingress } from '@netsim/manifest';
 import { canonicalHost } from '../../http/host.ts';
 import { PathTables } from '../../http/path-tables.ts';
+import { NONE } from '../../http/path-trie.ts';
 import { splitTarget } from '../../http/target.ts';
 import type {
   Backend,
@@ -30,7 +31,7 @@ const NOTHING: Outcome = {
 };
 const BAD_REQUEST: Outcome = { kind: 'respond', status: 400, headers: [], body: '' };
 const NO_TIMEOUTS = { request: 0, backendRequest: 0, connect: 0 };
-const NONE: readonly never[] = [];
+const NOBODY: readonly never[] = [];
 const SLASH = 0x2f;
 
 /** The routing that the API's documentation words, and nothing more: no redirects, no rewrites, no defaults of a controller. */
@@ -117,8 +118,8 @@ class SpecRouter implements IngressRouter {
     const table = host === undefined || target.charCodeAt(0) !== SLASH ? undefined : this.#tables.get(host);
     if (table !== undefined) {
       const end = lengthWithout(target, true);
-      const backend = end === -1 ? undefined : this.#paths.find(table, target, end);
-      if (backend !== undefined) return forward(request, backend);
+      const place = end === -1 ? NONE : this.#paths.find(table, target, end);
+      if (place !== NONE) return forward(request, this.#paths.values[place]!);
     }
     const read = readRequest(request);
     if (read === undefined) return BAD_REQUEST;
@@ -201,7 +202,8 @@ class SpecRouter implements IngressRouter {
 
   #matchUnder(key: string, target: string, end: number): Backend | undefined {
     const table = this.#tables.get(key);
-    return table === undefined ? undefined : this.#paths.find(table, target, end);
+    const place = table === undefined ? NONE : this.#paths.find(table, target, end);
+    return place === NONE ? undefined : this.#paths.values[place];
   }
 }
 
@@ -244,10 +246,10 @@ function forward(request: FrontRequest, backend: Backend): Outcome {
     target: request.target,
     host: request.host ?? '',
     headers: request.headers,
-    response: NONE,
+    response: NOBODY,
     timeouts: NO_TIMEOUTS,
     tlsToBackend: false,
-    mirrors: NONE,
+    mirrors: NOBODY,
   };
 }
 
