@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { changedKeys, LayeredMap } from '../src/index.ts';
+import { LayeredMap } from '../src/index.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
 const layer = fc
   .array(fc.tuple(key, fc.option(fc.nat({ max: 3 }))), { maxLength: 5 })
   .map((entries) => new Map(entries));
-const plain = fc.array(fc.tuple(key, fc.nat({ max: 3 })), { maxLength: 5 }).map((entries) => new Map(entries));
 
 /** The same by the book: upper layers laid over lower ones. */
 function flat(layers: readonly ReadonlyMap<string, number | null>[]): Map<string, number> {
@@ -28,27 +27,5 @@ test('a layered map holds what its layers laid one over the other hold', () => {
         expect(map.has(name)).toBe(expected.has(name));
       }
     }),
-  );
-});
-
-test('changed keys are those that differ, whatever layers the two maps share', () => {
-  const shape = fc.record({
-    shared: plain,
-    before: fc.array(layer, { maxLength: 2 }),
-    after: fc.array(layer, { maxLength: 2 }),
-    top: plain,
-    sameTop: fc.boolean(),
-    bare: fc.boolean(),
-  });
-  fc.assert(
-    fc.property(shape, ({ shared, before, after, top, sameTop, bare }) => {
-      const inner = (layers: readonly ReadonlyMap<string, number | null>[]) =>
-        bare && layers.length === 0 ? shared : new LayeredMap<number>([...layers, shared]);
-      const a = new LayeredMap<number>([sameTop ? top : new Map(top), inner(before)]);
-      const b = new LayeredMap<number>([top, inner(after)]);
-      const expected = [...'abcde'].filter((name) => a.get(name) !== b.get(name));
-      expect(changedKeys(a, b).sort()).toEqual(expected);
-    }),
-    { numRuns: 500 },
   );
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { changedChains } from '../../src/netfilter/iptables/changed-chains.ts';
 import { linksOfRules } from '../../src/netfilter/iptables/nesting.ts';
-import type { Chain, Rule, Ruleset, Table } from '../../src/netfilter/iptables/rule.ts';
+import type { Chain, ChainGroup, Rule, Ruleset, Table } from '../../src/netfilter/iptables/rule.ts';
 import { verifyRuleset } from '../../src/netfilter/iptables/verify.ts';
 
 const names = ['A', 'B', 'C', 'D', 'E', 'F'];
@@ -110,6 +110,53 @@ test('chains that say themselves where they lead are refused exactly where those
     { numRuns: 2_000 },
   );
   expect(refusals).toBeGreaterThan(100);
+});
+
+/** Chains that say as one where they lead; undefined where they go round. */
+function grouped(chains: ReadonlyMap<string, Chain>): ChainGroup | undefined {
+  const levels = (name: string, depth: number): number => {
+    const chain = chains.get(name);
+    if (chain === undefined) return 0;
+    if (depth > chains.size) return Number.POSITIVE_INFINITY;
+    return 1 + Math.max(0, ...linksOfRules(chain.rules).jumps.map((target) => levels(target, depth + 1)));
+  };
+  const links = [...chains.values()].map(({ rules: list }) => linksOfRules(list));
+  const deepest = Math.max(0, ...[...chains.keys()].map((name) => levels(name, 1)));
+  if (deepest === Number.POSITIVE_INFINITY) return undefined;
+  const jumps = links.flatMap((one) => one.jumps).filter((name) => !chains.has(name));
+  return Object.assign(new Map(chains), {
+    links: { jumps, kinds: links.flatMap(({ kinds }) => kinds), levels: deepest },
+  });
+}
+
+test('chains that say as one where they lead are refused exactly where those are that have to be read', () => {
+  const seen = { refused: 0, taken: 0 };
+  fc.assert(
+    fc.property(fc.array(rules, { minLength: 8, maxLength: 8 }), fc.subarray(names), (lists, together) => {
+      const all = every.map((name, i) => chainNamed(name, lists[i]!));
+      const map = (chains: readonly Chain[]) => new Map(chains.map((chain) => [chain.name, chain]));
+      const loose = map(all.filter(({ name }) => !together.includes(name)));
+      const group = grouped(map(all.filter(({ name }) => together.includes(name))));
+      if (group === undefined) return;
+      const wrong = refused(of(nat(map(all))));
+      seen[wrong ? 'refused' : 'taken']++;
+      expect(refused(of(nat(layered([loose, group]))))).toBe(wrong);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(seen.refused).toBeGreaterThan(100);
+  expect(seen.taken).toBeGreaterThan(100);
+});
+
+test('a chain that lies over one of a group is looked at, and so is the group', () => {
+  const group = grouped(new Map([['A', chainNamed('A', [])]]))!;
+  const jump = (chain: string): Rule[] => [{ matches: [], target: { kind: 'jump', chain } }];
+  const hook = new Map([['PREROUTING', chainNamed('PREROUTING', jump('A'))]]);
+  const over = new Map([['A', chainNamed('A', jump('nowhere'))]]);
+  const before = of(nat(layered([hook, group])));
+  expect(refused(before)).toBe(false);
+  expect(refused(of(nat(layered([over, hook, group]))))).toBe(true);
+  expect(refused(of(nat(layered([over, hook, group]))), before)).toBe(true);
 });
 
 test('the rules of a chain that says where it leads are not made to verify it', () => {

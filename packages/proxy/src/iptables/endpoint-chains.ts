@@ -7,21 +7,51 @@ const portMatches = { tcp: { kind: 'tcp' }, udp: { kind: 'udp' }, sctp: { kind: 
 
 const endpointLinks: ChainLinks = { jumps: [MARK_MASQ_CHAIN], kinds: ['DNAT'] };
 
-/** KUBE-SEP: translates to one endpoint. A cluster has very many of them, so the rules are made when first looked at. */
-export class EndpointChain implements Chain {
+/** What the chains of one service port have in common. */
+export interface PortOrigin {
+  readonly port: ServicePort;
+  /** As rules name it. */
+  readonly origin: string;
+  /** Name of the chain of an endpoint. */
+  endpointName(endpoint: Endpoint): string;
+  /** Chain of an endpoint. */
+  endpoint(endpoint: Endpoint, commented: boolean): EndpointChain;
+}
+
+/** KUBE-EXT and KUBE-FW: rules that are made when first looked at. */
+export class EntryChain implements Chain {
   readonly name: string;
-  readonly endpoint: Endpoint;
-  readonly #port: ServicePort;
-  readonly #commented: boolean;
-  readonly #origin: string;
+  readonly #make: () => readonly Rule[];
   #rules: readonly Rule[] | undefined;
 
-  constructor(port: ServicePort, endpoint: Endpoint, name: string, commented: boolean, origin: string) {
+  constructor(name: string, make: () => readonly Rule[]) {
     this.name = name;
+    this.#make = make;
+  }
+
+  get rules(): readonly Rule[] {
+    this.#rules ??= this.#make();
+    return this.#rules;
+  }
+}
+
+/** KUBE-SEP: translates to one endpoint. A cluster has very many of them, so name and rules are made when first looked at. */
+export class EndpointChain implements Chain {
+  readonly endpoint: Endpoint;
+  readonly #of: PortOrigin;
+  readonly #commented: boolean;
+  #name: string | undefined;
+  #rules: readonly Rule[] | undefined;
+
+  constructor(of: PortOrigin, endpoint: Endpoint, commented: boolean) {
+    this.#of = of;
     this.endpoint = endpoint;
-    this.#port = port;
     this.#commented = commented;
-    this.#origin = origin;
+  }
+
+  get name(): string {
+    this.#name ??= this.#of.endpointName(this.endpoint);
+    return this.#name;
   }
 
   get rules(): readonly Rule[] {
@@ -34,10 +64,10 @@ export class EndpointChain implements Chain {
   }
 
   #make(): Rule[] {
-    const { protocol, affinitySeconds } = this.#port;
+    const { origin } = this.#of;
+    const { protocol, affinitySeconds, name } = this.#of.port;
     const { ip, port } = this.endpoint;
-    const origin = this.#origin;
-    const comments: Match[] = this.#commented ? [comment(this.#port.name)] : [];
+    const comments: Match[] = this.#commented ? [comment(name)] : [];
     const affinity: Match[] =
       affinitySeconds === 0
         ? []
@@ -58,27 +88,25 @@ export class EndpointChain implements Chain {
 /** KUBE-SVC and KUBE-SVL: choose an endpoint, by affinity where there is some, else at random with equal chances. */
 export class BalancerChain implements Chain {
   readonly name: string;
-  readonly endpoints: readonly EndpointChain[];
-  readonly #port: ServicePort;
-  readonly #before: readonly Rule[];
+  readonly #of: PortOrigin;
+  readonly #before: () => readonly Rule[];
+  readonly #endpoints: readonly Endpoint[];
   readonly #commented: boolean;
-  readonly #origin: string;
   #rules: readonly Rule[] | undefined;
 
+  /** `before`: the rules that come first. */
   constructor(
     name: string,
-    port: ServicePort,
-    before: readonly Rule[],
-    endpoints: readonly EndpointChain[],
+    of: PortOrigin,
+    before: () => readonly Rule[],
+    endpoints: readonly Endpoint[],
     commented: boolean,
-    origin: string,
   ) {
     this.name = name;
-    this.endpoints = endpoints;
-    this.#port = port;
+    this.#of = of;
     this.#before = before;
+    this.#endpoints = endpoints;
     this.#commented = commented;
-    this.#origin = origin;
   }
 
   get rules(): readonly Rule[] {
@@ -89,20 +117,23 @@ export class BalancerChain implements Chain {
   /** Made at each use: few ask, and once. */
   get links(): ChainLinks {
     const jumps: string[] = [];
-    for (const { target } of this.#before) if (target?.kind === 'jump') jumps.push(target.chain);
-    for (const chain of this.endpoints) jumps.push(chain.name);
+    for (const { target } of this.#before()) if (target?.kind === 'jump') jumps.push(target.chain);
+    for (const chain of this.#chains()) jumps.push(chain.name);
     return { jumps, kinds: [] };
   }
 
+  #chains(): EndpointChain[] {
+    return this.#endpoints.map((endpoint) => this.#of.endpoint(endpoint, this.#commented));
+  }
+
   #make(): Rule[] {
-    const { affinitySeconds, name } = this.#port;
-    const origin = this.#origin;
-    const rules = [...this.#before];
-    const comments = this.endpoints.map(({ endpoint }) =>
-      this.#commented ? [comment(`${name} -> ${endpoint.text}`)] : [],
-    );
+    const { origin } = this.#of;
+    const { affinitySeconds, name } = this.#of.port;
+    const endpoints = this.#chains();
+    const rules = [...this.#before()];
+    const comments = endpoints.map(({ endpoint }) => (this.#commented ? [comment(`${name} -> ${endpoint.text}`)] : []));
     if (affinitySeconds !== 0) {
-      this.endpoints.forEach((chain, i) => {
+      endpoints.forEach((chain, i) => {
         const recent: Match = {
           kind: 'recent',
           command: 'rcheck',
@@ -115,8 +146,8 @@ export class BalancerChain implements Chain {
         rules.push({ matches: [...comments[i]!, recent], target: jump(chain.name), origin });
       });
     }
-    const count = this.endpoints.length;
-    this.endpoints.forEach((chain, i) => {
+    const count = endpoints.length;
+    endpoints.forEach((chain, i) => {
       const left = count - i;
       const chance: Match[] = left > 1 ? [{ kind: 'statistic', mode: 'random', probability: oneOf(left) }] : [];
       rules.push({ matches: [...comments[i]!, ...chance], target: jump(chain.name), origin });

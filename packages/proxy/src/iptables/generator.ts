@@ -1,6 +1,7 @@
 import type { Chain, Rule, Ruleset, Table, TableName } from '@netsim/kernel';
 import { formatIp, formatPrefix } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
+import { LayeredMap } from '../layered-map.ts';
 import type { ProxyState } from '../proxy-state.ts';
 import { comparePorts } from '../service-map.ts';
 import {
@@ -12,7 +13,6 @@ import {
   nodePortTail,
   postroutingRules,
 } from './base-rules.ts';
-import { LayeredMap } from './layered-map.ts';
 import type { HeadRules, PortRules } from './port-rules.ts';
 import { RuleBook } from './rule-book.ts';
 import type { SectionSync } from './section.ts';

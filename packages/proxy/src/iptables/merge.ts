@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Chain, Rule, Ruleset, Table, TableName } from '@netsim/kernel';
+import { LayeredMap } from '../layered-map.ts';
 import { canaryRuleset, kubeletRuleset } from './base-rules.ts';
-import { LayeredMap } from './layered-map.ts';
 
 /** Where a program puts its jumps in a built-in chain that has rules already: `iptables -I` or `-A`. */
 export type Placement = 'first' | 'last';

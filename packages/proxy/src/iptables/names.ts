@@ -13,6 +13,8 @@ export interface PortChains {
   readonly firewall: string;
 }
 
+const ENDPOINT_PREFIX = 'KUBE-SEP-';
+
 export function portChains(port: ServicePort): PortChains {
   const id = chainHash(port.name + port.protocol);
   return {
@@ -25,7 +27,11 @@ export function portChains(port: ServicePort): PortChains {
 
 /** Chain of one endpoint (`ip:port`) of a service port. */
 export function endpointChain(port: ServicePort, endpoint: string): string {
-  return `KUBE-SEP-${chainHash(port.name + port.protocol + endpoint)}`;
+  return `${ENDPOINT_PREFIX}${chainHash(port.name + port.protocol + endpoint)}`;
+}
+
+export function isEndpointChain(name: string): boolean {
+  return name.startsWith(ENDPOINT_PREFIX);
 }
 
 /** First 16 letters of the base32 form of the SHA-256 of a text: names have to fit iptables' 28 letters. */

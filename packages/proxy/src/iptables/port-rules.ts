@@ -6,17 +6,57 @@ import type { PortState } from '../proxy-state.ts';
 import type { ServicePort } from '../service-map.ts';
 import { externallyAccessible, usesClusterEndpoints, usesLocalEndpoints } from '../service-map.ts';
 import type { EndpointChoice } from '../topology.ts';
-import { BalancerChain, EndpointChain } from './endpoint-chains.ts';
+import type { PortOrigin } from './endpoint-chains.ts';
+import { BalancerChain, EndpointChain, EntryChain } from './endpoint-chains.ts';
 import type { PortChains } from './names.ts';
-import { endpointChain, portChains } from './names.ts';
+import { endpointChain, isEndpointChain, portChains } from './names.ts';
 import { comment, dport, fromLocal, host, jump, MARK_MASQ_CHAIN, protocolNumber, toAddress } from './rule-parts.ts';
 
 /** Everything that one service port adds to a node's rules. */
-export interface PortRules {
+export class PortRules {
   readonly port: ServicePort;
   readonly heads: HeadRules;
-  /** Its own chains in the nat table. */
-  readonly chains: readonly Chain[];
+  /** Its own chains in the nat table, but for those of endpoints. */
+  readonly entries: readonly Chain[];
+  readonly #endpoints: readonly Endpoint[];
+  readonly #commented: boolean;
+  readonly #cache: PortRulesCache;
+  #byName: Map<string, Chain> | undefined;
+
+  constructor(
+    heads: HeadRules,
+    entries: readonly Chain[],
+    endpoints: readonly Endpoint[],
+    commented: boolean,
+    cache: PortRulesCache,
+  ) {
+    this.port = heads.port;
+    this.heads = heads;
+    this.entries = entries;
+    this.#endpoints = endpoints;
+    this.#commented = commented;
+    this.#cache = cache;
+  }
+
+  /** How many chains it has in the nat table. */
+  get chainCount(): number {
+    return this.entries.length + this.#endpoints.length;
+  }
+
+  /** Its own chains in the nat table; those of its endpoints come last. */
+  get chains(): Chain[] {
+    const chains = [...this.entries];
+    for (const endpoint of this.#endpoints) chains.push(this.#cache.endpoint(endpoint, this.#commented));
+    return chains;
+  }
+
+  /** Its chain of a name. */
+  chain(name: string): Chain | undefined {
+    for (const chain of this.entries) if (chain.name === name) return chain;
+    if (!isEndpointChain(name)) return undefined;
+    this.#byName ??= new Map(this.chains.map((chain) => [chain.name, chain]));
+    return this.#byName.get(name);
+  }
 }
 
 /** Rules in the chains that all services share. */
@@ -37,27 +77,49 @@ export type PortRulesConfig = Pick<
   'family' | 'nodeIP' | 'masqueradeAll' | 'detectLocal' | 'localhostNodePorts' | 'nfacctCounters'
 >;
 
+/**
+ * Which service (`namespace/name`) a chain belongs to, of all chains whose names somebody has made so far. A name is a hash of
+ * its service port and endpoint, so that one that was true once stays true.
+ */
+export type ChainOwners = Map<string, string>;
+
 const LOOPBACK = parsePrefix('127.0.0.0/8');
 
 /** What is kept of a service port from one sync to the next, so that an unchanged endpoint keeps its chain. */
-export class PortRulesCache {
+export class PortRulesCache implements PortOrigin {
   readonly port: ServicePort;
   readonly names: PortChains;
   readonly origin: string;
-  readonly #endpoints = new Map<string, EndpointChain>();
+  readonly #owners: ChainOwners;
+  /** By the endpoint's text, with a dash before it where rules have no comments; made when a chain is asked for. */
+  #endpoints: Map<string, EndpointChain> | undefined;
   readonly #heads = new Map<string, HeadRules>();
 
-  constructor(port: ServicePort) {
+  constructor(port: ServicePort, owners: ChainOwners) {
     this.port = port;
     this.names = portChains(port);
     this.origin = `Service/${port.service}`;
+    this.#owners = owners;
+  }
+
+  /** Notes a chain of the service port under its name. */
+  own<C extends Chain>(chain: C): C {
+    this.#owners.set(chain.name, this.port.service);
+    return chain;
+  }
+
+  endpointName(endpoint: Endpoint): string {
+    const name = endpointChain(this.port, endpoint.text);
+    this.#owners.set(name, this.port.service);
+    return name;
   }
 
   endpoint(endpoint: Endpoint, commented: boolean): EndpointChain {
     const key = commented ? endpoint.text : `-${endpoint.text}`;
+    this.#endpoints ??= new Map();
     let chain = this.#endpoints.get(key);
     if (chain === undefined) {
-      chain = new EndpointChain(this.port, endpoint, endpointChain(this.port, endpoint.text), commented, this.origin);
+      chain = new EndpointChain(this, endpoint, commented);
       this.#endpoints.set(key, chain);
     }
     return chain;
@@ -65,7 +127,7 @@ export class PortRulesCache {
 
   /** Forgets the chains of endpoints that are gone. */
   retain(endpoints: readonly Endpoint[]): void {
-    if (this.#endpoints.size <= 2 * endpoints.length + 16) return;
+    if (this.#endpoints === undefined || this.#endpoints.size <= 2 * endpoints.length + 16) return;
     const live = new Set(endpoints.map((endpoint) => endpoint.text));
     for (const key of this.#endpoints.keys()) {
       if (!live.has(key.startsWith('-') ? key.slice(1) : key)) this.#endpoints.delete(key);
@@ -99,29 +161,29 @@ export function portRules(
   const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
   const key = `${profile}${hasEndpoints ? 'e' : '-'}${hasInternal ? 'i' : '-'}${hasExternal ? 'x' : '-'}${usesFirewall ? 'f' : '-'}`;
   const heads = cache.heads(key, () => headRules(port, traffic, config, cache));
-  if (!hasEndpoints) return { port, heads, chains: [] };
+  if (!hasEndpoints) return new PortRules(heads, [], [], commented, cache);
 
-  const chains: Chain[] = [];
+  const entries: Chain[] = [];
   const { names, origin } = cache;
-  const sourceMark = hasInternal ? internalMasquerade(port, config, origin) : [];
+  const sourceMark = hasInternal ? () => internalMasquerade(port, config, origin) : nothing;
   const internalChain = port.internalPolicyLocal ? names.local : names.cluster;
-  if (choice.cluster.length > 0 && usesClusterEndpoints(port)) {
-    const endpoints = choice.cluster.map((endpoint) => cache.endpoint(endpoint, commented));
-    const before = internalChain === names.cluster ? sourceMark : [];
-    chains.push(new BalancerChain(names.cluster, port, before, endpoints, commented, origin));
-  }
-  if (choice.local.length > 0 && usesLocalEndpoints(port)) {
-    const endpoints = choice.local.map((endpoint) => cache.endpoint(endpoint, commented));
-    const before = internalChain === names.local ? sourceMark : [];
-    chains.push(new BalancerChain(names.local, port, before, endpoints, commented, origin));
-  }
+  const balance = (name: string, endpoints: readonly Endpoint[]) => {
+    const before = internalChain === name ? sourceMark : nothing;
+    entries.push(cache.own(new BalancerChain(name, cache, before, endpoints, commented)));
+  };
+  if (choice.cluster.length > 0 && usesClusterEndpoints(port)) balance(names.cluster, choice.cluster);
+  if (choice.local.length > 0 && usesLocalEndpoints(port)) balance(names.local, choice.local);
   if (externallyAccessible(port)) {
-    chains.push({ name: names.external, rules: externalRules(port, hasExternal, config, names, origin) });
+    const rules = () => externalRules(port, hasExternal, config, names, origin);
+    entries.push(cache.own(new EntryChain(names.external, rules)));
   }
-  if (usesFirewall) chains.push({ name: names.firewall, rules: firewallRules(port, config, names, origin) });
-  for (const endpoint of choice.reachable) chains.push(cache.endpoint(endpoint, commented));
-  return { port, heads, chains };
+  if (usesFirewall) {
+    entries.push(cache.own(new EntryChain(names.firewall, () => firewallRules(port, config, names, origin))));
+  }
+  return new PortRules(heads, entries, choice.reachable, commented, cache);
 }
+
+const nothing = (): Rule[] => [];
 
 interface Traffic {
   readonly hasEndpoints: boolean;

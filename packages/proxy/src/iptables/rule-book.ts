@@ -1,7 +1,7 @@
 import type { PortState } from '../proxy-state.ts';
 import type { ServicePort } from '../service-map.ts';
 import type { EndpointChoice } from '../topology.ts';
-import type { PortRules, PortRulesConfig } from './port-rules.ts';
+import type { ChainOwners, PortRules, PortRulesConfig } from './port-rules.ts';
 import { PortRulesCache, portRules, portRulesProfile } from './port-rules.ts';
 
 /**
@@ -9,6 +9,7 @@ import { PortRulesCache, portRules, portRulesProfile } from './port-rules.ts';
  * Nodes that come to the same choice get the same objects.
  */
 export class RuleBook {
+  readonly owners: ChainOwners = new Map();
   readonly #ports = new WeakMap<ServicePort, PortRulesCache>();
   readonly #rules = new WeakMap<PortState, Map<string, PortRules>>();
 
@@ -24,7 +25,7 @@ export class RuleBook {
     if (rules === undefined) {
       let cache = this.#ports.get(state.port);
       if (cache === undefined) {
-        cache = new PortRulesCache(state.port);
+        cache = new PortRulesCache(state.port, this.owners);
         this.#ports.set(state.port, cache);
       }
       rules = portRules(state, choice, config, commented, profile, cache);

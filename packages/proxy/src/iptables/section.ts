@@ -5,10 +5,11 @@ import type { PortState, ProxyState } from '../proxy-state.ts';
 import { comparePorts } from '../service-map.ts';
 import type { EndpointChoice } from '../topology.ts';
 import { chooseEndpoints, dependsOnNode } from '../topology.ts';
-import { LayeredMap } from './layered-map.ts';
+import { VersionedMap } from '../versioned-map.ts';
 import type { HeadRules, PortRules } from './port-rules.ts';
 import { dependsOnNodeIP } from './port-rules.ts';
 import type { RuleBook } from './rule-book.ts';
+import { ServiceChains } from './service-chains.ts';
 
 /** Which services a section is about. */
 export type SectionScope = 'same everywhere' | 'of this node';
@@ -17,7 +18,7 @@ export type SectionScope = 'same everywhere' | 'of this node';
 export interface SectionSync {
   /** What its service ports have in common chains, in the order of their names. */
   readonly heads: readonly HeadRules[];
-  /** Its nat chains: what changed lately over what was there before. */
+  /** Its nat chains. */
   readonly chains: ReadonlyMap<string, Chain>;
   readonly full: boolean;
   readonly written: readonly PortRules[];
@@ -29,7 +30,7 @@ export interface SectionOptions {
   readonly cleanup?: boolean;
 }
 
-const MAX_OVERLAY = 512;
+const NO_RULES: readonly PortRules[] = [];
 
 /**
  * The rules of a set of services, kept current by looking only at services that changed. As in kube-proxy, chains of
@@ -41,11 +42,11 @@ export class RuleSection {
   readonly #config: NodeProxyConfig;
   readonly #scope: SectionScope;
   #version = -1;
-  #services = new Map<string, readonly PortRules[]>();
-  #base = new Map<string, Chain>();
-  #overlay = new Map<string, Chain | null>();
+  readonly #services = new VersionedMap<readonly PortRules[]>();
+  /** Chains of the services. */
+  #size = 0;
   /** Chains that no service uses any more but that were not deleted yet. */
-  #stale = new Set<string>();
+  #stale = new Map<string, Chain>();
   #last: SectionSync | undefined;
 
   constructor(state: ProxyState, book: RuleBook, config: NodeProxyConfig, scope: SectionScope) {
@@ -74,79 +75,69 @@ export class RuleSection {
   #writeAll(commented: boolean, cleanup: boolean): SectionSync {
     const services = new Map<string, readonly PortRules[]>();
     const written: PortRules[] = [];
+    this.#size = 0;
     for (const id of this.#state.services()) {
       const rules = this.#rulesOf(id, commented);
       if (rules.length === 0) continue;
       services.set(id, rules);
-      for (const one of rules) written.push(one);
+      for (const one of rules) {
+        written.push(one);
+        this.#size += one.chainCount;
+      }
     }
     written.sort((a, b) => comparePorts(a.port, b.port));
-    const base = new Map<string, Chain>();
-    for (const { chains } of written) {
-      for (const chain of chains) base.set(chain.name, chain);
-    }
-    for (const name of this.#names()) {
-      if (!base.has(name)) this.#stale.add(name);
-    }
-    for (const name of this.#stale) {
-      if (base.has(name)) this.#stale.delete(name);
-    }
-    const deleted = cleanup ? [...this.#stale] : [];
-    if (cleanup) this.#stale.clear();
-    for (const name of this.#stale) base.set(name, this.#chain(name)!);
-    this.#services = services;
-    this.#base = base;
-    this.#overlay = new Map();
-    this.#last = { heads: written.map(headsOf), chains: base, full: true, written, deleted };
+    for (const [id, before] of this.#services.current) this.#noteStale(before, services.get(id) ?? NO_RULES);
+    this.#services.reset(services);
+    const deleted = this.#deleteStale(cleanup);
+    this.#last = { heads: written.map(headsOf), chains: this.#chains(), full: true, written, deleted };
     return this.#last;
   }
 
   #writeChanges(changes: ReadonlySet<string>, commented: boolean, cleanup: boolean): SectionSync {
     const written: PortRules[] = [];
-    const put = new Map<string, Chain>();
-    const gone = new Set<string>();
+    const services = new Map<string, readonly PortRules[] | null>();
     let headsChanged = false;
+    let chainsChanged = false;
     for (const id of changes) {
-      const before = this.#services.get(id) ?? [];
+      const before = this.#services.current.get(id) ?? NO_RULES;
       const now = this.#rulesOf(id, commented);
-      for (const { chains } of before) for (const chain of chains) gone.add(chain.name);
+      services.set(id, now.length === 0 ? null : now);
+      for (const rules of before) this.#size -= rules.chainCount;
       for (const rules of now) {
+        this.#size += rules.chainCount;
         written.push(rules);
-        for (const chain of rules.chains) put.set(chain.name, chain);
       }
-      if (now.length === 0) this.#services.delete(id);
-      else this.#services.set(id, now);
+      chainsChanged ||= haveChains(before) || haveChains(now);
       headsChanged ||= before.length !== now.length || now.some(({ heads }, i) => heads !== before[i]!.heads);
+      this.#noteStale(before, now);
     }
-    for (const name of gone) if (!put.has(name)) this.#stale.add(name);
-    for (const name of put.keys()) this.#stale.delete(name);
-    const deleted = cleanup ? [...this.#stale] : [];
-    if (cleanup) this.#stale.clear();
+    this.#services.apply(services);
+    const deleted = this.#deleteStale(cleanup);
     written.sort((a, b) => comparePorts(a.port, b.port));
-    const chains = this.#apply(put, deleted);
+    const chains = chainsChanged || deleted.length > 0 ? this.#chains() : this.#last!.chains;
     const heads = headsChanged ? this.#replaceHeads(changes, written) : this.#last!.heads;
     this.#last = { heads, chains, full: false, written, deleted };
     return this.#last;
   }
 
-  #apply(put: ReadonlyMap<string, Chain>, deleted: readonly string[]): ReadonlyMap<string, Chain> {
-    const changed = [...put.values()].filter((chain) => this.#chain(chain.name) !== chain);
-    if (changed.length === 0 && deleted.length === 0) return this.#last!.chains;
-    const overlay = new Map(this.#overlay);
-    for (const chain of changed) overlay.set(chain.name, chain);
-    for (const name of deleted) overlay.set(name, null);
-    if (overlay.size <= MAX_OVERLAY) {
-      this.#overlay = overlay;
-      return new LayeredMap<Chain>([overlay, this.#base]);
-    }
-    const base = new Map(this.#base);
-    for (const [name, chain] of overlay) {
-      if (chain === null) base.delete(name);
-      else base.set(name, chain);
-    }
-    this.#base = base;
-    this.#overlay = new Map();
-    return base;
+  #chains(): ReadonlyMap<string, Chain> {
+    const size = this.#size + this.#stale.size;
+    return new ServiceChains(this.#services.current, new Map(this.#stale), this.#book.owners, size);
+  }
+
+  /** Takes account of the chains that a service used before and uses now. */
+  #noteStale(before: readonly PortRules[], now: readonly PortRules[]): void {
+    if (before.every((rules, i) => rules === now[i]) && this.#stale.size === 0) return;
+    for (const { chains } of before) for (const chain of chains) this.#stale.set(chain.name, chain);
+    for (const { chains } of now) for (const chain of chains) this.#stale.delete(chain.name);
+  }
+
+  /** Names of the stale chains, where they are to be deleted now. */
+  #deleteStale(cleanup: boolean): string[] {
+    if (!cleanup) return [];
+    const deleted = [...this.#stale.keys()];
+    this.#stale.clear();
+    return deleted;
   }
 
   /** The sorted list with the ports of some services taken out and others put in their places. */
@@ -183,16 +174,10 @@ export class RuleSection {
     const texts = (list: EndpointChoice['cluster']) => list.map((endpoint) => endpoint.text).join();
     return `${nodeIP};${hasEndpoints};${texts(cluster)};${texts(local)};`;
   }
+}
 
-  #chain(name: string): Chain | undefined {
-    const chain = this.#overlay.get(name);
-    return chain === undefined ? this.#base.get(name) : (chain ?? undefined);
-  }
-
-  *#names(): Iterable<string> {
-    for (const [name, chain] of this.#overlay) if (chain !== null) yield name;
-    for (const name of this.#base.keys()) if (!this.#overlay.has(name)) yield name;
-  }
+function haveChains(ports: readonly PortRules[]): boolean {
+  return ports.some(({ chainCount }) => chainCount > 0);
 }
 
 function headsOf({ heads }: PortRules): HeadRules {

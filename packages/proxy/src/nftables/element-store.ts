@@ -1,8 +1,8 @@
 import type { NftDataType } from '@netsim/kernel';
 import { NftElements } from '@netsim/kernel';
 import { comparePorts } from '../service-map.ts';
+import { VersionedMap } from '../versioned-map.ts';
 import type { ProxyElement } from './elements.ts';
-import { VersionedMap } from './versioned-map.ts';
 
 /**
  * The elements of one set or map, as services want them there. Where two services want the same key (the same external IP and

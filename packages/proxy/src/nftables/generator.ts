@@ -1,7 +1,7 @@
 import type { NftChain, NftSet, NftTable } from '@netsim/kernel';
 import { NftElements } from '@netsim/kernel';
 import type { NodeProxyConfig } from '../config.ts';
-import { LayeredMap } from '../iptables/layered-map.ts';
+import { LayeredMap } from '../layered-map.ts';
 import type { ProxyState } from '../proxy-state.ts';
 import type { FixedSet, FixedTable } from './base-rules.ts';
 import { fixedTable, setTypes, TABLE_COMMENT } from './base-rules.ts';

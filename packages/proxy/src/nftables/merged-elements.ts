@@ -1,5 +1,5 @@
 import type { NftElements } from '@netsim/kernel';
-import { LayeredMap } from '../iptables/layered-map.ts';
+import { LayeredMap } from '../layered-map.ts';
 import type { ElementStore } from './element-store.ts';
 import { changed } from './element-store.ts';
 import type { ProxyElement } from './elements.ts';

@@ -3,13 +3,13 @@ import type { NodeProxyConfig } from '../config.ts';
 import { dependsOnNodeIP } from '../iptables/port-rules.ts';
 import type { ProxyState } from '../proxy-state.ts';
 import { chooseEndpoints, dependsOnNode } from '../topology.ts';
+import { VersionedMap } from '../versioned-map.ts';
 import { setTypes } from './base-rules.ts';
 import { ElementStore } from './element-store.ts';
 import type { ElementSet, ProxyElement } from './elements.ts';
 import { elementSets } from './elements.ts';
 import type { NftPortBook } from './port-book.ts';
 import type { NftPortRules } from './port-rules.ts';
-import { VersionedMap } from './versioned-map.ts';
 
 /** Which services a table is about. */
 export type TableScope = 'same everywhere' | 'of this node';

@@ -1,4 +1,4 @@
-import type { Chain, Table } from './rule.ts';
+import type { Chain, ChainGroup, Table } from './rule.ts';
 
 type Chains = ReadonlyMap<string, Chain | null>;
 
@@ -11,9 +11,45 @@ function isLayered(chains: Chains): chains is LayeredChains {
   return 'layers' in chains && Array.isArray(chains.layers);
 }
 
+function isGroup(chains: Chains): chains is ChainGroup {
+  return 'links' in chains;
+}
+
+/** The chains of a table, and the groups of chains apart from the others. */
+export interface TableParts {
+  readonly loose: ReadonlyMap<string, Chain>;
+  readonly groups: readonly ChainGroup[];
+}
+
+/** Where a chain of a group lies over or under another of its name, or a group is not as it is wanted, none is told apart. */
+export function partsOf({ chains }: Table, wanted: (group: ChainGroup) => boolean): TableParts {
+  const loose = new Map<string, Chain | null>();
+  const groups: ChainGroup[] = [];
+  const visit = (part: Chains): void => {
+    if (isLayered(part)) part.layers.forEach(visit);
+    else if (isGroup(part)) groups.push(part);
+    else part.forEach((chain, name) => void (loose.has(name) || loose.set(name, chain)));
+  };
+  visit(chains);
+  const all = new Map<string, Chain>();
+  if (!groups.every(wanted) || [...loose.keys()].some((name) => groups.some((group) => group.has(name)))) {
+    chains.forEach((chain, name) => void all.set(name, chain));
+    return { loose: all, groups: [] };
+  }
+  for (const [name, chain] of loose) if (chain !== null) all.set(name, chain);
+  return { loose: all, groups };
+}
+
+/** The groups of chains in a table. */
+export function groupsOf(chains: Chains): ChainGroup[] {
+  if (isLayered(chains)) return chains.layers.flatMap(groupsOf);
+  return isGroup(chains) ? [chains] : [];
+}
+
 /**
- * Names of the chains that differ between two tables, found at the cost of the change: layers that both share are not looked
- * into. Undefined where the tables share nothing, so that to compare them is no better than to look at all of them.
+ * Names of the chains that differ between two tables, those of groups left out, found at the cost of the change: layers that
+ * both share are not looked into. Undefined where the tables share nothing, so that to compare them is no better than to look at
+ * all of them.
  */
 export function changedChains(before: Table, after: Table): string[] | undefined {
   if (before === after) return [];
@@ -37,5 +73,5 @@ function addLayers(chains: Chains, known: Set<Chains>): void {
 function addNames(chains: Chains, known: ReadonlySet<Chains>, met: Set<Chains>, names: Set<string>): void {
   if (known.has(chains)) met.add(chains);
   else if (isLayered(chains)) for (const layer of chains.layers) addNames(layer, known, met, names);
-  else for (const name of chains.keys()) names.add(name);
+  else if (!isGroup(chains)) for (const name of chains.keys()) names.add(name);
 }

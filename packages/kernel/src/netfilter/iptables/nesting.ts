@@ -135,8 +135,8 @@ function bitsOf(kinds: readonly BoundTarget[]): number {
 }
 
 /** False where {@link Nesting} will find a fault. */
-export function isSound(table: TableName, links: ReadonlyMap<string, ChainLinks>): boolean {
-  const reach = new Reach((name) => links.get(name) ?? nowhere);
+export function isSound(table: TableName, links: (name: string) => ChainLinks | undefined): boolean {
+  const reach = new Reach((name) => links(name) ?? nowhere);
   return builtinChains[table].every((hook) => {
     const { depth, kinds } = reach.of(hook);
     return depth <= MAX_CHAIN_DEPTH && (kinds & ~allowedIn(hook)) === 0;
@@ -202,7 +202,7 @@ export class Reach {
       below = Math.max(below, packed & DEPTH_MASK);
       kinds |= packed >> DEPTH_BITS;
     }
-    const packed = Math.min(below + 1, DEPTH_MASK) | (kinds << DEPTH_BITS);
+    const packed = Math.min(below + (links.levels ?? 1), DEPTH_MASK) | (kinds << DEPTH_BITS);
     this.#known.set(name, packed);
     this.#knownLinks.set(links, packed);
     return packed;

@@ -39,6 +39,16 @@ export interface ChainLinks {
   readonly jumps: readonly string[];
   /** Targets that only some tables or hooks allow. */
   readonly kinds: readonly BoundTarget[];
+  /** How deep the chains that say this are nested among each other; 1 where absent. */
+  readonly levels?: number;
+}
+
+/**
+ * The chains of a table that one program keeps, very many: they say as one where they lead, beside each other. Neither are
+ * they looked at to be verified, nor need they have been made. It is believed as {@link Chain.links} is.
+ */
+export interface ChainGroup extends ReadonlyMap<string, Chain> {
+  readonly links: ChainLinks;
 }
 
 /** A target that not every table or hook allows. */

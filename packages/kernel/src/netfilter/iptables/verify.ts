@@ -1,8 +1,8 @@
-import { changedChains } from './changed-chains.ts';
+import { changedChains, groupsOf, partsOf } from './changed-chains.ts';
 import { IptablesError } from './error.ts';
 import { builtinChains, MAX_CHAIN_NAME } from './names.ts';
 import { isSound, linksOf, Nesting, Reach } from './nesting.ts';
-import type { Chain, ChainLinks, Rule, Ruleset, Table, TableName, Target } from './rule.ts';
+import type { Chain, ChainGroup, ChainLinks, Rule, Ruleset, Table, TableName, Target } from './rule.ts';
 
 /** Why the kernel would refuse a table, and at which rule. */
 export interface TableFault {
@@ -45,10 +45,9 @@ export function checkTable(table: Table, before?: Table): TableFault[] {
     return [];
   }
   const faults: TableFault[] = [];
+  const { loose: chains, groups } = partsOf(table, (group) => areAllowed(group.links, table));
   // Layered chains are slow to look up, and each is looked up many times here.
-  const chains = new Map<string, Chain>();
-  table.chains.forEach((chain, name) => void chains.set(name, chain));
-  const flat: Table = { name: table.name, chains };
+  const flat: Table = groups.length > 0 ? table : { name: table.name, chains };
   const sets = new Set<string>();
   const links = new Map<string, ChainLinks>();
   let last: ChainLinks | undefined;
@@ -60,7 +59,8 @@ export function checkTable(table: Table, before?: Table): TableFault[] {
     // While its rules are at hand: to come back to each later would cost as much again.
     links.set(chain.name, own ?? linksOf(chain));
   }
-  if (faults.length === 0 && !isSound(table.name, links)) new Nesting(flat, faults).run();
+  const linksIn = (name: string) => links.get(name) ?? groups.find((group) => group.has(name))?.links;
+  if (faults.length === 0 && !isSound(table.name, linksIn)) new Nesting(flat, faults).run();
   if (faults.length === 0) verified.set(table, sets);
   return faults;
 }
@@ -157,8 +157,12 @@ function checkRule(rule: Rule, table: Table, chain: string): RuleFault | undefin
 function isSmallChange(before: Table, after: Table): boolean {
   const names = changedChains(before, after);
   if (names === undefined) return false;
-  const old = new Reach((name) => linksOf(before.chains.get(name)));
-  const now = new Reach((name) => linksOf(after.chains.get(name)));
+  const oldGroups = groupsOf(before.chains);
+  const groups = groupsOf(after.chains);
+  const isKnown = ({ links }: ChainGroup) => oldGroups.some((group) => group.links === links);
+  if (!groups.every(isKnown) || names.some((name) => groups.some((group) => group.has(name)))) return false;
+  const old = new Reach((name) => linksIn(before, oldGroups, name));
+  const now = new Reach((name) => linksIn(after, groups, name));
   const sets = new Set<string>();
   for (const name of names) {
     const chain = after.chains.get(name);
@@ -171,4 +175,8 @@ function isSmallChange(before: Table, after: Table): boolean {
     if (replaced !== undefined && !now.within(linksOf(chain), linksOf(replaced), old)) return false;
   }
   return true;
+}
+
+function linksIn({ chains }: Table, groups: readonly ChainGroup[], name: string): ChainLinks {
+  return groups.find((group) => group.has(name))?.links ?? linksOf(chains.get(name));
 }

@@ -1,4 +1,4 @@
-import { LayeredMap } from '../iptables/layered-map.ts';
+import { LayeredMap } from './layered-map.ts';
 
 const MAX_SMALL = 32;
 const MAX_MIDDLE = 1024;

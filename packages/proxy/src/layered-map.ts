@@ -72,36 +72,3 @@ export class LayeredMap<V> implements ReadonlyMap<string, V> {
     return false;
   }
 }
-
-/**
- * Keys whose values differ between two maps. Layers that both share are not looked into, so two rulesets of which one came
- * of the other by a small change are compared at the cost of the change.
- */
-export function changedKeys<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V>): string[] {
-  const candidates = new Set<string>();
-  collect(before, after, candidates);
-  return [...candidates].filter((key) => before.get(key) !== after.get(key));
-}
-
-function collect(
-  before: ReadonlyMap<string, unknown> | undefined,
-  after: ReadonlyMap<string, unknown> | undefined,
-  keys: Set<string>,
-): void {
-  if (before === after) return;
-  if (before instanceof LayeredMap && after instanceof LayeredMap) {
-    // Lower layers are what stays: they are compared from the bottom up.
-    const depth = Math.max(before.layers.length, after.layers.length);
-    for (let i = 1; i <= depth; i++) collect(before.layers.at(-i), after.layers.at(-i), keys);
-    return;
-  }
-  if (before instanceof LayeredMap && after !== undefined && before.layers.includes(after)) {
-    for (const layer of before.layers) if (layer !== after) collect(layer, undefined, keys);
-    return;
-  }
-  if (after instanceof LayeredMap && before !== undefined && after.layers.includes(before)) {
-    for (const layer of after.layers) if (layer !== before) collect(undefined, layer, keys);
-    return;
-  }
-  for (const map of [before, after]) if (map !== undefined) for (const key of map.keys()) keys.add(key);
-}
