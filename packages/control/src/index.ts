@@ -29,6 +29,7 @@ export {
   l2Announcer,
   loadBalancerPlan,
 } from './loadbalancer/announcers.ts';
+export { cloudOf } from './loadbalancer/cloud.ts';
 export { givesLoadBalancerAddresses, isLoadBalancerAddress } from './loadbalancer/load-balancers.ts';
 export { clusterIPs, hasClusterIP, isHeadless } from './services/service-families.ts';
 export {

@@ -97,6 +97,8 @@ export interface Forward {
     readonly backoff?: number;
   };
   readonly affinity?: CookieAffinity;
+  /** The same client address comes to the same endpoint. */
+  readonly clientAffinity?: boolean;
   /** Asked before the backend: a 2xx lets the request pass, 401 and 403 are handed to the client, all else is a 500. */
   readonly auth?: AuthRequest;
   /** Bytes of a request body that are let through, 413 above; 0 or absent: no limit. */

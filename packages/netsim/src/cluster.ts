@@ -34,6 +34,7 @@ import { hostPortFindings } from './host-port-findings.ts';
 import { defaultControllers } from './ingress/default-controller.ts';
 import { FrontDoor } from './ingress/front-door.ts';
 import { gatewayDataPlanes } from './ingress/gateway-data-plane.ts';
+import { gkeMachines } from './ingress/gke/machines.ts';
 import { type RouteEntry, routeTable } from './ingress/route-table.ts';
 import { lintListeners } from './lint.ts';
 import { routeFindings } from './lint-routes.ts';
@@ -105,7 +106,7 @@ export class Cluster {
     // Last of all, so that what the manifests have gets the addresses that it would get without.
     const made = [...defaultControllers(store), ...gatewayDataPlanes(store)];
     for (const { objects } of made) for (const object of objects) store.put(object);
-    this.notes = made.map(({ note }) => note);
+    this.notes = [...made.map(({ note }) => note), ...this.frontDoor.gke.notes()];
     this.#control = new ControlPlane({
       store,
       config: this.config,
@@ -157,6 +158,7 @@ export class Cluster {
       outsideServers: {
         addresses: Object.values(OUTSIDE_RESOLVERS).map(parseIp),
         start: (netns, address) => serveOutside(netns, familyOf(address), this.outsideNames),
+        machines: gkeMachines(this.frontDoor),
       },
       serve: (netns, port, program, handler) => this.programs.serve(netns, port, program, handler),
     });
@@ -263,6 +265,31 @@ export class Cluster {
    */
   fetch(input: string | URL | Request, init?: FetchInit): Promise<Response> {
     return fetchFrom(this, this.names().source('external'), input, init);
+  }
+
+  /** Lets the load balancers outside ask their backends how they are, as they do all the time. */
+  checkHealth(): void {
+    for (const finish of this.#beginHealthChecks()) finish(this.programs.pending > 0);
+  }
+
+  /** As {@link checkHealth}; programs that answer by a promise are given the time for that. */
+  async awaitHealth(): Promise<void> {
+    const finishes = this.#beginHealthChecks();
+    for (let round = 0; finishes.length > 0 && this.programs.pending > 0 && round < PROMISE_ROUNDS; round++) {
+      await Promise.resolve();
+    }
+    for (const finish of finishes) finish(this.programs.pending > 0);
+  }
+
+  #beginHealthChecks(): ((mayBeLate: boolean) => void)[] {
+    return this.frontDoor.gke.all().flatMap(({ netns: name, router, backends, health }) => {
+      const netns = router.listeners.length === 0 ? undefined : this.datapath.outsideMachine(name);
+      if (netns === undefined) return [];
+      const targets = router.services.flatMap((service) =>
+        backends.candidates(service).list.map((endpoint) => ({ service, endpoint })),
+      );
+      return [health.begin(netns, targets)];
+    });
   }
 
   /** Walks the troubleshooting list for a destination, up to the first point that is wrong. */
@@ -400,6 +427,9 @@ export class Cluster {
     return this.names().object(text.slice(0, slash), text.slice(slash + 1));
   }
 }
+
+/** Turns of the event loop's promises that a health check waits for. */
+const PROMISE_ROUNDS = 100;
 
 const scalable: ReadonlySet<string> = new Set(['Deployment', 'ReplicaSet', 'StatefulSet', 'ReplicationController']);
 

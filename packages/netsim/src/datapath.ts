@@ -29,15 +29,17 @@ import { podListeners } from './listeners.ts';
 import { LoadBalancers } from './load-balancers.ts';
 import { nodeListeners } from './node-listeners.ts';
 import { type NodeIpvs, NodeRules } from './node-rules.ts';
+import { type OutsideMachine, type OutsideMachineSource, OutsideMachines } from './outside-machines.ts';
 import type { ProxySettings } from './proxy-from-objects.ts';
 
 /** Called for a namespace that has just come to be: programs start listening in it. */
 export type NetnsStarted = (netns: Netns, pod: Pod | undefined) => void;
 
-/** Machines that are always there in the world outside, and what starts their programs. */
+/** Machines that are always there in the world outside, and those that objects make; and what starts their programs. */
 export interface OutsideServers {
   readonly addresses: readonly Ip[];
   start(netns: Netns, address: Ip): void;
+  readonly machines: OutsideMachineSource;
 }
 
 /**
@@ -67,6 +69,7 @@ export class Datapath {
   /** Machines outside that were asked for by a name of the user's own. */
   readonly #named = new Map<string, NetnsConfig>();
   readonly #outsideServers: OutsideServers;
+  readonly #outsideMachines: OutsideMachines;
   #servicesChanged = false;
   #topologyChanged = false;
   readonly #unwatch: (() => void)[] = [];
@@ -82,6 +85,13 @@ export class Datapath {
     serve: ServeHttp;
   }) {
     this.#outsideServers = options.outsideServers;
+    this.#outsideMachines = new OutsideMachines({
+      source: options.outsideServers.machines,
+      attach: (machine, router) => this.#attachOutside(machine, router),
+      detach: (machine) => this.#detachOutside(machine),
+      nodes: () => this.#store.list<Node>('Node').map(nodeInfo),
+      uplink: () => this.#planner.underlayConfig.uplink,
+    });
     this.#store = options.store;
     this.#config = options.config;
     this.#cni = options.cni;
@@ -201,7 +211,13 @@ export class Datapath {
   /** A machine somewhere outside, with any address: it hangs off the router by a link of its own. */
   outsideHost(ip: Ip): Netns {
     const router = this.machineNetns(this.routerName)!;
-    return this.world.netns(outsideName(ip)) ?? this.#attachOutside(ip, router);
+    return this.world.netns(outsideName(ip)) ?? this.#attachOutside(machineWith(ip), router);
+  }
+
+  /** A machine outside that objects make, by its netns; undefined where there is none. */
+  outsideMachine(name: string): Netns | undefined {
+    this.machineNetns(this.routerName);
+    return this.world.netns(name);
   }
 
   /** The world outside, of which nothing is known but what is asked of it: the router, and the servers behind it. */
@@ -209,31 +225,37 @@ export class Datapath {
     return netns === this.routerName || this.#outsideServers.addresses.some((ip) => outsideName(ip) === netns);
   }
 
-  #attachOutside(ip: Ip, router: Netns): Netns {
-    const name = outsideName(ip);
+  #attachOutside({ name, machine, addresses, source }: OutsideMachine, router: Netns): Netns {
     this.#outside.add(name);
-    const family = familyOf(ip);
+    const family = familyOf(addresses[0]);
     const length = familyBits(family);
-    const far = this.world.addNetns(name, name.slice('host/'.length), 'host');
+    const far = this.world.addNetns(name, machine, 'host');
     const link = `out${this.#outsideLinks++}`;
     const near = macOfName(`${this.routerName}/${link}`);
     const mac = macOfName(`${name}/eth0`);
     router.addLink({ kind: 'veth', name: link, mac: near, peer: { netns: name, name: 'eth0', mac } });
     router.setUp(link);
-    router.addRoute({ destination: prefixOf(ip, length), dev: link, scope: 'link' });
-    router.addNeighbour({ dev: link, ip, mac });
+    for (const ip of addresses) {
+      router.addRoute({ destination: prefixOf(ip, length), dev: link, scope: 'link' });
+      router.addNeighbour({ dev: link, ip, mac });
+    }
     // The router answers at a link-local address on this link, which no manifest can name.
     const gateway = parseIp(family === 4 ? '169.254.0.1' : 'fe80::1');
     far.configure({
       name,
-      machine: name,
+      machine,
       label: 'host',
       links: [{ kind: 'veth', name: 'eth0', peer: { netns: this.routerName, name: link } }],
-      addresses: [{ dev: 'eth0', address: ip, prefixLength: length }],
-      routes: [{ family, via: gateway, dev: 'eth0', onlink: true }],
+      addresses: addresses.map((address) => ({ dev: 'eth0', address, prefixLength: length })),
+      routes: [{ family, via: gateway, dev: 'eth0', onlink: true, ...(source === undefined ? {} : { src: source }) }],
       neighbours: [{ dev: 'eth0', ip: gateway, mac: near }],
     });
     return far;
+  }
+
+  #detachOutside({ name }: OutsideMachine): void {
+    this.#outside.delete(name);
+    if (this.world.netns(name) !== undefined) this.world.deleteNetns(name);
   }
   #outsideLinks = 0;
 
@@ -256,6 +278,15 @@ export class Datapath {
       this.#loadBalancers.update();
       this.world.run();
     }
+    this.#followOutside();
+  }
+
+  #followOutside(): void {
+    const { due } = this.#outsideMachines;
+    // One that answers on the nodes' own network does so from the beginning.
+    if (due === 'now') this.#build(this.routerName);
+    const router = due !== 'no' && this.#built.has(this.routerName) ? this.world.netns(this.routerName) : undefined;
+    if (router !== undefined) this.#outsideMachines.follow(router);
   }
 
   /** Takes a machine off the network, or puts it back. */
@@ -500,8 +531,9 @@ export class Datapath {
   #startOutside(router: Netns): void {
     const families = new Set(router.addresses().map(({ address }) => familyOf(address)));
     for (const ip of this.#outsideServers.addresses) {
-      if (families.has(familyOf(ip))) this.#outsideServers.start(this.#attachOutside(ip, router), ip);
+      if (families.has(familyOf(ip))) this.#outsideServers.start(this.#attachOutside(machineWith(ip), router), ip);
     }
+    this.#outsideMachines.follow(router);
   }
 
   #podsOn(node: string): Pod[] {
@@ -516,6 +548,7 @@ export class Datapath {
     const ours = [...this.#podOfNetns.keys(), ...this.#outside, ...this.#built, ...hosts.map((host) => `host/${host}`)];
     for (const netns of ours) this.world.deleteNetns(netns);
     this.#outside.clear();
+    this.#outsideMachines.forget();
     this.#named.clear();
     this.#healthChecks.forget();
     this.#built.clear();
@@ -546,6 +579,11 @@ function withIpvs(host: NetnsConfig, { link, sysctls, addresses }: NodeIpvs): Ne
 
 function outsideName(ip: Ip): string {
   return `host/${formatIp(ip)}`;
+}
+
+/** A machine of which nothing is known but its address. */
+function machineWith(ip: Ip): OutsideMachine {
+  return { name: outsideName(ip), machine: formatIp(ip), addresses: [ip] };
 }
 
 /** The sockets of a pod's containers; those that lose the fight for a port are not among them. */

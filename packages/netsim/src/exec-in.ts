@@ -39,6 +39,7 @@ export async function execIn(
   // Loaded when first used: tracing needs none of the tools.
   const { runTool } = await import('./exec/index.ts');
   const source = cluster.names(options.namespace).source(target);
+  await cluster.awaitHealth();
   switch (source.kind) {
     case 'Pod': {
       const { pod } = source;

@@ -57,6 +57,7 @@ async function once(
   if (!secure && url.protocol !== 'http:') throw failure(`unknown scheme ${url.protocol}`);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const ip = tryParseIp(host) ?? addressOf(cluster, source, host);
+  await cluster.awaitHealth();
   const bodyless = request.method === 'GET' || request.method === 'HEAD';
   try {
     const answer = await httpCall({

@@ -3,6 +3,7 @@ import { dispositions } from './dispositions.ts';
 import { dropReasons } from './drop-reasons.ts';
 import type { Explanation } from './explanation.ts';
 import { findings } from './findings.ts';
+import { gkeFindings } from './gke-findings.ts';
 import { ingressFindings } from './ingress-findings.ts';
 
 export interface ExplainedCode extends Explanation {
@@ -19,6 +20,7 @@ export function allCodes(): ExplainedCode[] {
     ...of('drop reason', dropReasons),
     ...of('finding', findings),
     ...of('finding', ingressFindings),
+    ...of('finding', gkeFindings),
   ];
 }
 

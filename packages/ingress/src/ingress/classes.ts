@@ -1,4 +1,5 @@
 import { type Ingress, type IngressClass, nearest } from '@netsim/manifest';
+import { gkeClassOf } from '../gke/ingress-class.ts';
 import type { RouteFinding } from '../model.ts';
 import type { IngressOptions, IngressView } from './view.ts';
 
@@ -12,6 +13,7 @@ export function servedIngresses(view: IngressView, options: IngressOptions, find
   const fallback = defaultClass(ingressClasses, findings);
   const served = view
     .list<Ingress>('Ingress')
+    .filter((ingress) => gkeClassOf(ingress, options.onGke ?? false) === undefined)
     .filter((ingress) => isServed(ingress, classes, fallback, options, findings));
   return served.sort(byAge);
 }

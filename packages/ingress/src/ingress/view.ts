@@ -15,6 +15,8 @@ export interface IngressOptions {
   readonly ingressClass?: string;
   /** Whether Ingresses without any class are served. Default: only by profile `spec`. */
   readonly withoutClass?: boolean;
+  /** The cluster runs on GKE, whose own controller takes Ingresses without any class. Default false. */
+  readonly onGke?: boolean;
   /** Epoch milliseconds, for the expiry of certificates. */
   readonly now: number;
   /** The Service that gets what no rule wants (`--default-backend-service`); undefined: the controller's own 404. */

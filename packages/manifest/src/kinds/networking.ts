@@ -26,6 +26,7 @@ export interface Ingress extends KubeObject {
       http?: { paths: { path?: string; pathType?: string | null; backend: IngressBackend }[] | null };
     }[];
   };
+  status?: { loadBalancer?: { ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] } };
 }
 export interface IngressClass extends KubeObject {
   spec: {

@@ -6,7 +6,8 @@ const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
 
 /** A program of a pod that takes requests from outside and passes them on by Ingresses or by a Gateway. */
 export interface Controller {
-  readonly kind: 'ingress-nginx' | 'spec' | 'gateway';
+  /** `gce`, `gce-internal`: no pod, but a load balancer of Google's outside the cluster, one for each Ingress. */
+  readonly kind: 'ingress-nginx' | 'spec' | 'gateway' | 'gce' | 'gce-internal';
   /** What it is, for people: `ingress-nginx`, `traefik`. */
   readonly name: string;
   /** `spec.controller` of the classes that are its own. */
@@ -17,6 +18,13 @@ export interface Controller {
   readonly flags: ReadonlyMap<string, string>;
   /** The Gateway that it serves. */
   readonly gateway?: string;
+  /** The address of a load balancer. */
+  readonly address?: string;
+}
+
+/** How a controller is spoken of. */
+export function controllerWord({ kind }: Controller): string {
+  return kind === 'gce' || kind === 'gce-internal' ? 'the load balancer' : 'the controller';
 }
 
 export interface ControllerListener {

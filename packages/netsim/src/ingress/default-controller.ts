@@ -1,4 +1,5 @@
 import { givesLoadBalancerAddresses, internalIPs } from '@netsim/control';
+import { gkeClassOf } from '@netsim/ingress';
 import {
   type Ingress,
   type IngressClass,
@@ -10,6 +11,7 @@ import {
 } from '@netsim/manifest';
 import { tryParseIp } from '@netsim/wire';
 import { controllerOf, type KnownController, knownController } from './controllers.ts';
+import { isGke } from './gke/load-balancers.ts';
 
 /** On an Ingress, IngressClass or Gateway: `none` says that nobody serves it, and that no controller is to be made up. */
 const CONTROLLER_ANNOTATION = 'netsim.dev/controller';
@@ -37,7 +39,8 @@ export function refusesController({ metadata }: KubeObject): boolean {
  * ingress-nginx. None where one of the manifests' pods is a controller, or an annotation says that there is none.
  */
 export function defaultControllers(store: ObjectStore): MadeController[] {
-  const ingresses = store.list<Ingress>('Ingress');
+  const onGke = isGke(store);
+  const ingresses = store.list<Ingress>('Ingress').filter((each) => gkeClassOf(each, onGke) === undefined);
   const classes = store.list<IngressClass>('IngressClass');
   if (ingresses.length === 0 || [...ingresses, ...classes].some(refusesController)) return [];
   if (podTemplates(store).some((pod) => controllerOf(pod) !== undefined)) return [];
@@ -95,14 +98,12 @@ function made(
 }
 
 /** A dump of a live cluster says where its Ingresses are reached; a node's own address is no load balancer's. */
-function addressInStatus(store: ObjectStore, ingresses: readonly WithStatus[]): string | undefined {
+function addressInStatus(store: ObjectStore, ingresses: readonly Ingress[]): string | undefined {
   const nodes = new Set(store.list<Node>('Node').flatMap((node) => internalIPs(node)));
   return ingresses
     .flatMap(({ status }) => status?.loadBalancer?.ingress ?? [])
     .flatMap(({ ip }) => (ip === undefined || tryParseIp(ip) === undefined || nodes.has(ip) ? [] : [ip]))[0];
 }
-
-type WithStatus = Ingress & { status?: { loadBalancer?: { ingress?: readonly { readonly ip?: string }[] } } };
 
 /** Pods that are there, and those that workloads are going to make. */
 export function podTemplates(store: ObjectStore): Pod[] {

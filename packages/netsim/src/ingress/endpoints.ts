@@ -14,12 +14,21 @@ export interface ProxyEndpoints {
   readonly list: readonly ProxyEndpoint[];
   /** One line, where the list is empty. */
   readonly why: string;
+  /** How they are reached, where that is not by themselves: `by the node port of`. */
+  readonly by?: string;
+  /** One line on those that are left out. */
+  readonly without?: string;
+}
+
+/** Says where requests for a port of a Service go. */
+export interface BackendSource {
+  of(namespace: string, name: string, port: number | string): ProxyEndpoints;
 }
 
 const SERVICE_LABEL = 'kubernetes.io/service-name';
 
 /** Endpoints of services, as a proxy sees them that watches EndpointSlices and never uses a cluster IP. */
-export class ProxyBackends {
+export class ProxyBackends implements BackendSource {
   readonly #store: ObjectStore;
   readonly #known = new Map<string, Map<number | string, ProxyEndpoints>>();
 

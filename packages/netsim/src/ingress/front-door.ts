@@ -15,16 +15,17 @@ import { acceptedStream, type Stream } from '../http/stream.ts';
 import { acceptTls } from '../http/tls.ts';
 import { type CompiledDoor, certificateChain, gatewayDoor, ingressDoor } from './certificates.ts';
 import { type Controller, type ControllerListener, controllerOf } from './controllers.ts';
-import { ProxyBackends } from './endpoints.ts';
+import { type BackendSource, ProxyBackends } from './endpoints.ts';
 import { GatewayServer } from './gateway-server.ts';
 import { GatewayStatusWriter } from './gateway-status.ts';
+import { forwardingRules, type GkeLoadBalancer, GkeLoadBalancers, isGke } from './gke/load-balancers.ts';
 import { FrontProxy } from './proxy.ts';
 import { publish, publishedAddresses } from './status.ts';
 
 /** A port of a namespace behind which a controller takes requests. */
 export interface Door {
-  readonly pod: Pod;
   readonly controller: Controller;
+  readonly backends: BackendSource;
   readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly router: Router;
@@ -33,9 +34,10 @@ export interface Door {
 }
 
 interface OpenDoor {
-  readonly pod: Pod;
   readonly controller: Controller;
+  readonly backends: BackendSource;
   readonly scheme: 'http' | 'https';
+  compiled(): CompiledDoor;
 }
 
 /** Kinds that a controller watches. */
@@ -56,6 +58,10 @@ const watched = [
   'ReferenceGrant',
   'BackendTLSPolicy',
   'ListenerSet',
+  'Node',
+  'BackendConfig',
+  'FrontendConfig',
+  'ManagedCertificate',
 ] as const;
 
 export interface FrontDoorOptions {
@@ -69,6 +75,8 @@ export interface FrontDoorOptions {
 export class FrontDoor {
   readonly #options: FrontDoorOptions;
   readonly backends: ProxyBackends;
+  /** Those of GKE's ingress, which are machines outside. */
+  readonly gke: GkeLoadBalancers;
   /** By what a router is compiled from beside the objects. */
   readonly #compiled = new Map<string, CompiledDoor>();
   /** The pods that run a controller, by their keys: not every settling looks at all pods. */
@@ -80,6 +88,7 @@ export class FrontDoor {
   constructor(options: FrontDoorOptions) {
     this.#options = options;
     this.backends = new ProxyBackends(options.store);
+    this.gke = new GkeLoadBalancers(options.store, this.backends, () => options.now());
     this.#gatewayStatus = new GatewayStatusWriter(options.store);
     options.store.watch('Pod', ({ type, object }) => {
       const key = `${object.metadata.namespace}/${object.metadata.name}`;
@@ -94,7 +103,9 @@ export class FrontDoor {
     }
     for (const kind of watched) {
       options.store.watch(kind, (event) => {
-        if (matters(event)) this.#compiled.clear();
+        if (!matters(event)) return;
+        this.#compiled.clear();
+        this.gke.changed();
       });
     }
   }
@@ -111,7 +122,9 @@ export class FrontDoor {
     });
     const doors = new Map<number, OpenDoor>();
     this.#doors.set(netns.name, doors);
-    const { gateway } = this.compiled(pod, controller);
+    const compiled = (): CompiledDoor => this.compiled(pod, controller);
+    const door = { controller, backends: this.backends, compiled };
+    const { gateway } = compiled();
     if (gateway !== undefined) {
       const opened = new GatewayServer({
         netns,
@@ -119,23 +132,52 @@ export class FrontDoor {
         proxy,
         backends: this.backends,
         store: this.#options.store,
-        compiled: () => this.compiled(pod, controller),
+        compiled,
       }).listen(gateway.sockets);
-      for (const { port, scheme } of opened) doors.set(port, { pod, controller, scheme });
+      for (const { port, scheme } of opened) doors.set(port, { ...door, scheme });
       return opened.map(({ socket }) => socket);
     }
-    return controller.listeners.flatMap((listener) => {
+    return this.#listen(netns, proxy, controller.listeners, door);
+  }
+
+  /** Opens the ports of a load balancer of GKE on the machine that stands for it. */
+  startGke(netns: Netns, { controller, namespace, name, backends }: GkeLoadBalancer): void {
+    const now = (): GkeLoadBalancer | undefined =>
+      this.gke.all().find((each) => each.namespace === namespace && each.name === name);
+    const found = now();
+    if (found === undefined) return;
+    netns.loadRuleset(forwardingRules(found));
+    const compiled = (): CompiledDoor => ingressDoor((now() ?? found).router);
+    const proxy = new FrontProxy({
+      netns,
+      controller,
+      backends,
+      compiled,
+      now: () => this.#options.now(),
+      resolve: () => undefined,
+    });
+    this.#doors.set(netns.name, new Map());
+    this.#listen(netns, proxy, found.router.listeners, { controller, backends, compiled });
+  }
+
+  #listen(
+    netns: Netns,
+    proxy: FrontProxy,
+    listeners: readonly ControllerListener[],
+    door: Omit<OpenDoor, 'scheme'>,
+  ): Socket[] {
+    return listeners.flatMap((listener) => {
       const socket = netns.sockets.tcp.listen({
         port: listener.port,
-        program: controller.container,
+        program: door.controller.container,
         onConnection: (connection: TcpConnection) => {
           const stream = acceptedStream(connection);
           if (listener.scheme === 'http') proxy.serve(stream, listener);
-          else this.#acceptTls(stream, proxy, listener, () => this.compiled(pod, controller));
+          else this.#acceptTls(stream, proxy, listener, door.compiled);
         },
       });
       if (!(socket instanceof TcpListener)) return [];
-      doors.set(listener.port, { pod, controller, scheme: listener.scheme });
+      this.#doors.get(netns.name)?.set(listener.port, { ...door, scheme: listener.scheme });
       return [socket];
     });
   }
@@ -155,7 +197,7 @@ export class FrontDoor {
   doorAt(netns: string, port: number): Door | undefined {
     const open = this.#doors.get(netns)?.get(port);
     if (open === undefined) return undefined;
-    const { router, certificate } = this.compiled(open.pod, open.controller);
+    const { router, certificate } = open.compiled();
     return { ...open, port, router, certificate: (serverName) => certificate(serverName, port) };
   }
 
@@ -185,6 +227,7 @@ export class FrontDoor {
       controllerClass: controller,
       ...(ingressClass === undefined ? {} : { ingressClass }),
       ...(flags.get('watch-ingress-without-class') === 'true' ? { withoutClass: true } : {}),
+      ...(isGke(store) ? { onGke: true } : {}),
       now: now(),
       ...(namespace === undefined || name === undefined ? {} : { defaultBackendService: { namespace, name } }),
     });
@@ -199,7 +242,8 @@ export class FrontDoor {
       if (known === undefined) found.set(router, { controller, pods: [pod], router });
       else known.pods.push(pod);
     }
-    return [...found.values()];
+    const outside = this.gke.all().map(({ controller, router }) => ({ controller, pods: [], router }));
+    return [...found.values(), ...outside];
   }
 
   get findings(): RouteFinding[] {
@@ -215,11 +259,15 @@ export class FrontDoor {
     if (ingresses.length === 0) return;
     const served = new Map<string, ReturnType<typeof publishedAddresses>>();
     for (const { controller, pods, router } of this.controllers()) {
-      if (controller.gateway !== undefined) continue;
+      if (controller.gateway !== undefined || controller.address !== undefined) continue;
       const addresses = publishedAddresses(store, pods, controller);
       for (const { rule } of router.routes()) {
         if (rule.kind === 'Ingress') served.set(`${rule.namespace}/${rule.name}`, addresses);
       }
+    }
+    for (const { namespace, name, controller, router } of this.gke.all()) {
+      const ip = controller.address!;
+      served.set(`${namespace}/${name}`, router.refused === undefined ? [{ ip }] : []);
     }
     for (const ingress of ingresses) {
       const addresses = served.get(`${ingress.metadata.namespace}/${ingress.metadata.name}`);

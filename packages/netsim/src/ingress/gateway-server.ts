@@ -7,7 +7,7 @@ import { acceptedStream, connectStream, type Stream } from '../http/stream.ts';
 import { acceptTls, peekServerName } from '../http/tls.ts';
 import { RoundRobin } from './balancer.ts';
 import { type CompiledDoor, certificateChain } from './certificates.ts';
-import type { ProxyBackends } from './endpoints.ts';
+import type { BackendSource } from './endpoints.ts';
 import type { FrontProxy } from './proxy.ts';
 
 /** Milliseconds that a proxy waits for a backend's handshake (Envoy: `connect_timeout`). */
@@ -17,7 +17,7 @@ export interface GatewayServerOptions {
   readonly netns: Netns;
   readonly program: string;
   readonly proxy: FrontProxy;
-  readonly backends: ProxyBackends;
+  readonly backends: BackendSource;
   readonly store: ObjectStore;
   compiled(): CompiledDoor;
 }

@@ -46,3 +46,30 @@ function page(title: string, center: readonly string[]): Uint8Array {
 export function plainPage(status: number, fields: readonly Field[] = []): HttpResponse {
   return { status, fields: [['Content-Length', '0'], ...fields], body: new Uint8Array(0) };
 }
+
+/** Google's page for a backend that cannot be reached. */
+export function googlePage(status: number): HttpResponse {
+  const lines = [
+    '',
+    '<html><head>',
+    '<meta http-equiv="content-type" content="text/html;charset=utf-8">',
+    `<title>${status} Server Error</title>`,
+    '</head>',
+    '<body text=#000000 bgcolor=#ffffff>',
+    '<h1>Error: Server Error</h1>',
+    '<h2>The server encountered a temporary error and could not complete your request.<p>Please try again in 30 seconds.</h2>',
+    '<h2></h2>',
+    '</body></html>',
+    '',
+  ];
+  const body = new TextEncoder().encode(lines.join('\n'));
+  return {
+    status,
+    fields: [
+      ['Content-Type', 'text/html; charset=UTF-8'],
+      ['Referrer-Policy', 'no-referrer'],
+      ['Content-Length', String(body.length)],
+    ],
+    body,
+  };
+}

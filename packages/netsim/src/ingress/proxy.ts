@@ -10,9 +10,11 @@ import type { Stream } from '../http/stream.ts';
 import { newCookie, RoundRobin, stickyEndpoint } from './balancer.ts';
 import type { CompiledDoor } from './certificates.ts';
 import type { Controller, ControllerListener } from './controllers.ts';
-import type { ProxyBackends, ProxyEndpoint } from './endpoints.ts';
+import type { BackendSource, ProxyEndpoint } from './endpoints.ts';
 import { endToEnd, forwardedFields, upstreamFields } from './forwarded.ts';
-import { nginxPage, plainPage, plainToTlsPage } from './pages.ts';
+import { gkeFields } from './gke/fields.ts';
+import { googlePage, nginxPage, plainPage, plainToTlsPage } from './pages.ts';
+import { failureStatus } from './statuses.ts';
 
 /** Milliseconds that ingress-nginx keeps a connection to a pod (`upstream-keepalive-timeout`). */
 const KEEPALIVE = 60_000;
@@ -28,7 +30,7 @@ const idempotent = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])
 export interface ProxyOptions {
   readonly netns: Netns;
   readonly controller: Controller;
-  readonly backends: ProxyBackends;
+  readonly backends: BackendSource;
   /** What the controller has compiled from the objects as they are now. */
   compiled(): CompiledDoor;
   /** Milliseconds since the Unix epoch. */
@@ -116,7 +118,14 @@ export class FrontProxy {
   }
 
   #page(status: number, fields: readonly Field[] = []): HttpResponse {
-    return this.#options.controller.kind === 'ingress-nginx' ? nginxPage(status, fields) : plainPage(status, fields);
+    switch (this.#options.controller.kind) {
+      case 'ingress-nginx':
+        return nginxPage(status, fields);
+      case 'gce':
+        return status >= 500 ? googlePage(status) : plainPage(status, fields);
+      default:
+        return plainPage(status, fields);
+    }
   }
 
   #ownAnswer({ status, headers, body }: Extract<Outcome, { kind: 'respond' }>): HttpResponse {
@@ -163,7 +172,7 @@ export class FrontProxy {
     const { backend, affinity } = forward;
     const endpoints = this.#endpoints(backend);
     if (endpoints.length === 0) {
-      done(this.#page(backend.kind === 'default-backend' ? 404 : 503));
+      done(this.#page(backend.kind === 'default-backend' ? 404 : failureStatus(this.#options.controller, 'nobody')));
       return;
     }
     const name = backendName(backend);
@@ -173,15 +182,20 @@ export class FrontProxy {
         ? undefined
         : { ...affinity, value: affinity.value ?? newCookie(netns.random, now(), name) };
     const pick = (): ProxyEndpoint =>
-      cookie === undefined ? this.#robin.pick(name, endpoints) : stickyEndpoint(cookie, endpoints);
+      cookie !== undefined
+        ? stickyEndpoint(cookie, endpoints)
+        : forward.clientAffinity === true
+          ? stickyEndpoint({ value: exchange.front.clientAddress ?? '' }, endpoints)
+          : this.#robin.pick(name, endpoints);
     const isNew = cookie !== undefined && affinity?.value === undefined;
     new Attempts(this.#pool, this.#message(exchange, forward), forward, {
       pick,
       now: () => netns.world.clock.now,
       tries: this.#options.controller.kind === 'ingress-nginx' ? NGINX_TRIES : 1,
       done: (result) => {
-        if (typeof result === 'number') done(this.#page(result));
-        else {
+        if (typeof result === 'number') {
+          done(this.#page(failureStatus(this.#options.controller, result === 504 ? 'silent' : 'refused')));
+        } else {
           const fields = changed(result.fields, forward.response);
           if (isNew) fields.push(['Set-Cookie', `${cookie.cookie}=${cookie.value}${cookie.attributes}`]);
           done({ ...result, fields });
@@ -198,7 +212,10 @@ export class FrontProxy {
   #message({ front, request }: Exchange, { host, target, headers }: Forward): HttpRequest {
     const { controller, netns } = this.#options;
     const id = Array.from({ length: 8 }, () => netns.random.below(0x10000).toString(16).padStart(4, '0')).join('');
-    const own = forwardedFields(controller.kind, front, front.host ?? host, id);
+    const own =
+      controller.address === undefined
+        ? forwardedFields(controller.kind, front, front.host ?? host, id)
+        : gkeFields(front, controller.address, netns.random);
     const { method, body } = request;
     return { method, target, version: '1.1', fields: upstreamFields(host, own, headers), body };
   }

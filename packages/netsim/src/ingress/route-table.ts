@@ -37,7 +37,11 @@ export function routeTable(frontDoor: FrontDoor, store: ObjectStore, host?: stri
   return frontDoor.controllers().flatMap(({ controller, router, pods }) => {
     const namespace = pods[0]?.metadata.namespace;
     const name = controller.gateway === undefined ? controller.name : `gateway ${namespace}/${controller.gateway}`;
-    return router.routes(host).map((row) => entryOf(row, name, frontDoor, store));
+    return router.routes(host).map((row) => {
+      // Each Ingress of GKE has a load balancer of its own.
+      const own = controller.address === undefined ? name : `${name} ${row.rule.namespace}/${row.rule.name}`;
+      return entryOf(row, own, frontDoor, store);
+    });
   });
 }
 

@@ -49,12 +49,11 @@ function balances({ spec }: Service, pods: readonly Pod[]): boolean {
   return pod !== undefined && matchesLabels(spec.selector, pod.metadata.labels ?? {});
 }
 
-type WithStatus = Ingress & { status?: { loadBalancer?: { ingress?: readonly Address[] } } };
-
 /** Writes the addresses into an Ingress, where they are others than before. */
-export function publish(store: ObjectStore, ingress: WithStatus, addresses: readonly Address[]): void {
+export function publish(store: ObjectStore, ingress: Ingress, addresses: readonly Address[]): void {
   const before = ingress.status?.loadBalancer?.ingress ?? [];
   if (JSON.stringify(before) === JSON.stringify(addresses)) return;
   const loadBalancer = addresses.length === 0 ? {} : { ingress: addresses };
-  store.put({ ...ingress, status: { ...ingress.status, loadBalancer } } as WithStatus);
+  const changed: Ingress = { ...ingress, status: { ...ingress.status, loadBalancer } };
+  store.put(changed);
 }

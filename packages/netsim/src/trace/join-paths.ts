@@ -1,14 +1,16 @@
 import type { Hop, Leg, Path, Step } from '@netsim/trace';
+import { type Controller, controllerWord } from '../ingress/controllers.ts';
+import { failureStatus } from '../ingress/statuses.ts';
 import type { Passage } from './through-door.ts';
 
 /** A path that ends at a controller, which answers itself. */
-export function endAtDoor(path: Path, passage: Passage): Path {
+export function endAtDoor(path: Path, passage: Passage, controller: Controller): Path {
   const { ended, steps, http, cause } = passage;
   const answer = steps.at(-1)?.text ?? '';
   return {
     ...path,
     disposition: ended?.disposition ?? path.disposition,
-    reason: ended?.reason ?? `the controller ${answer}`,
+    reason: ended?.reason ?? `${controllerWord(controller)} ${answer}`,
     ...(cause === undefined ? {} : { cause }),
     ...(ended?.advice === undefined ? {} : { advice: ended.advice }),
     http,
@@ -17,14 +19,14 @@ export function endAtDoor(path: Path, passage: Passage): Path {
 }
 
 /** A path to a controller and the one on from there, as one: the request goes both ways forward, the answer both ways back. */
-export function joinPaths(path: Path, passage: Passage, next: Path): Path {
+export function joinPaths(path: Path, passage: Passage, next: Path, controller: Controller): Path {
   const { cause, advice, backend, reply, sourceSeen, disposition, reason } = next;
   const failed = disposition !== 'DELIVERED';
-  const status = statusFor(next);
+  const status = statusFor(next, controller);
   return {
     probability: path.probability,
     disposition,
-    reason: failed ? `${reason}: the controller answers ${status}` : reason,
+    reason: failed ? `${reason}: ${controllerWord(controller)} answers ${status}` : reason,
     ...(sourceSeen === undefined ? {} : { sourceSeen }),
     ...(backend === undefined ? {} : { backend }),
     ...(failed && cause !== undefined ? { cause } : {}),
@@ -36,9 +38,10 @@ export function joinPaths(path: Path, passage: Passage, next: Path): Path {
 }
 
 /** What a proxy says where it cannot reach a backend: refused, or nothing heard. */
-function statusFor({ disposition, reply }: Path): number {
+function statusFor({ disposition, reply }: Path, controller: Controller): number {
   const answered = disposition === 'NO_LISTENER' || disposition === 'REJECTED' || (reply?.hops.length ?? 0) > 0;
-  return answered || disposition === 'NO_ROUTE' || disposition === 'NEIGHBOR_UNREACHABLE' ? 502 : 504;
+  const heard = answered || disposition === 'NO_ROUTE' || disposition === 'NEIGHBOR_UNREACHABLE';
+  return failureStatus(controller, heard ? 'refused' : 'silent');
 }
 
 function withSteps({ hops }: Leg, steps: readonly Step[]): Leg {

@@ -3,6 +3,7 @@ import type { KubeObject, Path as ObjectPath, ObjectStore, Pod, Service } from '
 import { matchesLabels, ORIGIN } from '@netsim/manifest';
 import type { Cause, Disposition, Step } from '@netsim/trace';
 import { FIREWALL_CHAIN } from '../firewall.ts';
+import type { GkeLoadBalancer } from '../ingress/gke/load-balancers.ts';
 import { LISTEN_ANNOTATION, podListeners, START_DELAY_ANNOTATION, startDelay } from '../listeners.ts';
 import type { DestinationRef } from '../names.ts';
 import type { TraceEvent } from './collector.ts';
@@ -30,6 +31,8 @@ export interface Knowledge {
   choiceOf(netns: string, chain: string, index: number): { number: number; of: number } | undefined;
   /** True for the namespace that stands for the world outside. */
   isOutside(netns: string): boolean;
+  /** The load balancer that a machine outside stands for. */
+  loadBalancerAt(netns: string): GkeLoadBalancer | undefined;
 }
 
 const dropDispositions: Record<string, Disposition> = {
@@ -74,13 +77,16 @@ function decide(events: readonly TraceEvent[], index: number, known: Knowledge):
       if (isReject(step)) return rejected(events, index, step, known);
       if (isDrop(step)) return droppedByRule(events, index, step, known);
       return undefined;
-    case 'policy':
+    case 'policy': {
+      const balancer = step.action === 'DROP' ? known.loadBalancerAt(where.name) : undefined;
+      if (balancer !== undefined) return noForwardingRule(balancer, events, known);
       return step.action === 'DROP' && !known.isOutside(where.name)
         ? {
             disposition: 'DROPPED',
             reason: `the policy of chain ${step.chain} (table ${step.table}) on ${where.machine} is DROP`,
           }
         : undefined;
+    }
     case 'drop': {
       // A rule or a missing socket says more than the drop that follows it.
       for (let before = index - 1; before >= 0 && before >= index - 3; before--) {
@@ -242,6 +248,28 @@ function droppedByRule(events: readonly TraceEvent[], index: number, step: RuleS
     disposition: 'DROPPED',
     reason: `rule ${step.index} of ${step.table} ${step.chain} drops it: ${step.text}`,
     ...ruleCause(step, known),
+  };
+}
+
+/** A load balancer of a cloud listens on the ports of its forwarding rules; what comes to others is lost. */
+function noForwardingRule(
+  { namespace, name, router }: GkeLoadBalancer,
+  events: readonly TraceEvent[],
+  known: Knowledge,
+): Outcome {
+  const port = arrival(events)?.dport;
+  const ingress = known.store.get('Ingress', namespace, name);
+  const ports = router.listeners.map((each) => each.port).join(', ');
+  const https = port === 443;
+  return {
+    disposition: 'DROPPED',
+    reason: `the load balancer of ingress "${namespace}/${name}" has no forwarding rule for port ${port}: it listens on ${ports === '' ? 'no port' : ports}`,
+    ...(ingress === undefined
+      ? {}
+      : { cause: causeOf(ingress, https ? ['spec'] : ['metadata', 'annotations'], https ? 'no TLS' : 'no HTTP') }),
+    advice: https
+      ? 'Give it a certificate: a Secret in spec.tls, a ManagedCertificate or a pre-shared certificate'
+      : 'Use a port that it listens on',
   };
 }
 

@@ -1,12 +1,25 @@
-import type { Backend, Decision, FrontRequest, HeaderField, Outcome, RouteRule, Router } from '@netsim/ingress';
+import type {
+  Backend,
+  Decision,
+  Forward,
+  FrontRequest,
+  HeaderField,
+  Outcome,
+  RouteRule,
+  Router,
+} from '@netsim/ingress';
 import type { Netns, RandomSource } from '@netsim/kernel';
 import type { ObjectStore } from '@netsim/manifest';
 import type { Cause, HttpExchange, Step } from '@netsim/trace';
 import { tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
-import type { ProxyEndpoint } from '../ingress/endpoints.ts';
+import { stickyEndpoint } from '../ingress/balancer.ts';
+import { controllerWord } from '../ingress/controllers.ts';
+import type { ProxyEndpoint, ProxyEndpoints } from '../ingress/endpoints.ts';
 import type { Door } from '../ingress/front-door.ts';
+import { forwardedFor } from '../ingress/gke/fields.ts';
 import { placeOf } from '../ingress/route-table.ts';
+import { failureStatus } from '../ingress/statuses.ts';
 import { changesOf, ruleText } from './http-text.ts';
 
 type HttpStep = Extract<Step, { kind: 'http' }>;
@@ -65,7 +78,7 @@ export function throughDoor(
   if (secure && decision.outcome.kind !== 'pass-through') {
     const certificate = door.certificate(sni);
     if (certificate === undefined) {
-      const reason = `the controller has no certificate for ${sni ?? 'a client that names no server'}: the TLS handshake fails`;
+      const reason = `${controllerWord(door.controller)} has no certificate for ${sni ?? 'a client that names no server'}: the TLS handshake fails`;
       return {
         steps: [step('tls', reason)],
         http: exchange,
@@ -73,7 +86,10 @@ export function throughDoor(
       };
     }
     const { secret, subject, validTo } = certificate;
-    const whose = secret === undefined ? "the controller's own" : `of secret ${secret.namespace}/${secret.name}`;
+    const whose =
+      secret === undefined
+        ? `${controllerWord(door.controller)}'s own`
+        : `of secret ${secret.namespace}/${secret.name}`;
     const until = new Date(validTo).toISOString().slice(0, 10);
     steps.push(
       step(
@@ -84,6 +100,39 @@ export function throughDoor(
   }
   steps.push(step('request', `${method} ${url.href}`));
   return decided(cluster, door, netns, decision, { steps, exchange, random, front });
+}
+
+/** Who is asked: chance decides, unless the client has come before. */
+function pick(
+  { affinity, clientAffinity }: Forward,
+  { clientAddress = '' }: FrontRequest,
+  { list }: ProxyEndpoints,
+  random: RandomSource,
+): ProxyEndpoint {
+  if (list.length === 1) return list[0]!;
+  if (affinity?.value !== undefined) return stickyEndpoint({ value: affinity.value }, list);
+  if (clientAffinity === true) return stickyEndpoint({ value: clientAddress }, list);
+  return list[random.choose(list.length)]!;
+}
+
+function whichText({ affinity, clientAffinity }: Forward, { list, by }: ProxyEndpoints): string {
+  const how =
+    list.length === 1
+      ? ''
+      : affinity?.value !== undefined
+        ? ', by the cookie'
+        : clientAffinity === true
+          ? ", by the client's address"
+          : '';
+  if (by !== undefined) return `${by} ${list.length === 1 ? 'the only node' : `one of ${list.length} nodes`}${how}`;
+  return `straight to ${list.length === 1 ? 'its only endpoint' : `one of its ${list.length} endpoints`}${how}`;
+}
+
+function forwardedOf({ controller }: Door, { clientAddress = '', headers }: FrontRequest): { forwardedFor?: string } {
+  if (controller.kind === 'ingress-nginx') return { forwardedFor: clientAddress };
+  if (controller.address === undefined) return {};
+  const sent = headers.filter(([name]) => name.toLowerCase() === 'x-forwarded-for').map(([, value]) => value);
+  return { forwardedFor: forwardedFor(sent, clientAddress, controller.address) };
 }
 
 interface Deciding {
@@ -128,24 +177,24 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
         return end(404, text, failing(404, door, front));
       }
       for (const text of changesOf(outcome, front)) steps.push(step('change', text));
-      const endpoints = endpointsOf(cluster, backend);
+      const endpoints = endpointsOf(door, backend);
       if (endpoints.list.length === 0) {
-        return end(503, `answers 503: ${endpoints.why}`, {
+        const status = failureStatus(door.controller, 'nobody');
+        return end(status, `answers ${status}: ${endpoints.why}`, {
           disposition: 'NO_ENDPOINTS',
-          reason: `${endpoints.why}: the controller answers 503`,
+          reason: `${endpoints.why}: ${controllerWord(door.controller)} answers ${status}`,
           ...adviceFor(backend),
         });
       }
-      const { list } = endpoints;
-      const endpoint = list[list.length === 1 ? 0 : random.choose(list.length)]!;
-      const which = list.length === 1 ? 'its only endpoint' : `one of its ${list.length} endpoints`;
-      steps.push(step('forward', `to ${backendText(backend)}: straight to ${which}, ${endpoint.text}`));
+      const endpoint = pick(outcome, front, endpoints, random);
+      if (endpoints.without !== undefined) steps.push(step('health', endpoints.without));
+      steps.push(step('forward', `to ${backendText(backend)}: ${whichText(outcome, endpoints)}, ${endpoint.text}`));
       return {
         steps,
         http: {
           ...http(),
           ...serviceOf(backend),
-          ...(door.controller.kind === 'ingress-nginx' ? { forwardedFor: front.clientAddress ?? '' } : {}),
+          ...forwardedOf(door, front),
         },
         onward: { netns, endpoint },
       };
@@ -159,10 +208,10 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
     case 'close':
       return end(0, `closes the connection: ${outcome.why}`, {
         disposition: 'DELIVERED',
-        reason: `the controller closes the connection without an answer: ${outcome.why}`,
+        reason: `${controllerWord(door.controller)} closes the connection without an answer: ${outcome.why}`,
       });
     case 'pass-through': {
-      const endpoints = endpointsOf(cluster, outcome.backend);
+      const endpoints = endpointsOf(door, outcome.backend);
       const [endpoint] = endpoints.list;
       if (endpoint === undefined)
         return end(0, `closes the connection: ${endpoints.why}`, {
@@ -179,8 +228,8 @@ function step(action: string, text: string): HttpStep {
   return { kind: 'http', action, text };
 }
 
-function endpointsOf(cluster: Cluster, backend: Backend): { list: readonly ProxyEndpoint[]; why: string } {
-  if (backend.kind === 'service') return cluster.frontDoor.backends.of(backend.namespace, backend.name, backend.port);
+function endpointsOf({ backends }: Door, backend: Backend): ProxyEndpoints {
+  if (backend.kind === 'service') return backends.of(backend.namespace, backend.name, backend.port);
   return {
     list: [],
     why: backend.kind === 'resource' ? `${backend.text} is no Service` : 'there is no default backend',
@@ -213,7 +262,7 @@ function failing(status: number, door: Door, front: FrontRequest): Passage['ende
     status !== 404
       ? undefined
       : hosts.length === 0
-        ? 'the controller serves no Ingress: look at spec.ingressClassName and at netsim lint'
+        ? `${controllerWord(door.controller)} serves no Ingress: look at spec.ingressClassName and at netsim lint`
         : sameHost.length > 0
           ? `the rules of that host and why each lost: --detail full; all of them: netsim routes ${front.host ?? ''}`.trimEnd()
           : `hosts that it knows: ${hosts.slice(0, 8).join(', ')} (netsim routes)`;
@@ -221,8 +270,8 @@ function failing(status: number, door: Door, front: FrontRequest): Passage['ende
     disposition: 'DELIVERED',
     reason:
       status === 404
-        ? `no rule takes ${front.host ?? ''}${front.target}: the controller answers 404`
-        : `the controller answers ${status}`,
+        ? `no rule takes ${front.host ?? ''}${front.target}: ${controllerWord(door.controller)} answers 404`
+        : `${controllerWord(door.controller)} answers ${status}`,
     ...(advice === undefined ? {} : { advice }),
   };
 }
@@ -231,8 +280,8 @@ function wrongPort(exchange: HttpExchange, door: Door): Passage {
   const { scheme } = exchange;
   const reason =
     scheme === 'http'
-      ? `the controller speaks TLS on port ${door.port}: it answers 400 to plain HTTP`
-      : `the controller speaks plain HTTP on port ${door.port}: the TLS handshake fails`;
+      ? `${controllerWord(door.controller)} speaks TLS on port ${door.port}: it answers 400 to plain HTTP`
+      : `${controllerWord(door.controller)} speaks plain HTTP on port ${door.port}: the TLS handshake fails`;
   return {
     steps: [{ ...step('respond', reason), ...(scheme === 'http' ? { status: 400 } : {}) }],
     http: { ...exchange, ...(scheme === 'http' ? { status: 400 } : {}) },

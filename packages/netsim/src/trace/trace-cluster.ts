@@ -118,6 +118,7 @@ class Tracing {
   }
 
   trace(): Trace {
+    if (this.#destination.url !== undefined) this.#cluster.checkHealth();
     const { allPaths = false, endpoint, count } = this.#options;
     const paths =
       endpoint !== undefined
@@ -165,7 +166,7 @@ class Tracing {
     const request = { url, method, headers, clientAddress: path.sourceSeen ?? '' };
     const passage = throughDoor(this.#cluster, door, netns, request, random);
     const { onward } = passage;
-    if (onward === undefined) return endAtDoor(path, passage);
+    if (onward === undefined) return endAtDoor(path, passage, door.controller);
     const second = new Collector();
     const { ip, port, text } = onward.endpoint;
     const pod = this.#known.podWithAddress(formatIp(ip));
@@ -179,7 +180,7 @@ class Tracing {
     };
     walkPacket(netns, destination, second);
     const next = buildPath({ collector: second, probability: 1, from: netns }, knowledgeOf(this.#cluster, destination));
-    return joinPaths(path, passage, next);
+    return joinPaths(path, passage, next, door.controller);
   }
 
   /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
@@ -272,6 +273,7 @@ function knowledgeOf(cluster: Cluster, destination: DestinationRef): Knowledge {
     podWithAddress: (ip) => addresses.pod(ip),
     choiceOf: (netns, chain, index) => choiceOf(cluster, netns, chain, index, destination),
     isOutside: (netns) => datapath.isOutside(netns),
+    loadBalancerAt: (netns) => cluster.frontDoor.gke.at(netns),
   };
 }
 
