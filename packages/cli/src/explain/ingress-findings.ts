@@ -23,6 +23,11 @@ export const ingressFindings: Readonly<Record<string, Explanation>> = {
     meaning: 'The backend is a resource; ingress-nginx knows only Services.',
     mend: 'Name a Service, or use a controller that serves such resources.',
   },
+  'ingress-canary-backend': {
+    meaning:
+      'An ordinary rule names the Service and port of an older canary Ingress: ingress-nginx makes no location for it, and its requests go where the other rules of the host send them.',
+    mend: 'Give the canary a Service of its own.',
+  },
   'ingress-canary-without-main': {
     meaning: 'A canary takes a share of what another Ingress gets, and there is none with this host, path and type.',
     mend: 'Give the canary the same host, path and pathType as the main Ingress, and a Service of its own.',

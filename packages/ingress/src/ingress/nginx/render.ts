@@ -11,6 +11,14 @@ import type { Affinity, Canary, Settings } from './settings.ts';
 
 const DEFAULT_SERVER = '_';
 const DEFAULT_UPSTREAM = 'upstream-default-backend';
+const NO_SERVICE = {
+  code: 'ingress-backend-ignored',
+  why: 'the controller knows no backends but Services: the default backend answers',
+};
+const TAKEN_BY_CANARY = {
+  code: 'ingress-canary-backend',
+  why: 'no location: an older canary Ingress has the same Service and port, and the controller keeps these for the canary',
+};
 
 /** The endpoints behind one port of one Service; all locations that name it share it. */
 export interface Upstream {
@@ -37,6 +45,14 @@ export interface Place extends NginxLocation {
   readonly ingressPath: string;
 }
 
+/** A rule without a location. */
+export interface Ignored {
+  readonly rule: RouteRule;
+  /** Of the finding. */
+  readonly code: string;
+  readonly why: string;
+}
+
 /** One `server` block. */
 export interface Server {
   readonly hostname: string;
@@ -52,7 +68,7 @@ export interface Server {
   /** Ingresses that have a part in it, oldest first. */
   readonly ingresses: readonly Ingress[];
   /** Rules that the controller passes over. */
-  readonly ignored: readonly { readonly rule: RouteRule; readonly why: string }[];
+  readonly ignored: readonly Ignored[];
   /** Rules that lost their place to an older one. */
   readonly losers: readonly { readonly rule: RouteRule; readonly to: RouteRule | undefined; readonly why: string }[];
 }
@@ -66,6 +82,11 @@ interface Draft {
   settings: Settings | undefined;
 }
 
+interface NewLocation {
+  readonly draft: Draft;
+  readonly host: string;
+}
+
 interface ServerDraft {
   readonly hostname: string;
   readonly locations: Draft[];
@@ -74,7 +95,7 @@ interface ServerDraft {
   certificate: ServerCertificate | undefined;
   readonly ingresses: Set<Ingress>;
   readonly losers: { rule: RouteRule; to: RouteRule | undefined; why: string }[];
-  readonly ignored: { rule: RouteRule; why: string }[];
+  readonly ignored: Ignored[];
 }
 
 export interface RenderContext {
@@ -98,6 +119,7 @@ class Renderer {
   readonly #upstreams = new Map<string, Upstream>();
   readonly #servers = new Map<string, ServerDraft>();
   readonly #settings = new Map<Ingress, Settings>();
+  readonly #drafts = new Map<Ingress, readonly NewLocation[]>();
   readonly #default: Upstream;
 
   constructor(context: RenderContext) {
@@ -230,7 +252,11 @@ class Renderer {
     const settings = this.#settings.get(ingress)!;
     for (const { draft, host } of this.#draftsOf(ingress)) {
       const server = this.#servers.get(host) ?? this.#servers.get(DEFAULT_SERVER)!;
-      if (draft.upstream.noServer) continue;
+      if (draft.upstream.noServer) {
+        const rule = settings.canary === undefined ? draft.rule : undefined;
+        if (rule !== undefined) server.ignored.push({ rule, ...TAKEN_BY_CANARY });
+        continue;
+      }
       server.ingresses.add(ingress);
       if (settings.affinity !== undefined) draft.upstream.affinity ??= settings.affinity;
       const same = server.locations.find(({ path }) => path === draft.path);
@@ -244,14 +270,20 @@ class Renderer {
     }
   }
 
-  *#draftsOf(ingress: Ingress): Generator<{ draft: Draft; host: string }> {
+  /** The same objects at each call: a rule is known by its identity. */
+  #draftsOf(ingress: Ingress): readonly NewLocation[] {
+    const known = this.#drafts.get(ingress) ?? [...this.#newDrafts(ingress)];
+    this.#drafts.set(ingress, known);
+    return known;
+  }
+
+  *#newDrafts(ingress: Ingress): Generator<NewLocation> {
     const settings = this.#settings.get(ingress)!;
     for (const rule of rulesOf(ingress)) {
       const backend = rule.backends[0]!;
       const host = rule.host === '*' ? DEFAULT_SERVER : rule.host;
       if (backend.kind !== 'service') {
-        const why = 'the controller knows no backends but Services: the default backend answers';
-        this.#servers.get(host)?.ignored.push({ rule, why });
+        this.#servers.get(host)?.ignored.push({ rule, ...NO_SERVICE });
         continue;
       }
       const upstream = this.#upstreams.get(upstreamName(backend));

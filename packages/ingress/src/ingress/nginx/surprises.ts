@@ -20,9 +20,7 @@ export function surprises(servers: readonly CompiledServer[], view: IngressView)
       const winner = to === undefined ? 'an older rule' : `${to.namespace}/${to.name}`;
       findings.push(found(rule, 'ingress-path-duplicate', 'warning', `never used: ${why}, of Ingress ${winner}`));
     }
-    for (const { rule, why } of server.ignored) {
-      findings.push(found(rule, 'ingress-backend-ignored', 'warning', why));
-    }
+    for (const { rule, code, why } of server.ignored) findings.push(found(rule, code, 'warning', why));
     findings.push(...hostSurprises(server, names, root));
   }
   return findings;
