@@ -216,6 +216,16 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     });
 
   program
+    .command('test')
+    .description('check expectations written in YAML; exit status 1 where one is not met')
+    .argument('<file...>', 'files or directories of kind: Expectations, - for stdin')
+    .addHelpText('after', examples('netsim -f k8s/ test expectations.yaml', 'netsim -f k8s/ test tests/ -o junit'))
+    .action(async (files: string[], _options: object, command: Command) => {
+      const { test } = await import('./commands/test.ts');
+      await act(command, (context) => test(context, files));
+    });
+
+  program
     .command('lint')
     .description('findings on the manifests, without a packet; exit status 1 where there are any')
     .addHelpText('after', examples('netsim -f k8s/ lint'))

@@ -283,6 +283,54 @@ describe('lint', () => {
   });
 });
 
+describe('test', () => {
+  const expectations = (name: string, ends: string) =>
+    file(
+      `${name}.yaml`,
+      `apiVersion: netsim.dev/v1
+kind: Expectations
+expectations:
+- { name: "${name} <&>", from: pod-a, to: svc/kubia, expect: ${ends} }
+`,
+    );
+  const met = expectations('met', 'delivered');
+  const unmet = expectations('unmet', 'dropped');
+
+  test('is 0 where all are met, 1 where one is not, 2 where a file cannot be used', async () => {
+    expect(await netsim(['test', met])).toMatchObject({ code: 0, stdout: 'ok   met <&>\n1 passed, 0 failed\n' });
+    const { code, stdout } = await netsim(['test', met, unmet]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /^ok {3}met.*\nFAIL unmet .*unmet\.yaml:4\)\n {5}expected DROPPED, got DELIVERED\n {5}pod\/pod-a /,
+    );
+    expect(stdout).toMatch(/\n1 passed, 1 failed\n$/);
+    expect((await netsim(['test', '/no/such/file'])).code).toBe(2);
+    expect((await netsim(['test', expectations('slip', 'delivred')])).stderr).toMatch(/did you mean "delivered"\?/);
+  });
+
+  test('reads the expectations or the manifests from stdin, but not both', async () => {
+    const stdin = readFileSync(met, 'utf8');
+    expect(await netsim(['test', '-'], { stdin })).toMatchObject({ code: 0 });
+    expect(await netsim(['-f', '-', 'test', '-'], { stdin })).toMatchObject({ code: 2 });
+  });
+
+  test('as JSON, JUnit and TAP', async () => {
+    const { stdout } = await netsim(['test', met, unmet, '-o', 'json']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: 'TestReport',
+      passed: 1,
+      failed: 1,
+      results: [{ ok: true }, { ok: false, line: 4, problems: ['expected DROPPED, got DELIVERED'] }],
+    });
+    const junit = (await netsim(['test', met, unmet, '-o', 'junit'])).stdout;
+    expect(junit).toMatch(/<testsuites name="netsim" tests="2" failures="1">/);
+    expect(junit).toMatch(/<testcase name="met &lt;&amp;&gt;" [^\n]*\/>/);
+    expect(junit).toMatch(/<failure message="expected DROPPED, got DELIVERED[^"]*">/);
+    const tap = (await netsim(['test', met, unmet, '-o', 'tap'])).stdout;
+    expect(tap).toMatch(/^TAP version 13\n1\.\.2\nok 1 - met <&>\nnot ok 2 - unmet <&>\n# /);
+  });
+});
+
 describe('the small ones', () => {
   test('demo prints manifests that can be read back', async () => {
     const { stdout } = await netsim(['demo']);

@@ -18,6 +18,9 @@ export type { DiagnoseOptions, Diagnosis, DiagnosisPoint, PointStatus } from './
 export type { Lookup, LookupOptions, LookupQuery } from './dns/lookup-names.ts';
 export { UsageError } from './errors.ts';
 export { type ExecOptions, type ExecResult, execTools } from './exec-in.ts';
+export { checkExpectations } from './expectations/check.ts';
+export type { Expectation, ExpectationResult, TestReport, Wanted } from './expectations/model.ts';
+export { readExpectations } from './expectations/read.ts';
 export type { FetchInit } from './fetch-from.ts';
 export { Flow, type FlowOptions } from './flow.ts';
 export type { RouteBackend, RouteEntry, RoutePlace } from './ingress/route-table.ts';

@@ -1,12 +1,13 @@
 import type { KubeObject, Node, ObjectStore, Pod, Service, ServicePort } from '@netsim/manifest';
 import type { Ip } from '@netsim/wire';
 import type { AddressIndex } from './address-index.ts';
+import { UsageError } from './errors.ts';
 import { Destinations } from './names/destinations.ts';
 import { NamedObjects } from './names/objects.ts';
 import { portOf } from './names/ports.ts';
 import type { AskedName, DestinationRef, SourceRef, TransportProtocol } from './names/refs.ts';
 import { Sources } from './names/sources.ts';
-import { nameToLookUp } from './names/words.ts';
+import { isWorkload, kindWords, nameToLookUp, unknownKind } from './names/words.ts';
 
 export {
   type AskedName,
@@ -112,6 +113,18 @@ export class NameResolver {
   /** Finds a pod by `name`, `name.namespace` or `namespace/name`. */
   pod(name: string): Pod {
     return this.#objects.pod(name);
+  }
+
+  /** The pods that are meant: one by its name, or all of a workload (`deploy/web`). */
+  pods(text: string): Pod[] {
+    const slash = text.indexOf('/');
+    const kind = slash < 0 ? undefined : kindWords[text.slice(0, slash).toLowerCase()];
+    if (isWorkload(kind)) return this.#objects.podsOf(kind, text.slice(slash + 1));
+    if (slash < 0 || (kind === undefined && this.#objects.isNamespace(text.slice(0, slash)))) return [this.pod(text)];
+    if (kind === 'Pod') return [this.pod(text.slice(slash + 1))];
+    throw kind === undefined
+      ? unknownKind(text.slice(0, slash))
+      : new UsageError(`${text} is no pod and no workload`, 'write pod/NAME, deploy/NAME or an address');
   }
 
   node(name: string): Node {

@@ -1,5 +1,6 @@
 export * from './data.ts';
 export { renderDiagnosis } from './diagnosis.ts';
+export { renderJunit, renderReport, renderTap } from './expectations.ts';
 export * from './findings.ts';
 export * from './kubectl/index.ts';
 export { type RenderRoutesOptions, type RouteLine, renderRoutes } from './routes.ts';

@@ -29,6 +29,7 @@ export async function complete(words: readonly string[], program: Command, io: C
   } else if (line.last.startsWith('-') && !line.afterDashes) candidates = flags(line, program);
   else if (line.afterDashes) candidates = line.positionals.length === 1 ? await tools(line.positionals[0]!) : [];
   else if (line.command.commands.length > 0) candidates = subcommands(line.command);
+  else if (line.path === 'test') directive = 0;
   else candidates = await positional(line, io);
 
   const matching = candidates.filter(({ text }) => text.startsWith(line.last));
@@ -122,6 +123,8 @@ function outputs(path: string): readonly string[] {
       return ['text', 'wide', 'json', 'yaml'];
     case 'get':
       return ['text', 'wide', 'name', 'json', 'yaml'];
+    case 'test':
+      return ['text', 'junit', 'tap', 'json', 'yaml'];
     case 'routes':
       return ['text', 'wide', 'json', 'yaml'];
     default:

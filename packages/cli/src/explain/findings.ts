@@ -32,6 +32,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
       'The object belongs to a program that netsim does not imitate, such as a mesh, another CNI plugin or another ingress controller.',
     mend: 'Nothing to mend. Where it steers or blocks traffic, what netsim says may differ from what the cluster does.',
   },
+  expectations: {
+    meaning:
+      'An Expectations file cannot be used: a field is unknown or missing, or it names something that is not there.',
+    mend: 'Each entry has name, from, to and expect, and may have protocol, backends and sourceSeen: see netsim test --help.',
+  },
   template: {
     meaning: 'The text has {{ ... }} in it: it is a template of Helm or a like tool, of which manifests are made.',
     mend: 'Render it first: helm template CHART | netsim -f - ...',

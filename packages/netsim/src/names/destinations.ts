@@ -7,7 +7,7 @@ import { podListeners } from '../listeners.ts';
 import type { NamedObjects } from './objects.ts';
 import { numberedPort, pickPort, portError, portNumber, portOf, protocolOf } from './ports.ts';
 import type { AskedName, DestinationRef, SourceRef, TransportProtocol } from './refs.ts';
-import { didYouMean, kindWords, parseUrl, splitPort, unknownKind, urlPort } from './words.ts';
+import { didYouMean, isWorkload, kindWords, parseUrl, splitPort, unknownKind, urlPort } from './words.ts';
 
 /** Reads where a packet is sent: `svc/NAME[:PORT]`, `pod/NAME[:PORT]`, `node/NAME:PORT`, `IP:PORT`, a name, a URL. */
 export class Destinations {
@@ -49,14 +49,12 @@ export class Destinations {
           return this.#service(text, this.#objects.find('Service', host) as Service, port, wanted);
         case 'Pod':
           return this.#podDestination(text, this.#objects.pod(host), port, wanted);
-        case 'Deployment':
-        case 'ReplicaSet':
-          return this.#podDestination(text, this.#objects.podOf(kind, host), port, wanted);
         case 'Node':
           return this.#nodeDestination(text, this.#objects.find('Node', host) as Node, port, wanted);
         case 'Host':
           throw new UsageError(`a host outside the cluster is a source only: ${text}`, 'write its IP:PORT');
         default:
+          if (isWorkload(kind)) return this.#podDestination(text, this.#objects.podOf(kind, host), port, wanted);
           if (this.#objects.isNamespace(text.slice(0, slash))) {
             const { host: name, port: at } = splitPort(text);
             return this.#service(text, this.#objects.find('Service', name) as Service, at, wanted);
@@ -84,10 +82,8 @@ export class Destinations {
       case 'Service':
       case 'Pod':
         return { object: this.#objects.find(kind, host), ...at };
-      case 'Deployment':
-      case 'ReplicaSet':
-        return { object: this.#objects.podOf(kind, host), ...at };
       default: {
+        if (isWorkload(kind)) return { object: this.#objects.podOf(kind, host), ...at };
         if (!this.#objects.isNamespace(text.slice(0, slash))) return {};
         const whole = splitPort(text);
         return {

@@ -1,5 +1,5 @@
 import { isReady, podIPs } from '@netsim/control';
-import type { Deployment, KubeObject, Node, ObjectStore, Pod, Service } from '@netsim/manifest';
+import type { KubeObject, Node, ObjectStore, Pod, Service } from '@netsim/manifest';
 import { kindInfo, nearest } from '@netsim/manifest';
 import { UsageError } from '../errors.ts';
 import { didYouMean } from './words.ts';
@@ -59,23 +59,27 @@ export class NamedObjects {
     throw this.#notFound(kind, name);
   }
 
-  /** A running pod of an owner, a ready one where there is one. */
-  podOf(kind: 'Deployment' | 'ReplicaSet', name: string): Pod {
-    const owner = this.find(kind, name) as Deployment;
-    const uid = owner.metadata.uid;
-    const namespace = owner.metadata.namespace;
+  /** The pods that a workload has made, itself or by another (a Deployment by its ReplicaSets); those with an address, by name. */
+  podsOf(kind: string, name: string): Pod[] {
+    const owner = this.find(kind, name);
+    const { uid, namespace } = owner.metadata;
     const owners = new Set([uid]);
-    if (kind === 'Deployment') {
-      for (const rs of this.#store.list('ReplicaSet', namespace)) {
-        if (rs.metadata.ownerReferences?.some((reference) => reference.uid === uid)) owners.add(rs.metadata.uid);
+    for (const between of ['ReplicaSet', 'Job']) {
+      for (const { metadata } of this.#store.list(between, namespace)) {
+        if (metadata.ownerReferences?.some((reference) => reference.uid === uid)) owners.add(metadata.uid);
       }
     }
-    const pods = this.#store
+    return this.#store
       .list<Pod>('Pod', namespace)
       .filter(
         (pod) => pod.metadata.ownerReferences?.some((reference) => owners.has(reference.uid)) && podIPs(pod).length > 0,
       )
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  }
+
+  /** A running pod of a workload, a ready one where there is one. */
+  podOf(kind: string, name: string): Pod {
+    const pods = this.podsOf(kind, name);
     const pod = pods.find((candidate) => isReady(candidate)) ?? pods[0];
     if (pod === undefined) throw new UsageError(`${kind.toLowerCase()} "${name}" has no running pod`);
     return pod;

@@ -6,7 +6,7 @@ import type { AddressIndex } from '../address-index.ts';
 import { UsageError } from '../errors.ts';
 import type { NamedObjects } from './objects.ts';
 import type { SourceRef } from './refs.ts';
-import { kindWords, unknownKind } from './words.ts';
+import { isWorkload, kindWords, unknownKind } from './words.ts';
 
 /** The machine outside the cluster that is always there. */
 const EXTERNAL = 'external';
@@ -46,9 +46,6 @@ export class Sources {
     switch (kind) {
       case 'Pod':
         return { kind: 'Pod', pod: this.#objects.pod(name) };
-      case 'Deployment':
-      case 'ReplicaSet':
-        return { kind: 'Pod', pod: this.#objects.podOf(kind, name) };
       case 'Node':
         return { kind: 'Node', node: this.#objects.find('Node', name) as Node };
       case 'Host':
@@ -59,6 +56,7 @@ export class Sources {
           'name a pod, deploy/NAME, node/NAME, host/NAME or external',
         );
       default:
+        if (isWorkload(kind)) return { kind: 'Pod', pod: this.#objects.podOf(kind, name) };
         if (this.#objects.isNamespace(text.slice(0, slash))) return { kind: 'Pod', pod: this.#objects.pod(text) };
         throw unknownKind(text.slice(0, slash));
     }

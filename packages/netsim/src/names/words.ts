@@ -20,15 +20,44 @@ export const kindWords: Record<string, string> = {
   rs: 'ReplicaSet',
   replicaset: 'ReplicaSet',
   replicasets: 'ReplicaSet',
+  sts: 'StatefulSet',
+  statefulset: 'StatefulSet',
+  statefulsets: 'StatefulSet',
+  ds: 'DaemonSet',
+  daemonset: 'DaemonSet',
+  daemonsets: 'DaemonSet',
+  rc: 'ReplicationController',
+  replicationcontroller: 'ReplicationController',
+  replicationcontrollers: 'ReplicationController',
+  job: 'Job',
+  jobs: 'Job',
+  cj: 'CronJob',
+  cronjob: 'CronJob',
+  cronjobs: 'CronJob',
   host: 'Host',
 };
+
+const workloads: ReadonlySet<string> = new Set([
+  'Deployment',
+  'ReplicaSet',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicationController',
+  'Job',
+  'CronJob',
+]);
+
+/** Whether a kind makes pods: one of them is meant. */
+export function isWorkload(kind: string | undefined): kind is string {
+  return kind !== undefined && workloads.has(kind);
+}
 
 /** What is said of a word that is none of {@link kindWords}. */
 export function unknownKind(word: string): UsageError {
   return new UsageError(
     `${JSON.stringify(word)} is no kind of source or destination`,
-    didYouMean(word, ['pod', 'svc', 'service', 'node', 'deploy', 'rs', 'host']) ??
-      'known: pod, svc, node, deploy, rs, host',
+    didYouMean(word, ['pod', 'svc', 'service', 'node', 'deploy', 'rs', 'sts', 'ds', 'host']) ??
+      'known: pod, svc, node, deploy, rs, sts, ds, rc, job, host',
   );
 }
 
