@@ -1,36 +1,40 @@
 import { encodeMessage } from './encode.ts';
+import { QR } from './header.ts';
 import type { DnsMessage, Rcode } from './message.ts';
 import { decodeMessage, WireError } from './wire.ts';
 
-/** What came in: a query, or what is answered at once because it is none. */
-export type Accepted =
-  | { readonly kind: 'query'; readonly message: DnsMessage }
-  | { readonly kind: 'refused'; readonly bytes: Uint8Array };
+const QUERY = 0;
+const NOTIFY = 4;
 
-/** The message of a query, or the reply to what is none; undefined for what gets no reply. After miekg/dns `DefaultMsgAcceptFunc`. */
-export function accept(bytes: Uint8Array): Accepted | undefined {
+/**
+ * The message of a query, or the octets of the reply to what is none; undefined for what gets no reply. After miekg/dns
+ * `DefaultMsgAcceptFunc`.
+ */
+export function accept(bytes: Uint8Array): DnsMessage | Uint8Array | undefined {
   if (bytes.length < 12) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const flags = view.getUint16(2);
-  if ((flags & 0x8000) !== 0) return undefined;
+  const flags = u16(bytes, 2);
+  if ((flags & QR) !== 0) return undefined;
   const opcode = (flags >> 11) & 15;
-  if (opcode !== 0 && opcode !== 4) return { kind: 'refused', bytes: headerOnly(view, 'NOTIMP', opcode) };
-  const counts = [view.getUint16(4), view.getUint16(6), view.getUint16(8), view.getUint16(10)] as const;
-  if (counts[0] !== 1 || counts[1] > 1 || counts[2] > 1 || counts[3] > 2) {
-    return { kind: 'refused', bytes: headerOnly(view, 'FORMERR', 0) };
+  if (opcode !== QUERY && opcode !== NOTIFY) return headerOnly(bytes, 'NOTIMP', opcode);
+  if (u16(bytes, 4) !== 1 || u16(bytes, 6) > 1 || u16(bytes, 8) > 1 || u16(bytes, 10) > 2) {
+    return headerOnly(bytes, 'FORMERR', 0);
   }
   try {
-    return { kind: 'query', message: decodeMessage(bytes) };
+    return decodeMessage(bytes);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
-    return { kind: 'refused', bytes: headerOnly(view, 'FORMERR', 0) };
+    return headerOnly(bytes, 'FORMERR', 0);
   }
 }
 
-function headerOnly(view: DataView, rcode: Rcode, opcode: number): Uint8Array {
-  const flags = view.getUint16(2);
+function u16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+function headerOnly(bytes: Uint8Array, rcode: Rcode, opcode: number): Uint8Array {
+  const flags = u16(bytes, 2);
   return encodeMessage({
-    id: view.getUint16(0),
+    id: u16(bytes, 0),
     response: true,
     opcode,
     rcode,

@@ -1,6 +1,6 @@
 import type { AddressRecord, DnsMessage, NameRecord, ResourceRecord, SoaRecord, SrvRecord } from './message.ts';
 import { fqdn, isSubDomain, joinNames } from './names.ts';
-import { type Exchange, type ExchangeResult, type Request, withQuestion } from './plugin.ts';
+import { type Request, settled, type Waiting, withQuestion } from './plugin.ts';
 
 /** One thing that a name stands for, before it becomes a record. */
 export interface ServiceItem {
@@ -23,7 +23,7 @@ export interface Backend {
   services(request: Request, zone: string): Found;
   lookup(request: Request, name: string, type: string): Lookup;
 }
-export type Lookup = Generator<Exchange, DnsMessage | undefined, ExchangeResult>;
+export type Lookup = Waiting<DnsMessage | undefined>;
 
 /** CNAMEs that may stand before a name; one more and the chain is not followed. */
 const MAX_CNAME_CHAIN = 10;
@@ -35,26 +35,51 @@ export interface Addresses {
 }
 
 /** A or AAAA records of the question, CNAMEs followed. After CoreDNS `plugin/backend_lookup.go`. */
-export function* addressRecords(
+export function addressRecords(
   backend: Backend,
   zone: string,
   request: Request,
   type: 'A' | 'AAAA',
   previous: readonly NameRecord[] = NONE,
-): Generator<Exchange, Addresses | 'name-error', ExchangeResult> {
+): (Addresses | 'name-error') | Waiting<Addresses | 'name-error'> {
   const items = apexOrServices(backend, zone, request);
   if (items === 'name-error') return items;
+  if (items.some(isAlias)) return followed(backend, zone, request, type, items, previous);
+  return { records: plainRecords(items, request.question.name, type), truncated: false };
+}
+
+function isAlias({ kind }: ServiceItem): boolean {
+  return kind === 'CNAME';
+}
+
+/** A record for each address of a type: several ports of a service have the same. */
+function plainRecords(items: readonly ServiceItem[], name: string, type: 'A' | 'AAAA'): readonly ResourceRecord[] {
+  const records: ResourceRecord[] = [];
+  const seen = items.length > 1 ? new Set<string>() : undefined;
+  for (const { kind, host, ttl } of items) {
+    if (kind !== type || seen?.has(host) === true) continue;
+    seen?.add(host);
+    records.push({ name, class: 'IN', ttl, type, data: host });
+  }
+  return records;
+}
+
+function* followed(
+  backend: Backend,
+  zone: string,
+  request: Request,
+  type: 'A' | 'AAAA',
+  items: readonly ServiceItem[],
+  previous: readonly NameRecord[],
+): Waiting<Addresses | 'name-error'> {
   const records: ResourceRecord[] = [];
   let truncated = false;
-  let seen: Set<string> | undefined;
+  const seen = new Set<string>();
   const owner = request.question.name;
   for (const item of items) {
     if (item.kind === type) {
-      if (items.length > 1) {
-        seen ??= new Set();
-        if (seen.has(item.host)) continue;
-        seen.add(item.host);
-      }
+      if (seen.has(item.host)) continue;
+      seen.add(item.host);
       records.push({ name: owner, class: 'IN', ttl: item.ttl, type, data: item.host });
     } else if (item.kind === 'CNAME') {
       // A name that points to itself or below itself would never end.
@@ -63,7 +88,7 @@ export function* addressRecords(
       if (previous.some((earlier) => earlier.data.toLowerCase() === record.data.toLowerCase())) continue;
       if (isSubDomain(zone, record.data)) {
         const inner = withQuestion(request, record.data, type);
-        const next = yield* addressRecords(backend, zone, inner, type, [...previous, record]);
+        const next = yield* settled(addressRecords(backend, zone, inner, type, [...previous, record]));
         if (next === 'name-error') continue;
         if (next.records.length > 0) records.push(record, ...next.records);
         truncated ||= next.truncated;
@@ -85,11 +110,7 @@ export interface SrvAnswer {
 }
 
 /** SRV records: all targets share a weight of 100, counted before repeated targets are left out. */
-export function* srvRecords(
-  backend: Backend,
-  zone: string,
-  request: Request,
-): Generator<Exchange, SrvAnswer | 'name-error', ExchangeResult> {
+export function* srvRecords(backend: Backend, zone: string, request: Request): Waiting<SrvAnswer | 'name-error'> {
   const items = backend.services(request, zone);
   if (items === 'name-error') return items;
   const records: SrvRecord[] = [];
@@ -113,8 +134,8 @@ export function* srvRecords(
     } else if (!followed.has(target)) {
       followed.add(target);
       if (isSubDomain(zone, target)) {
-        const found = yield* addressRecords(backend, zone, withQuestion(request, target, 'A'), 'A');
-        if (found !== 'name-error') extra.push(...found.records);
+        const addresses = yield* settled(addressRecords(backend, zone, withQuestion(request, target, 'A'), 'A'));
+        if (addresses !== 'name-error') extra.push(...addresses.records);
       } else {
         const v4 = yield* backend.lookup(request, target, 'A');
         extra.push(...(v4?.answers ?? NONE));

@@ -11,6 +11,7 @@ import {
   type Link,
   type Request,
   type SetupContext,
+  settled,
   type Transferer,
   withQuestion,
 } from './plugin.ts';
@@ -51,7 +52,7 @@ export function buildChain(
       depth++;
       try {
         const inner = withQuestion(request, name, type);
-        const outcome = yield* first.serve(inner);
+        const outcome = yield* settled(first.serve(inner));
         if (outcome.kind === 'dropped') return undefined;
         return outcome.kind === 'reply' ? outcome.message : replyTo(inner.message, { rcode: outcome.rcode });
       } finally {

@@ -3,7 +3,7 @@ import type { Exchange, ExchangeResult, Outcome, Serving } from './plugin.ts';
 /** Asks another name server; calls back once, at once or later. */
 export type ExchangeFunction = (exchange: Exchange, done: (result: ExchangeResult) => void) => void;
 
-/** Runs a chain until it is done or waits. Answers that come at once do not deepen the call stack. */
+/** Runs a plugin until it is done or waits. Answers that come at once do not deepen the call stack. */
 export function drive(serving: Serving, exchange: ExchangeFunction, done: (outcome: Outcome) => void): void {
   let step = serving.next();
   while (step.done !== true) {

@@ -1,6 +1,16 @@
+import { tryParseIp } from '@netsim/wire';
 import packet from 'dns-packet';
-import { type DnsMessage, type Question, type ResourceRecord, typeOf } from './message.ts';
-import { flagBits, optRecord, QR, toPacket, typeCodeOf, WireError } from './wire.ts';
+import { flagBits, QR } from './header.ts';
+import {
+  type AddressRecord,
+  type DnsMessage,
+  type Question,
+  type ResourceRecord,
+  type SoaData,
+  type SoaRecord,
+  typeOf,
+} from './message.ts';
+import { optRecord, toPacket, typeCodeOf, WireError } from './wire.ts';
 
 /** What dns-packet exports besides, and its types leave out: the writers of single parts. */
 interface Codec<T> {
@@ -96,16 +106,69 @@ class Writer {
     }
     this.#u16(typeNumber(typeOf(record)));
     this.#u16(classNumber(record.class));
-    this.#at = this.#buffer.writeUInt32BE(record.ttl, this.#at);
-    const { encode } = packet.record(record.type === 'OPAQUE' ? `UNKNOWN_${record.typeCode}` : record.type);
-    const plain = toPacket(record);
-    encode('data' in plain ? plain.data : undefined, this.#buffer, this.#at);
-    this.#at += encode.bytes;
+    this.#u32(record.ttl);
+    this.#at += record.type === 'A' ? this.#address(record) : this.#data(record);
+  }
+
+  /** The length and the data of a record of type A. Returns the octets written. */
+  #address(record: AddressRecord): number {
+    const ip = tryParseIp(record.data);
+    // Other spellings are for dns-packet to read or to refuse.
+    if (typeof ip !== 'number') return this.#data(record);
+    const buffer = this.#buffer;
+    const at = this.#at;
+    buffer[at] = 0;
+    buffer[at + 1] = 4;
+    buffer[at + 2] = ip >>> 24;
+    buffer[at + 3] = ip >>> 16;
+    buffer[at + 4] = ip >>> 8;
+    buffer[at + 5] = ip;
+    return 6;
+  }
+
+  /** The length and the data of a record as dns-packet writes them. */
+  #data(record: ResourceRecord): number {
+    if (record.type === 'SOA') {
+      const octets = soaOctets(record);
+      this.#buffer.set(octets, this.#at);
+      return octets.length;
+    }
+    return writeData(record, this.#buffer, this.#at);
   }
 
   #u16(value: number): void {
-    this.#at = this.#buffer.writeUInt16BE(value, this.#at);
+    if (value >>> 16 !== 0) throw new WireError(`${value} is no number of 16 bits`);
+    this.#buffer[this.#at++] = value >>> 8;
+    this.#buffer[this.#at++] = value;
   }
+
+  #u32(value: number): void {
+    if (value >>> 0 !== value) throw new WireError(`${value} is no number of 32 bits`);
+    this.#u16(value >>> 16);
+    this.#u16(value & 0xffff);
+  }
+}
+
+function writeData(record: ResourceRecord, buffer: Buffer, at: number): number {
+  const { encode } = packet.record(record.type === 'OPAQUE' ? `UNKNOWN_${record.typeCode}` : record.type);
+  const plain = toPacket(record);
+  encode('data' in plain ? plain.data : undefined, buffer, at);
+  return encode.bytes;
+}
+
+/** What was written for SOA data: each negative answer carries the same. */
+const soaData = new WeakMap<SoaData, Uint8Array>();
+/** Octets of two names, five numbers and the length. */
+const MAX_SOA = 2 + 2 * MAX_NAME + 5 * 4;
+
+function soaOctets(record: SoaRecord): Uint8Array {
+  let octets = soaData.get(record.data);
+  if (octets === undefined) {
+    const buffer = Buffer.alloc(MAX_SOA);
+    octets = Uint8Array.prototype.slice.call(buffer, 0, writeData(record, buffer, 0));
+    soaData.set(record.data, octets);
+  }
+  return octets;
 }
 
 const typeNumbers = new Map<string, number>();

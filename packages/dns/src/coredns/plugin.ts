@@ -49,12 +49,42 @@ export type ExchangeResult =
   | { readonly kind: 'reply'; readonly message: DnsMessage }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** A plugin at work: it may ask other servers on its way to an outcome. */
-export type Serving = Generator<Exchange, Outcome, ExchangeResult>;
+/** What asks other servers on its way to a result. */
+export type Waiting<T> = Generator<Exchange, T, ExchangeResult>;
+/** A plugin at work. */
+export type Serving = Waiting<Outcome>;
+/** The outcome, where it is there at once as mostly; else what comes to it. */
+export type Served = Outcome | Serving;
 
 export interface Handler {
   readonly name: string;
-  serve(request: Request): Serving;
+  serve(request: Request): Served;
+}
+
+export function isWaiting<T extends object | string>(result: T): result is Extract<T, Waiting<unknown>> {
+  return typeof result === 'object' && 'next' in result;
+}
+
+/** For what may wait itself: goes on with a result that may have to be waited for. */
+export function* settled<T extends object | string>(result: T | Waiting<T>): Waiting<T> {
+  return typeof result === 'object' && 'next' in result ? yield* result : result;
+}
+
+/** What a plugin makes of the outcome of those behind it. */
+export function afterwards(
+  served: Served,
+  request: Request,
+  change: (outcome: Outcome, request: Request) => Outcome,
+): Served {
+  return isWaiting(served) ? changedLater(served, request, change) : change(served, request);
+}
+
+function* changedLater(
+  serving: Serving,
+  request: Request,
+  change: (outcome: Outcome, request: Request) => Outcome,
+): Serving {
+  return change(yield* serving, request);
 }
 
 /** A zone that a plugin can give out whole: SOA first; `undefined` where the plugin does not hold the zone. */
@@ -70,7 +100,7 @@ export interface SetupContext {
   /** Reports a mistake in the Corefile, at a line of it. */
   error(at: Statement | Directive, message: string): void;
   /** Asks this server block itself, as a query for another name; used to follow names out of a zone. */
-  lookup(request: Request, name: string, type: string): Generator<Exchange, DnsMessage | undefined, ExchangeResult>;
+  lookup(request: Request, name: string, type: string): Waiting<DnsMessage | undefined>;
   /** The handler of another plugin of this block, once all are set up. */
   find(name: string): Handler | undefined;
   /** All plugins of this block that can transfer a zone. */
@@ -127,8 +157,7 @@ export function withQuestion(request: Request, name: string, type: string): Requ
 /** The end of every chain: nobody answered. */
 export const LAST: Handler = {
   name: 'last',
-  // biome-ignore lint/correctness/useYield: a handler may yield, this one has nothing to ask
-  *serve() {
+  serve() {
     return unwritten('SERVFAIL', 'no next plugin found');
   },
 };

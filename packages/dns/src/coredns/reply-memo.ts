@@ -1,13 +1,5 @@
 import { BoundedMap } from './bounded-map.ts';
 
-/** What the answers of a server depend on besides the query: it changes when they may be others than before. */
-export interface Validity {
-  /** Counts up with each such change. */
-  readonly generation: number;
-  /** Virtual time in seconds. */
-  readonly now: number;
-}
-
 interface Known {
   readonly query: Uint8Array;
   reply: Uint8Array;
@@ -26,36 +18,46 @@ const MAX_LENGTH = 512;
  */
 export class ReplyMemo {
   readonly #known = new BoundedMap<number, Known>(CAPACITY);
+  /** What {@link recall} was asked for last: it is mostly what is remembered next. */
+  #asked: Uint8Array | undefined;
+  #key = 0;
+  #found: Known | undefined;
 
-  /** The reply to a query that is known and still holds, with the query's own identifier. */
-  recall(query: Uint8Array, { generation, now }: Validity): Uint8Array | undefined {
-    const known = this.#known.get(hash(query));
-    if (
-      known === undefined ||
-      known.generation !== generation ||
-      known.now !== now ||
-      !sameQuestion(known.query, query)
-    )
-      return undefined;
-    const reply = new Uint8Array(known.reply);
+  /**
+   * The reply to a query that is known and still holds, with the query's own identifier. `generation` counts the changes of what
+   * answers depend on besides the query, `now` is virtual time in seconds.
+   */
+  recall(query: Uint8Array, generation: number, now: number): Uint8Array | undefined {
+    this.#look(query);
+    const known = this.#found;
+    if (known === undefined || known.generation !== generation || known.now !== now) return undefined;
+    const reply = known.reply.slice();
     reply[0] = query[0]!;
     reply[1] = query[1]!;
     return reply;
   }
 
-  remember(query: Uint8Array, reply: Uint8Array, { generation, now }: Validity): void {
+  remember(query: Uint8Array, reply: Uint8Array, generation: number, now: number): void {
     if (query.length > MAX_LENGTH || reply.length > MAX_LENGTH) return;
-    const key = hash(query);
-    const known = this.#known.get(key);
-    if (known !== undefined && sameQuestion(known.query, query)) {
-      if (known.reply.length === reply.length) known.reply.set(reply);
-      else known.reply = new Uint8Array(reply);
-      known.generation = generation;
-      known.now = now;
+    if (query !== this.#asked) this.#look(query);
+    const known = this.#found;
+    // Both belong to others, who may write into them.
+    if (known === undefined) {
+      this.#known.set(this.#key, { query: query.slice(), reply: reply.slice(), generation, now });
+      this.#asked = undefined;
       return;
     }
-    // Both belong to others, who may write into them.
-    this.#known.set(key, { query: new Uint8Array(query), reply: new Uint8Array(reply), generation, now });
+    if (known.reply.length === reply.length) known.reply.set(reply);
+    else known.reply = reply.slice();
+    known.generation = generation;
+    known.now = now;
+  }
+
+  #look(query: Uint8Array): void {
+    this.#asked = query;
+    this.#key = hash(query);
+    const known = this.#known.get(this.#key);
+    this.#found = known !== undefined && sameQuestion(known.query, query) ? known : undefined;
   }
 }
 

@@ -51,19 +51,29 @@ export function writeReply(
   }
   const type = query.questions[0]?.type;
   const parts = type === 'AXFR' || type === 'IXFR' ? Math.ceil(message.answers.length / TRANSFER_PART) : 1;
+  const write = source.transport === 'tcp' ? writeWhole : writeDatagram;
   if (parts <= 1) {
-    send(fit(query, message, source));
+    send(write(query, message));
     return;
   }
   for (let part = 0; part < parts; part++) {
     const answers = message.answers.slice(part * TRANSFER_PART, (part + 1) * TRANSFER_PART);
-    send(fit(query, { ...message, answers }, source));
+    send(write(query, { ...message, answers }));
   }
 }
 
-function fit(query: DnsMessage, message: DnsMessage, source: QuerySource): Uint8Array | undefined {
+/** A reply for UDP, cut to what the client takes; undefined for one that cannot be written. */
+export function writeDatagram(query: DnsMessage, message: DnsMessage): Uint8Array | undefined {
+  return fit(message, query.edns?.size ?? UDP_SIZE);
+}
+
+function writeWhole(_: DnsMessage, message: DnsMessage): Uint8Array | undefined {
+  return fit(message, MAX_TCP);
+}
+
+function fit(message: DnsMessage, size: number): Uint8Array | undefined {
   try {
-    return fitReply(message, source.transport === 'tcp' ? MAX_TCP : (query.edns?.size ?? UDP_SIZE)).bytes;
+    return fitReply(message, size).bytes;
   } catch (error) {
     // A reply that cannot be written, such as one with a name that grew too long, is not sent.
     if (error instanceof WireError) return undefined;

@@ -7,9 +7,16 @@ import { encodeMessage } from './encode.ts';
 import { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 import { type HttpListener, httpListenersOf, type Listener } from './listeners.ts';
 import { type DnsMessage, queryMessage } from './message.ts';
-import type { Environment, QuerySource, Request, UpstreamServer } from './plugin.ts';
+import {
+  type Environment,
+  isWaiting,
+  type QuerySource,
+  type Request,
+  type Serving,
+  type UpstreamServer,
+} from './plugin.ts';
 import { parseDuration } from './plugins/lines.ts';
-import { finish, plainReply, writeReply } from './reply.ts';
+import { finish, plainReply, writeDatagram, writeReply } from './reply.ts';
 import type { ReplyMemo } from './reply-memo.ts';
 import { findZone, Servers } from './server-blocks.ts';
 
@@ -179,31 +186,30 @@ export class CoreDns {
    */
   query(bytes: Uint8Array, source: QuerySource, reply: (bytes: Uint8Array | undefined) => void): void {
     const memo = this.#memoFor(source);
-    if (memo === undefined) {
-      this.#query(bytes, source, reply);
-      return;
-    }
-    const before = { generation: this.#generation, now: this.#environment.now() };
-    const known = memo.recall(bytes, before);
+    const generation = this.#generation;
+    const now = this.#environment.now();
+    const known = memo?.recall(bytes, generation, now);
     if (known !== undefined) {
       reply(known);
       return;
     }
-    const singular = this.#singular;
-    let returned = false;
-    this.#query(bytes, source, (answer) => {
-      const same = !returned && singular === this.#singular && before.generation === this.#generation;
-      if (same && answer !== undefined) memo.remember(bytes, answer, before);
-      reply(answer);
-    });
-    returned = true;
-  }
-
-  #query(bytes: Uint8Array, source: QuerySource, reply: (bytes: Uint8Array | undefined) => void): void {
     const query = accept(bytes);
-    if (query === undefined) reply(undefined);
-    else if (query.kind === 'refused') reply(query.bytes);
-    else this.#serve(query.message, source, (message) => writeReply(query.message, message, source, reply));
+    if (query === undefined || query instanceof Uint8Array) {
+      reply(query);
+      return;
+    }
+    const singular = this.#singular;
+    const served = this.#serve(query, source);
+    if (served !== undefined && isWaiting(served)) {
+      this.#wait(served, query, source, (message) => writeReply(query, message, source, reply));
+    } else if (memo === undefined || served === undefined) {
+      writeReply(query, served, source, reply);
+    } else {
+      const written = writeDatagram(query, served);
+      if (written !== undefined && singular === this.#singular && generation === this.#generation)
+        memo.remember(bytes, written, generation, now);
+      reply(written);
+    }
   }
 
   /** Where a reply may be kept that does not depend on what the server is busy with. */
@@ -216,7 +222,9 @@ export class CoreDns {
 
   /** Answers a message. The reply is not cut to the size of a UDP message. */
   ask(message: DnsMessage, source: QuerySource, reply: (message: DnsMessage | undefined) => void): void {
-    this.#serve(message, source, reply);
+    const served = this.#serve(message, source);
+    if (served !== undefined && isWaiting(served)) this.#wait(served, message, source, reply);
+    else reply(served);
   }
 
   /** As {@link ask} where the answer is there at once; throws where another server has to be waited for. */
@@ -229,35 +237,34 @@ export class CoreDns {
     return result.message;
   }
 
-  #serve(query: DnsMessage, source: QuerySource, reply: (message: DnsMessage | undefined) => void): void {
+  /** The reply, or a plugin that has to wait for it; undefined where none is sent. */
+  #serve(query: DnsMessage, source: QuerySource): DnsMessage | Serving | undefined {
     const server = this.fatal === undefined ? this.#servers.for(source) : undefined;
-    if (server === undefined) {
-      reply(undefined);
-      return;
-    }
+    if (server === undefined) return undefined;
     const question = query.questions[0];
-    if (question === undefined) {
-      reply(plainReply(query, 'SERVFAIL'));
-      return;
-    }
+    if (question === undefined) return plainReply(query, 'SERVFAIL');
     if (query.edns !== undefined && query.edns.version !== 0) {
-      reply({ ...plainReply(query, 'BADVERS'), edns: { ...query.edns, version: 0, options: [] } });
-      return;
+      return { ...plainReply(query, 'BADVERS'), edns: { ...query.edns, version: 0, options: [] } };
     }
     const request: Request = { message: query, question, name: question.name.toLowerCase(), source };
     const zone = findZone(server, request);
-    if (zone === undefined || (question.class !== 'IN' && !server.chaos)) {
-      reply(plainReply(query, 'REFUSED'));
-      return;
-    }
-    if (this.#depth >= MAX_DEPTH || this.#waiting >= MAX_WAITING) {
-      reply(plainReply(query, 'SERVFAIL'));
-      return;
-    }
+    if (zone === undefined || (question.class !== 'IN' && !server.chaos)) return plainReply(query, 'REFUSED');
+    if (this.#depth >= MAX_DEPTH || this.#waiting >= MAX_WAITING) return plainReply(query, 'SERVFAIL');
+    const served = zone.chain.serve(request);
+    return isWaiting(served) ? served : finish(query, source, served);
+  }
+
+  /** Asks the other servers that a plugin wants to be asked, and replies when it is done. */
+  #wait(
+    serving: Serving,
+    query: DnsMessage,
+    source: QuerySource,
+    reply: (message: DnsMessage | undefined) => void,
+  ): void {
     this.#waiting++;
     this.#depth++;
     try {
-      drive(zone.chain.serve(request), this.#ask, (outcome) => {
+      drive(serving, this.#ask, (outcome) => {
         this.#waiting--;
         reply(finish(query, source, outcome));
       });

@@ -1,97 +1,25 @@
 import packet from 'dns-packet';
+import { AA, AD, CD, DO, QR, RA, RD, rcodeNumber, rcodeOf, TC } from './header.ts';
 import {
-  BADVERS,
   type DnsMessage,
   type Edns,
   knownTypeName,
   packetTypeName,
   type Question,
-  RCODES,
   type Rcode,
   type ResourceRecord,
 } from './message.ts';
 import { labelsOf } from './names.ts';
+import { plainQuery } from './plain-query.ts';
 
 /** Thrown for octets that are not a DNS message. */
 export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
-export const QR = 0x8000;
-const AA = 0x0400;
-const TC = 0x0200;
-const RD = 0x0100;
-const RA = 0x0080;
-const AD = 0x0020;
-const CD = 0x0010;
-const DO = 0x8000;
-
-/** Reads a whole message. Throws {@link WireError}; never reads outside the octets nor follows a pointer twice. */
+/** Reads a whole message, a plain query by a short way. Throws {@link WireError}; never reads outside the octets nor follows a pointer twice. */
 export function decodeMessage(bytes: Uint8Array): DnsMessage {
   return plainQuery(bytes) ?? decodeWhole(bytes);
-}
-
-const ONE_QUESTION = [0, 1, 0, 0, 0, 0, 0, 0];
-const NONE: readonly never[] = [];
-
-/** A query with one question and nothing else, its name in letters as they are mostly: read at once. Undefined for any other. */
-function plainQuery(bytes: Uint8Array): DnsMessage | undefined {
-  if (bytes.length < 17 || ONE_QUESTION.some((octet, at) => bytes[4 + at] !== octet)) return undefined;
-  let name = '';
-  let at = 12;
-  for (let length = bytes[at]!; length > 0; length = bytes[at]!) {
-    const end = at + 1 + length;
-    if (length > 63 || end >= bytes.length || end - 12 > 254) return undefined;
-    while (++at < end) {
-      const octet = bytes[at]!;
-      if (octet <= 0x20 || octet >= 0x7f || octet === 0x2e || octet === 0x5c) return undefined;
-      name += String.fromCharCode(octet);
-    }
-    name += '.';
-  }
-  // Octets behind the question are no part of the message.
-  if (at + 5 > bytes.length || bytes[at + 3] !== 0 || bytes[at + 4] !== 1) return undefined;
-  const flags = (bytes[2]! << 8) | bytes[3]!;
-  return {
-    id: (bytes[0]! << 8) | bytes[1]!,
-    ...flagsOf(flags),
-    rcode: rcodeOf(flags & 15),
-    questions: [
-      { name: name === '' ? '.' : name, type: typeNameOf((bytes[at + 1]! << 8) | bytes[at + 2]!), class: 'IN' },
-    ],
-    answers: NONE,
-    authorities: NONE,
-    additionals: NONE,
-  };
-}
-
-/** The bits of the header's second word, without the code. */
-function flagsOf(
-  flags: number,
-): Omit<DnsMessage, 'id' | 'rcode' | 'questions' | 'answers' | 'authorities' | 'additionals'> {
-  return {
-    response: (flags & QR) !== 0,
-    opcode: (flags >> 11) & 15,
-    aa: (flags & AA) !== 0,
-    tc: (flags & TC) !== 0,
-    rd: (flags & RD) !== 0,
-    ra: (flags & RA) !== 0,
-    ad: (flags & AD) !== 0,
-    cd: (flags & CD) !== 0,
-  };
-}
-
-const typeNames = new Map<number, string>();
-
-/** The name of a type, as dns-packet reads it from a question. */
-function typeNameOf(code: number): string {
-  let name = typeNames.get(code);
-  if (name === undefined) {
-    const question = Buffer.from([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, code >> 8, code & 255, 0, 1]);
-    name = knownTypeName(packet.decode(question).questions![0]!.type);
-    typeNames.set(code, name);
-  }
-  return name;
 }
 
 function decodeWhole(bytes: Uint8Array): DnsMessage {
@@ -125,7 +53,14 @@ function decodeWhole(bytes: Uint8Array): DnsMessage {
   }
   const message: DnsMessage = {
     id: buffer.readUInt16BE(0),
-    ...flagsOf(flags),
+    response: (flags & QR) !== 0,
+    opcode: (flags >> 11) & 15,
+    aa: (flags & AA) !== 0,
+    tc: (flags & TC) !== 0,
+    rd: (flags & RD) !== 0,
+    ra: (flags & RA) !== 0,
+    ad: (flags & AD) !== 0,
+    cd: (flags & CD) !== 0,
     rcode: rcodeOf((flags & 15) | extended),
     questions: questionsOf(decoded, buffer),
     answers: (decoded.answers ?? []).map(fromPacket),
@@ -133,28 +68,6 @@ function decodeWhole(bytes: Uint8Array): DnsMessage {
     additionals,
   };
   return edns === undefined ? message : { ...message, edns };
-}
-
-/** The flag bits of the header without QR, opcode and rcode included. */
-export function flagBits(message: DnsMessage): number {
-  return (
-    (message.opcode << 11) |
-    (message.aa ? AA : 0) |
-    (message.tc ? TC : 0) |
-    (message.rd ? RD : 0) |
-    (message.ra ? RA : 0) |
-    (message.ad ? AD : 0) |
-    (message.cd ? CD : 0) |
-    (rcodeNumber(message.rcode) % 16)
-  );
-}
-
-function rcodeNumber(rcode: Rcode): number {
-  return rcode === 'BADVERS' ? BADVERS : RCODES.indexOf(rcode);
-}
-
-function rcodeOf(number: number): Rcode {
-  return number === BADVERS ? 'BADVERS' : (RCODES[number] ?? 'SERVFAIL');
 }
 
 /** The OPT record as dns-packet wants it. */
@@ -184,6 +97,10 @@ export function toPacket(record: ResourceRecord): packet.Answer {
       return record as packet.Answer;
     case 'SRV':
       checkName(record.data.target);
+      return record as packet.Answer;
+    case 'SOA':
+      checkName(record.data.mname);
+      checkName(record.data.rname);
       return record as packet.Answer;
     case 'MX':
       checkName(record.data.exchange);

@@ -1,18 +1,27 @@
 import { addressRecords, type Backend, type Found, type Lookup, nsRecords, soaRecord, srvRecords } from '../backend.ts';
-import { type NameRecord, type Rcode, type ResourceRecord, replyTo, type TxtRecord } from '../message.ts';
+import {
+  type NameRecord,
+  type Rcode,
+  type ResourceRecord,
+  replyTo,
+  type SoaRecord,
+  type TxtRecord,
+} from '../message.ts';
 import { fqdn, matchZone, trimZone } from '../names.ts';
 import {
-  type Exchange,
-  type ExchangeResult,
   type Handler,
+  isWaiting,
   type Outcome,
   type Request,
   replied,
+  type Served,
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
   type Transferer,
   unwritten,
+  type Waiting,
   withQuestion,
 } from '../plugin.ts';
 import { type Fallthrough, type KubernetesOptions, readKubernetesOptions } from './options.ts';
@@ -29,7 +38,8 @@ interface Section {
   readonly extra?: readonly ResourceRecord[];
   readonly truncated?: boolean;
 }
-const NOTHING: Section = { records: [] };
+const NONE: readonly never[] = [];
+const NOTHING: Section = { records: NONE };
 type Result = Section | 'name-error';
 
 /** The kubernetes plugin: answers for the names of the cluster. After CoreDNS `plugin/kubernetes/handler.go`. */
@@ -39,6 +49,8 @@ export class KubernetesHandler implements Handler, Backend, Transferer {
   readonly #context: SetupContext;
   readonly #next: Handler;
   readonly #options: KubernetesOptions;
+  /** The record that negative answers carry, as it was made last. */
+  #lastSoa: SoaRecord | undefined;
 
   constructor(options: KubernetesOptions, context: SetupContext, next: Handler) {
     const { indexes, localIps, changed, onClose } = context.environment;
@@ -67,16 +79,24 @@ export class KubernetesHandler implements Handler, Backend, Transferer {
     return this.#records();
   }
 
-  *serve(request: Request): Serving {
+  serve(request: Request): Served {
     const matched = matchZone(this.#options.zones, request.name);
-    if (matched === undefined) return yield* this.#next.serve(request);
+    if (matched === undefined) return this.#next.serve(request);
     const { name, type } = request.question;
     // The zone as the client wrote it: owners of SOA records and targets repeat it.
-    const zone = matched === '.' ? '.' : name.slice(name.length - matched.length);
+    const zone = matched === '.' || name === request.name ? matched : name.slice(name.length - matched.length);
     if (type === 'AXFR' || type === 'IXFR') return unwritten('REFUSED', 'zone transfer needs the transfer plugin');
-    const result = yield* this.#answer(request, zone);
+    const result = this.#answer(request, zone);
+    return isWaiting(result) ? this.#later(request, zone, result) : this.#reply(request, zone, result);
+  }
+
+  *#later(request: Request, zone: string, result: Waiting<Result>): Serving {
+    return yield* settled(this.#reply(request, zone, yield* result));
+  }
+
+  #reply(request: Request, zone: string, result: Result): Served {
     if (result === 'name-error') {
-      if (fallsThrough(this.#options.fallthrough, request.name)) return yield* this.#next.serve(request);
+      if (fallsThrough(this.#options.fallthrough, request.name)) return this.#next.serve(request);
       return this.#negative(request, zone, this.#context.environment.synced() ? 'NXDOMAIN' : 'SERVFAIL');
     }
     if (result.records.length === 0) return this.#negative(request, zone, 'NOERROR');
@@ -85,7 +105,7 @@ export class KubernetesHandler implements Handler, Backend, Transferer {
         aa: true,
         tc: result.truncated ?? false,
         answers: result.records,
-        additionals: result.extra ?? [],
+        additionals: result.extra ?? NONE,
       }),
     );
   }
@@ -109,14 +129,14 @@ export class KubernetesHandler implements Handler, Backend, Transferer {
     return this.#options.zones.includes(zone) ? transferRecords(this.records, zone, serial) : undefined;
   }
 
-  *#answer(request: Request, zone: string): Generator<Exchange, Result, ExchangeResult> {
+  #answer(request: Request, zone: string): Result | Waiting<Result> {
     const { type, name } = request.question;
     switch (type) {
       case 'A':
       case 'AAAA':
-        return yield* addressRecords(this, zone, request, type);
+        return addressRecords(this, zone, request, type);
       case 'SRV':
-        return yield* srvRecords(this, zone, request);
+        return srvRecords(this, zone, request);
       case 'TXT':
         return this.#txt(request, zone);
       case 'CNAME':
@@ -176,8 +196,13 @@ export class KubernetesHandler implements Handler, Backend, Transferer {
     return { records: names.map((name) => nameRecord(request.question.name, 'PTR', ttl, name)) };
   }
 
-  #soa(zone: string): ResourceRecord {
-    return soaRecord(zone, this.#options.ttl, this.records.index.modified);
+  #soa(zone: string): SoaRecord {
+    const serial = this.records.index.modified;
+    const known = this.#lastSoa;
+    if (known?.name === zone && known.data.serial === serial) return known;
+    const record = soaRecord(zone, this.#options.ttl, serial);
+    this.#lastSoa = record;
+    return record;
   }
 
   #negative(request: Request, zone: string, rcode: Rcode): Outcome {

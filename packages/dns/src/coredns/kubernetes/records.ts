@@ -28,7 +28,7 @@ export class KubernetesRecords {
     if (reverseKind(name) !== 0 || !this.namespaceExposed(parsed.namespace)) return 'name-error';
     if (parsed.kind === 'pod') return this.#pods(parsed, zone);
     if (parsed.service === '') return [];
-    const key = `${parsed.service}.${parsed.namespace}`;
+    const { key } = parsed;
     if (multicluster) {
       const service = this.index.serviceImport(key);
       return service === undefined ? 'name-error' : this.#serviceItems(service, parsed, zone, true);
@@ -131,8 +131,8 @@ export class KubernetesRecords {
   }
 
   #serviceItems(service: IndexedService, parsed: RequestName, zone: string, imported: boolean): Found {
-    const key = `${service.name}.${service.namespace}`;
-    const base = `${service.name}.${service.namespace}.svc.${zone === '.' ? '' : zone}`;
+    const { key } = parsed;
+    const base = `${key}.svc.${zone === '.' ? '' : zone}`;
     const { ttl } = this.options;
     if (this.options.ignoreEmptyService && service.externalName === undefined && !service.headless) {
       if (!hasAddress(this.#slices(key, imported))) return 'name-error';

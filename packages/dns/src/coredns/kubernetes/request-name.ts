@@ -5,6 +5,8 @@ export interface RequestName {
   readonly kind: 'svc' | 'pod' | '';
   readonly namespace: string;
   readonly service: string;
+  /** `service.namespace`, as the index knows it. */
+  readonly key: string;
   readonly endpoint: string;
   /** Of a multi-cluster endpoint name. */
   readonly cluster: string;
@@ -16,10 +18,14 @@ export interface RequestName {
   readonly zoneMode: 'pin' | 'prefer' | '';
 }
 
+/** How a name below `svc` or `pod` ends. */
+const KIND = '.svc';
+
 const EMPTY: RequestName = {
   kind: '',
   namespace: '',
   service: '',
+  key: '',
   endpoint: '',
   cluster: '',
   port: '',
@@ -36,25 +42,55 @@ export function parseRequestName(
 ): RequestName | undefined {
   const base = trimZone(name, zone) ?? name;
   if (base === '' || base === 'svc' || base === 'pod') return EMPTY;
-  const labels = labelsOf(base);
+  return usual(base) ?? withMore(labelsOf(base), options);
+}
+
+/** `service.namespace.svc`, or `pod`, as most names are; undefined for any other. */
+function usual(base: string): RequestName | undefined {
+  const end = base.length - KIND.length;
+  const kind = base.endsWith('.svc') ? 'svc' : base.endsWith('.pod') ? 'pod' : undefined;
+  if (kind === undefined || base.includes('\\')) return undefined;
+  const dot = base.indexOf('.');
+  if (dot >= end || base.indexOf('.', dot + 1) !== end) return undefined;
+  const namespace = base.slice(dot + 1, end);
+  return {
+    kind,
+    namespace,
+    service: base.slice(0, dot),
+    key: base.slice(0, end),
+    endpoint: '',
+    cluster: '',
+    port: '',
+    protocol: '',
+    zone: '',
+    zoneMode: '',
+  };
+}
+
+/** Takes the labels below a zone apart. */
+function withMore(
+  labels: readonly string[],
+  options: { readonly multicluster: boolean; readonly zonal: boolean },
+): RequestName | undefined {
   let last = labels.length - 1;
   const kind = labels[last--];
   if (kind !== 'svc' && kind !== 'pod') return undefined;
   const namespace = labels[last--] ?? '';
   const service = last >= 0 ? labels[last--]! : '';
-  if (last < 0) return { ...EMPTY, kind, namespace, service };
+  const found: RequestName = { ...EMPTY, kind, namespace, service, key: `${service}.${namespace}` };
+  if (last < 0) return found;
   if (options.zonal && last >= 2 && labels[last] === '_zone') {
     const zoneMode = labels[last - 1];
     if (zoneMode !== 'pin' && zoneMode !== 'prefer') return undefined;
-    return { ...EMPTY, kind, namespace, service, zoneMode, zone: labels.slice(0, last - 1).join('.') };
+    return { ...found, zoneMode, zone: labels.slice(0, last - 1).join('.') };
   }
-  if (last === 0) return { ...EMPTY, kind, namespace, service, endpoint: labels[0]! };
+  if (last === 0) return { ...found, endpoint: labels[0]! };
   if (last > 1) return undefined;
   const [first, second] = labels as [string, string];
   if (options.multicluster && !first.startsWith('_') && !second.startsWith('_')) {
-    return { ...EMPTY, kind, namespace, service, endpoint: first, cluster: second };
+    return { ...found, endpoint: first, cluster: second };
   }
-  return { ...EMPTY, kind, namespace, service, port: stripUnderscore(first), protocol: stripUnderscore(second) };
+  return { ...found, port: stripUnderscore(first), protocol: stripUnderscore(second) };
 }
 
 export function stripUnderscore(label: string): string {

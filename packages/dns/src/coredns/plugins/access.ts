@@ -3,13 +3,16 @@ import type { Directive } from '../../corefile/parse.ts';
 import { type DnsMessage, type ResourceRecord, replyTo } from '../message.ts';
 import { matchZone } from '../names.ts';
 import {
+  afterwards,
   type Handler,
   type Outcome,
   type Request,
   replied,
+  type Served,
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
   withQuestion,
 } from '../plugin.ts';
 import { argumentError, originsOf, readLines } from './lines.ts';
@@ -31,7 +34,7 @@ export const acl: Setup = (directives, context) => {
   }));
   return (next) => ({
     name: 'acl',
-    *serve(request: Request): Serving {
+    serve(request: Request): Served {
       for (const { zones, policies } of rules) {
         if (matchZone(zones, request.name) === undefined) continue;
         const policy = policies.find((one) => applies(one, request));
@@ -39,7 +42,7 @@ export const acl: Setup = (directives, context) => {
         if (policy?.action === 'filter') return replied(replyTo(request.message, {}));
         if (policy?.action === 'drop') return { kind: 'dropped', reason: 'acl' };
       }
-      return yield* next.serve(request);
+      return next.serve(request);
     },
   });
 };
@@ -110,9 +113,11 @@ export const header: Setup = (directives, context) => {
   };
   return (next) => ({
     name: 'header',
-    *serve(request: Request): Serving {
-      const outcome: Outcome = yield* next.serve({ ...request, message: change(request.message, 'query') });
-      return outcome.kind === 'reply' ? replied(change(outcome.message, 'response')) : outcome;
+    serve(request: Request): Served {
+      const changed = { ...request, message: change(request.message, 'query') };
+      return afterwards(next.serve(changed), request, (outcome) =>
+        outcome.kind === 'reply' ? replied(change(outcome.message, 'response')) : outcome,
+      );
     },
   });
 };
@@ -146,11 +151,11 @@ export const dns64: Setup = (directives, context) => {
     *serve(request: Request): Serving {
       const { question, source, message } = request;
       const wanted = question.type === 'AAAA' && (allowV4 || familyOf(source.client) === 6);
-      const outcome: Outcome = yield* next.serve(request);
+      const outcome: Outcome = yield* settled(next.serve(request));
       if (!wanted || outcome.kind !== 'reply') return outcome;
       const { rcode, answers } = outcome.message;
       if (rcode === 'NXDOMAIN' || (!all && answers.some((record) => record.type === 'AAAA'))) return outcome;
-      const v4: Outcome = yield* next.serve(withQuestion(request, question.name, 'A'));
+      const v4: Outcome = yield* settled(next.serve(withQuestion(request, question.name, 'A')));
       if (v4.kind !== 'reply' || v4.message.rcode !== 'NOERROR') return outcome;
       const translated = v4.message.answers.map(
         (record): ResourceRecord =>

@@ -10,6 +10,7 @@ import {
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
   withQuestion,
 } from '../plugin.ts';
 import { argumentError, normalZones, only } from './lines.ts';
@@ -38,14 +39,14 @@ class AutopathHandler implements Handler {
     const search = matchZone(this.#zones, request.name) === undefined ? [] : this.#searchOf(request);
     const [first] = search;
     if (first === undefined || !isSubDomainLower(first, request.name) || first === request.name) {
-      return yield* this.#next.serve(request);
+      return yield* settled(this.#next.serve(request));
     }
     const asked = request.question.name;
     const base = trimZone(asked, first)!;
     let firstOutcome: Outcome | undefined;
     for (const domain of search) {
       const inner = withQuestion(request, domain === '.' ? `${base}.` : `${base}.${domain}`, request.question.type);
-      const outcome = yield* this.#next.serve(inner);
+      const outcome = yield* settled(this.#next.serve(inner));
       firstOutcome ??= outcome;
       if (outcome.kind === 'reply' && outcome.message.rcode !== 'NXDOMAIN') {
         return replied(withAlias(outcome.message, request));

@@ -1,11 +1,13 @@
 import { BoundedMap } from '../bounded-map.ts';
-import { type DnsMessage, type Rcode, type ResourceRecord, replyTo } from '../message.ts';
+import { type DnsMessage, type ResourceRecord, replyTo } from '../message.ts';
 import { matchZone } from '../names.ts';
 import {
   type Handler,
+  isWaiting,
   type Outcome,
   type Request,
   replied,
+  type Served,
   type Serving,
   type Setup,
   type SetupContext,
@@ -55,26 +57,37 @@ class CacheHandler implements Handler {
     this.#next = next;
   }
 
-  *serve(request: Request): Serving {
-    if (matchZone(this.#options.zones, request.name) === undefined) return yield* this.#next.serve(request);
+  serve(request: Request): Served {
+    if (matchZone(this.#options.zones, request.name) === undefined) return this.#next.serve(request);
     const now = this.#context.environment.now();
-    const { message, question, name } = request;
-    const flags = `${message.edns?.dnssecOk === true ? 1 : 0}${message.cd ? 1 : 0}`;
-    const key = `${name} ${question.type} ${question.class} ${flags}`;
-    const entry = this.#denial.get(key) ?? this.#success.get(key);
+    const entry = this.#find(request);
     const left = entry === undefined ? 0 : entry.stored + entry.ttl - now;
     if (entry !== undefined && left > 0) return replied(this.#serveEntry(entry, request, left));
     const stale = entry !== undefined && -left < this.#options.stale ? entry : undefined;
+    const served = this.#next.serve(request);
+    return isWaiting(served) ? this.#later(request, served, now, stale) : this.#settle(request, served, now, stale);
+  }
+
+  *#later(request: Request, serving: Serving, now: number, stale: Entry | undefined): Serving {
+    return this.#settle(request, yield* serving, now, stale);
+  }
+
+  #find(request: Request): Entry | undefined {
+    if (this.#success.size === 0 && this.#denial.size === 0) return undefined;
+    const key = keyOf(request);
+    return this.#denial.get(key) ?? this.#success.get(key);
+  }
+
+  /** Keeps what came, and says what is answered: that, or what is stale. */
+  #settle(request: Request, outcome: Outcome, now: number, stale: Entry | undefined): Outcome {
     if (stale !== undefined && this.#options.staleImmediate) {
-      const outcome = yield* this.#next.serve(request);
-      this.#store(key, request, outcome, now);
+      this.#store(request, outcome, now);
       return replied(this.#serveEntry(stale, request, 0));
     }
-    const outcome = yield* this.#next.serve(request);
     if (stale !== undefined && (outcome.kind !== 'reply' || outcome.message.rcode === 'SERVFAIL')) {
       return replied(this.#serveEntry(stale, request, 0));
     }
-    return this.#store(key, request, outcome, now);
+    return this.#store(request, outcome, now);
   }
 
   #serveEntry(entry: Entry, request: Request, left: number): DnsMessage {
@@ -93,7 +106,7 @@ class CacheHandler implements Handler {
   }
 
   /** Keeps a reply; what goes to the client has the TTL under which it is kept. */
-  #store(key: string, request: Request, outcome: Outcome, now: number): Outcome {
+  #store(request: Request, outcome: Outcome, now: number): Outcome {
     if (outcome.kind !== 'reply') return outcome;
     const { message } = outcome;
     const kind = kindOf(message);
@@ -105,6 +118,7 @@ class CacheHandler implements Handler {
     const ttl = kind === 'servfail' ? servfail : Math.min(Math.max(leastTtl(message), limits.least), limits.most);
     if (ttl === 0) return outcome;
     const table = kind === 'success' ? this.#success : this.#denial;
+    const key = keyOf(request);
     table.set(key, { message, stored: now, ttl });
     this.#context.environment.changed();
     if (kind === 'success') this.#denial.delete(key);
@@ -119,13 +133,21 @@ class CacheHandler implements Handler {
   }
 }
 
-function kindOf(message: DnsMessage): Kind {
-  const soa = message.authorities.some((record) => record.type === 'SOA');
-  const NEGATIVE: readonly Rcode[] = ['SERVFAIL', 'NOTIMP'];
-  if (message.rcode === 'NOERROR' && message.answers.length > 0) return 'success';
-  if (soa && (message.rcode === 'NOERROR' || message.rcode === 'NXDOMAIN')) return 'denial';
-  if (NEGATIVE.includes(message.rcode)) return 'servfail';
-  return message.rcode === 'NOERROR' ? 'success' : 'other';
+/** What an entry is kept under: the question, and the flags that its answer depends on. */
+function keyOf({ message, question, name }: Request): string {
+  const flags = `${message.edns?.dnssecOk === true ? 1 : 0}${message.cd ? 1 : 0}`;
+  return `${name} ${question.type} ${question.class} ${flags}`;
+}
+
+function kindOf({ rcode, answers, authorities }: DnsMessage): Kind {
+  if (rcode === 'NOERROR' && answers.length > 0) return 'success';
+  if ((rcode === 'NOERROR' || rcode === 'NXDOMAIN') && authorities.some(isSoa)) return 'denial';
+  if (rcode === 'SERVFAIL' || rcode === 'NOTIMP') return 'servfail';
+  return rcode === 'NOERROR' ? 'success' : 'other';
+}
+
+function isSoa({ type }: ResourceRecord): boolean {
+  return type === 'SOA';
 }
 
 /** Seconds that a reply without any record is kept. */

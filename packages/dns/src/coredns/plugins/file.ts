@@ -9,6 +9,7 @@ import {
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
   type Transferer,
   unwritten,
 } from '../plugin.ts';
@@ -43,12 +44,12 @@ class ZoneHandler implements Handler, Transferer {
   *serve(request: Request): Serving {
     const matched = matchZone(this.#names, request.name);
     const zone = matched === undefined ? undefined : this.#zones.get(matched);
-    if (zone === undefined) return yield* this.#next.serve(request);
+    if (zone === undefined) return yield* settled(this.#next.serve(request));
     const { type } = request.question;
     if (type === 'AXFR' || type === 'IXFR') return unwritten('REFUSED', 'zone transfer needs the transfer plugin');
     const answer = yield* zone.lookup(request, this.#context.lookup);
     if (answer.rcode === 'NXDOMAIN' && answer.answers.length === 0 && fallsThrough(this.#fallthrough, request.name)) {
-      return yield* this.#next.serve(request);
+      return yield* settled(this.#next.serve(request));
     }
     return replied(replyTo(request.message, answer));
   }

@@ -10,6 +10,7 @@ import {
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
   type UpstreamServer,
   unwritten,
 } from '../plugin.ts';
@@ -68,7 +69,7 @@ export class ForwardHandler implements Handler {
   *serve(request: Request): Serving {
     const { from, except, maxConcurrent, passOn } = this.#options;
     if (!isSubDomainLower(from, request.name) || this.#excepted(request.name, except)) {
-      return yield* this.#next.serve(request);
+      return yield* settled(this.#next.serve(request));
     }
     if (maxConcurrent > 0 && this.#concurrent >= maxConcurrent) {
       // As soon as a reply comes, the next query is forwarded.
@@ -78,7 +79,8 @@ export class ForwardHandler implements Handler {
     this.#concurrent++;
     try {
       const outcome = yield* this.#ask(request);
-      if (outcome.kind === 'reply' && passOn.has(outcome.message.rcode)) return yield* this.#next.serve(request);
+      if (outcome.kind === 'reply' && passOn.has(outcome.message.rcode))
+        return yield* settled(this.#next.serve(request));
       return outcome;
     } finally {
       this.#concurrent--;

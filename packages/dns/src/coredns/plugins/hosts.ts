@@ -2,7 +2,7 @@ import { formatIp, tryParseIp } from '@netsim/wire';
 import { fallsThrough, nameRecord } from '../kubernetes/plugin.ts';
 import { type ResourceRecord, replyTo } from '../message.ts';
 import { fqdn, matchZone } from '../names.ts';
-import { type Handler, type Request, replied, type Serving, type Setup, unwritten } from '../plugin.ts';
+import { type Handler, type Request, replied, type Served, type Setup, unwritten } from '../plugin.ts';
 import { addressOfReverse } from '../reverse.ts';
 import { type Fallthrough, normalZones, only, readDuration, readFallthrough, readNumber } from './lines.ts';
 
@@ -32,15 +32,15 @@ class HostsHandler implements Handler {
     this.#next = next;
   }
 
-  *serve(request: Request): Serving {
+  serve(request: Request): Served {
     const { name, question, message } = request;
     const inZone = matchZone(this.#zones, name) !== undefined;
     // Reverse names are answered whatever the zones are.
-    if (!inZone && question.type !== 'PTR') return yield* this.#next.serve(request);
+    if (!inZone && question.type !== 'PTR') return this.#next.serve(request);
     const answers = this.#answers(request);
-    if (answers.length === 0 && question.type === 'PTR') return yield* this.#next.serve(request);
+    if (answers.length === 0 && question.type === 'PTR') return this.#next.serve(request);
     if (answers.length === 0 && !this.#known(request)) {
-      if (fallsThrough(this.#fallthrough, name)) return yield* this.#next.serve(request);
+      if (fallsThrough(this.#fallthrough, name)) return this.#next.serve(request);
       return unwritten('SERVFAIL', 'no such host in hosts');
     }
     return replied(replyTo(message, { aa: true, answers }));

@@ -14,6 +14,7 @@ import {
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
 } from '../plugin.ts';
 import { addressOfReverse } from '../reverse.ts';
 import { expectArgs, type Fallthrough, only, originsOf, readFallthrough, readLines, readNumber } from './lines.ts';
@@ -47,7 +48,8 @@ class ExternalHandler implements Handler {
     const { zones, apex, headless, fallthrough } = this.#options;
     const zone = matchZone(zones, request.name);
     const kubernetes = this.#context.find('kubernetes');
-    if (zone === undefined || !(kubernetes instanceof KubernetesHandler)) return yield* this.#next.serve(request);
+    if (zone === undefined || !(kubernetes instanceof KubernetesHandler))
+      return yield* settled(this.#next.serve(request));
     const { records } = kubernetes;
     const soa = this.#soa(zone, records);
     if (request.name === zone) return this.#apex(request, zone, records, soa);
@@ -57,7 +59,8 @@ class ExternalHandler implements Handler {
     const ip = type === 'PTR' ? addressOfReverse(request.name) : undefined;
     if (ip !== undefined) return this.#reverse(request, ip, records, soa);
     const found = findExternal(records, below, zone, headless, this.#options.ttl);
-    if (found.rcode === 'NXDOMAIN' && fallsThrough(fallthrough, request.name)) return yield* this.#next.serve(request);
+    if (found.rcode === 'NXDOMAIN' && fallsThrough(fallthrough, request.name))
+      return yield* settled(this.#next.serve(request));
     if (found.items.length === 0 || type === 'PTR') {
       return replied(replyTo(request.message, { rcode: found.rcode, aa: true, authorities: [soa] }));
     }

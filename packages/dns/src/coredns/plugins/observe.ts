@@ -3,7 +3,7 @@ import { encodeMessage } from '../encode.ts';
 import type { DnsMessage } from '../message.ts';
 import { replyTo } from '../message.ts';
 import { isSubDomainLower } from '../names.ts';
-import type { Handler, Outcome, Request, Serving, Setup } from '../plugin.ts';
+import { afterwards, type Handler, type Outcome, type Request, type Served, type Setup } from '../plugin.ts';
 import { expectArgs, only, originsOf, parseDuration, readDuration, readLines } from './lines.ts';
 
 /** log: a line for each query, in CoreDNS's common format. Other formats are read and ignored. */
@@ -24,17 +24,17 @@ export const log: Setup = (directives, context) => {
     const zones = zone === undefined ? context.zones : originsOf({ ...directive, args: [zone] }, [], context.error);
     scopes.push({ zones, classes });
   }
+  const logged = (outcome: Outcome, request: Request): Outcome => {
+    for (const { zones, classes } of scopes) {
+      if (!zones.some((zone) => isSubDomainLower(zone, request.name))) continue;
+      if (classes.has('all') || classes.has(classOf(outcome))) context.environment.log(logLine(request, outcome));
+      break;
+    }
+    return outcome;
+  };
   return (next) => ({
     name: 'log',
-    *serve(request: Request): Serving {
-      const outcome: Outcome = yield* next.serve(request);
-      for (const { zones, classes } of scopes) {
-        if (!zones.some((zone) => isSubDomainLower(zone, request.name))) continue;
-        if (classes.has('all') || classes.has(classOf(outcome))) context.environment.log(logLine(request, outcome));
-        break;
-      }
-      return outcome;
-    },
+    serve: (request) => afterwards(next.serve(request), request, logged),
   });
 };
 
@@ -81,17 +81,12 @@ export const errors: Setup = (directives, context) => {
       else if (parseDuration(line.args[0]!) === undefined) context.error(line, `invalid duration: ${line.args[0]}`);
     },
   });
-  return (next) => ({
-    name: 'errors',
-    *serve(request: Request): Serving {
-      const outcome: Outcome = yield* next.serve(request);
-      if (outcome.kind === 'unwritten' && outcome.rcode === 'SERVFAIL') {
-        const { name, type } = request.question;
-        context.environment.log(`[ERROR] plugin/errors: 2 ${name} ${type}: ${outcome.reason}`);
-      }
-      return outcome;
-    },
-  });
+  const told = (outcome: Outcome, { question: { name, type } }: Request): Outcome => {
+    if (outcome.kind === 'unwritten' && outcome.rcode === 'SERVFAIL')
+      context.environment.log(`[ERROR] plugin/errors: 2 ${name} ${type}: ${outcome.reason}`);
+    return outcome;
+  };
+  return (next) => ({ name: 'errors', serve: (request) => afterwards(next.serve(request), request, told) });
 };
 
 /** How often CoreDNS may see its own probe: once from itself, once more for a retry. */
@@ -131,10 +126,10 @@ export class LoopHandler implements Handler {
     this.#changed();
   }
 
-  *serve(request: Request): Serving {
+  serve(request: Request): Served {
     const { question, name } = request;
     if (question.type !== 'HINFO' || name !== this.probe || this.#off || this.#fatal !== undefined) {
-      return yield* this.#next.serve(request);
+      return this.#next.serve(request);
     }
     this.#seen++;
     this.#changed();
@@ -145,7 +140,7 @@ export class LoopHandler implements Handler {
       this.#fatal = `[FATAL] plugin/loop: Loop (${route}) detected for zone "${this.zone}", ${help}. Query: "HINFO ${this.probe}"`;
       return { kind: 'dropped', reason: this.#fatal };
     }
-    return yield* this.#next.serve(request);
+    return this.#next.serve(request);
   }
 }
 

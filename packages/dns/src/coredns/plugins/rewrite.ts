@@ -8,6 +8,7 @@ import {
   type Serving,
   type Setup,
   type SetupContext,
+  settled,
   unwritten,
   withQuestion,
 } from '../plugin.ts';
@@ -64,9 +65,9 @@ class RewriteHandler implements Handler {
       replyRules.push(...rewritten.replyRules);
       if (!rule.goOn) break;
     }
-    if (!matched) return yield* this.#next.serve(request);
+    if (!matched) return yield* settled(this.#next.serve(request));
     if (alias !== undefined) return yield* this.#aliased(request, alias);
-    const outcome = yield* this.#next.serve(current);
+    const outcome = yield* settled(this.#next.serve(current));
     if (outcome.kind === 'dropped') return outcome;
     const message = outcome.kind === 'reply' ? outcome.message : replyTo(current.message, { rcode: outcome.rcode });
     return replied(reverted(message, request, replyRules));

@@ -2,21 +2,20 @@ import { formatIp } from '@netsim/wire';
 import type { DnsMessage, ResourceRecord } from '../message.ts';
 import { replyTo } from '../message.ts';
 import { matchZone } from '../names.ts';
-import { type Handler, type Outcome, type Request, replied, type Serving, type Setup } from '../plugin.ts';
+import { afterwards, type Handler, type Outcome, type Request, replied, type Served, type Setup } from '../plugin.ts';
 import { only } from './lines.ts';
 
 /** A plugin that changes the reply of those behind it. */
-function afterwards(
+function replyChanger(
   name: string,
   change: (message: DnsMessage, request: Request) => DnsMessage,
 ): (next: Handler) => Handler {
-  return (next) => ({
-    name,
-    *serve(request: Request): Serving {
-      const outcome: Outcome = yield* next.serve(request);
-      return outcome.kind === 'reply' ? replied(change(outcome.message, request)) : outcome;
-    },
-  });
+  const changed = (outcome: Outcome, request: Request): Outcome => {
+    if (outcome.kind !== 'reply') return outcome;
+    const message = change(outcome.message, request);
+    return message === outcome.message ? outcome : replied(message);
+  };
+  return (next) => ({ name, serve: (request) => afterwards(next.serve(request), request, changed) });
 }
 
 /** minimal: only the answer of a good reply, unless it is a referral or has no answer. */
@@ -24,7 +23,7 @@ export const minimal: Setup = (directives, context) => {
   const directive = only(directives, context);
   if (directive.args.length > 0)
     context.error(directive, `Wrong argument count or unexpected line ending after '${directive.args.at(-1)}'`);
-  return afterwards('minimal', (message) =>
+  return replyChanger('minimal', (message) =>
     message.rcode === 'NOERROR' && message.answers.length > 0
       ? { ...message, authorities: [], additionals: [] }
       : message,
@@ -34,9 +33,9 @@ export const minimal: Setup = (directives, context) => {
 /** any: the refusal of RFC 8482 for questions of type ANY. */
 export const any: Setup = () => (next) => ({
   name: 'any',
-  *serve(request: Request): Serving {
+  serve(request: Request): Served {
     const { question, message } = request;
-    if (question.type !== 'ANY') return yield* next.serve(request);
+    if (question.type !== 'ANY') return next.serve(request);
     const data = { cpu: 'ANY obsoleted', os: 'See RFC 8482' };
     const record: ResourceRecord = { name: question.name, class: 'IN', ttl: 8482, type: 'HINFO', data };
     return replied(replyTo(message, { aa: true, answers: [record] }));
@@ -46,8 +45,7 @@ export const any: Setup = () => (next) => ({
 /** whoami: who asked, from where, over what. */
 export const whoami: Setup = () => () => ({
   name: 'whoami',
-  // biome-ignore lint/correctness/useYield: a handler may yield, this one has nothing to ask
-  *serve({ question, message, source }: Request): Serving {
+  serve({ question, message, source }: Request): Served {
     const ip = formatIp(source.client);
     const owner = { name: question.name, class: 'IN', ttl: 0 };
     const address: ResourceRecord = { ...owner, type: ip.includes(':') ? 'AAAA' : 'A', data: ip };
@@ -70,10 +68,10 @@ export const chaos: Setup = (directives, context) => {
   const [version = 'CoreDNS-1.14.0', ...authors] = directives[0]!.args;
   return (next) => ({
     name: 'chaos',
-    *serve(request: Request): Serving {
+    serve(request: Request): Served {
       const { question, name, message } = request;
       const what = CHAOS_NAMES[name];
-      if (question.class !== 'CH' || question.type !== 'TXT' || what === undefined) return yield* next.serve(request);
+      if (question.class !== 'CH' || question.type !== 'TXT' || what === undefined) return next.serve(request);
       const texts = what === 'version' ? [version] : what === 'hostname' ? [context.environment.hostname] : authors;
       const answers = texts.map(
         (text): ResourceRecord => ({
@@ -93,7 +91,7 @@ export const chaos: Setup = (directives, context) => {
 export const nsid: Setup = (directives, context) => {
   const identifier = directives[0]!.args.join(' ') || context.environment.hostname;
   const NSID = 3;
-  return afterwards('nsid', (message, { message: query }) => {
+  return replyChanger('nsid', (message, { message: query }) => {
     if (query.edns?.options.some((option) => option.code === NSID) !== true) return message;
     const option = { code: NSID, data: Buffer.from(identifier) };
     const edns = message.edns ?? { ...query.edns, options: [] };
@@ -109,9 +107,10 @@ export const loadbalance: Setup = (directives, context) => {
     context.error(directive, `unknown policy: ${policy}`);
   }
   const { below } = context.environment;
-  return afterwards('loadbalance', (message, { question }) => {
+  return replyChanger('loadbalance', (message, { question }) => {
     // A zone is transferred in its own order.
     if (message.rcode !== 'NOERROR' || question.type === 'AXFR' || question.type === 'IXFR') return message;
+    if (message.answers.length < 2 && message.authorities.length < 2 && message.additionals.length < 2) return message;
     return {
       ...message,
       answers: balanced(message.answers, below),
@@ -148,10 +147,10 @@ function shuffled(records: ResourceRecord[], below: (bound: number) => number): 
 /** local: names that should not leave the host. */
 export const local: Setup = () => (next) => ({
   name: 'local',
-  *serve(request: Request): Serving {
+  serve(request: Request): Served {
     const { name, question, message } = request;
     const owner = { name: question.name, class: 'IN', ttl: 86400 };
-    if (matchZone(['localhost.'], name) === undefined) return yield* next.serve(request);
+    if (matchZone(['localhost.'], name) === undefined) return next.serve(request);
     if (question.type === 'A')
       return replied(replyTo(message, { aa: true, answers: [{ ...owner, type: 'A', data: '127.0.0.1' }] }));
     if (question.type === 'AAAA')
@@ -169,12 +168,13 @@ export const bufsize: Setup = (directives, context) => {
   }
   return (next) => ({
     name: 'bufsize',
-    *serve(request: Request): Serving {
+    serve(request: Request): Served {
       const { message } = request;
-      if (message.edns === undefined || message.edns.size <= size) return yield* next.serve(request);
+      if (message.edns === undefined || message.edns.size <= size) return next.serve(request);
       const edns = { ...message.edns, size };
-      const outcome = yield* next.serve({ ...request, message: { ...message, edns } });
-      return outcome.kind === 'reply' ? replied({ ...outcome.message, edns: { ...edns, options: [] } }) : outcome;
+      return afterwards(next.serve({ ...request, message: { ...message, edns } }), request, (outcome) =>
+        outcome.kind === 'reply' ? replied({ ...outcome.message, edns: { ...edns, options: [] } }) : outcome,
+      );
     },
   });
 };

@@ -7,7 +7,7 @@ import {
   type Handler,
   type Request,
   replied,
-  type Serving,
+  type Served,
   type Setup,
   type SetupContext,
   unwritten,
@@ -40,7 +40,7 @@ class TemplateHandler implements Handler {
     this.#next = next;
   }
 
-  *serve(request: Request): Serving {
+  serve(request: Request): Served {
     const { question } = request;
     for (const rule of this.#rules) {
       const zone = matchZone(rule.zones, request.name);
@@ -61,7 +61,7 @@ class TemplateHandler implements Handler {
         throw error;
       }
     }
-    return yield* this.#next.serve(request);
+    return this.#next.serve(request);
   }
 
   #reply(request: Request, rule: TemplateRule, values: TemplateValues): DnsMessage {

@@ -1,7 +1,7 @@
 import { formatIp } from '@netsim/wire';
 import { replyTo } from '../message.ts';
 import { matchZone } from '../names.ts';
-import { type Handler, type Request, replied, type Serving, type Setup, unwritten } from '../plugin.ts';
+import { type Handler, type Request, replied, type Served, type Setup, unwritten } from '../plugin.ts';
 import { argumentError, originsOf, readLines } from './lines.ts';
 
 interface TransferRule {
@@ -25,18 +25,17 @@ export const transfer: Setup = (directives, context) => {
   }
   return (next) => ({
     name: 'transfer',
-    *serve(request: Request): Serving {
+    serve(request: Request): Served {
       const { type } = request.question;
-      if (type !== 'AXFR' && type !== 'IXFR') return yield* next.serve(request);
-      return yield* serveTransfer(request, rules, next);
+      return type === 'AXFR' || type === 'IXFR' ? serveTransfer(request, rules, next) : next.serve(request);
     },
   });
 
-  function* serveTransfer(request: Request, all: readonly TransferRule[], next: Handler): Serving {
+  function serveTransfer(request: Request, all: readonly TransferRule[], next: Handler): Served {
     const { message, name, source, question } = request;
     if (source.transport !== 'tcp') return unwritten('REFUSED', 'zone transfer over UDP');
     const rule = all.find(({ zones }) => matchZone(zones, name) !== undefined);
-    if (rule === undefined) return yield* next.serve(request);
+    if (rule === undefined) return next.serve(request);
     const client = formatIp(source.client);
     const allowed = rule.to.some((to) => to === '*' || to === client || to === `${client}:53`);
     if (!allowed) return replied(replyTo(message, { rcode: 'REFUSED' }));
@@ -50,6 +49,6 @@ export const transfer: Setup = (directives, context) => {
       const answers = transferer.transfer(name, serial);
       if (answers !== undefined) return replied(replyTo(message, { aa: true, answers }));
     }
-    return yield* next.serve(request);
+    return next.serve(request);
   }
 };
