@@ -25,9 +25,12 @@ declare module 'dns-packet' {
 const MAX_MESSAGE = 65_536;
 /** No reply is longer, before it is cut to its transport. */
 const MAX_BUFFER = 1024 * MAX_MESSAGE;
-const SCRATCH = Buffer.alloc(MAX_MESSAGE);
-/** The same octets, without the cost of Buffer's slices. */
-const SCRATCH_BYTES = new Uint8Array(SCRATCH.buffer, SCRATCH.byteOffset, SCRATCH.length);
+/** Short messages are written one after the other into one buffer: a buffer each would cost more than to write them. */
+const POOL = 8192;
+/** Octets that must be left of it to try. */
+const POOL_REST = 512;
+let pool = Buffer.alloc(0);
+let poolUsed = 0;
 const HEADER = 12;
 const DOT = 0x2e;
 /** Octets of a label, and of a name with its lengths and the root (RFC 1035 2.3.4). */
@@ -36,34 +39,49 @@ const MAX_NAME = 255;
 
 /** The octets of a message, names in full. Names that cannot be written (a label over 63 octets) throw {@link WireError}. */
 export function encodeMessage(message: DnsMessage): Uint8Array {
-  for (let size = MAX_MESSAGE; ; size *= 8) {
-    const small = size === MAX_MESSAGE;
-    const buffer = small ? SCRATCH : Buffer.alloc(size);
-    try {
-      const length = new Writer(buffer).write(message);
-      if (length <= size) return (small ? SCRATCH_BYTES : new Uint8Array(buffer)).slice(0, length);
-    } catch (error) {
-      if (!(error instanceof RangeError)) {
-        throw error instanceof WireError
-          ? error
-          : new WireError(error instanceof Error ? error.message : String(error));
-      }
-    }
-    if (size >= MAX_BUFFER) throw new WireError('the message is too long, or a number in it too large');
+  if (pool.length - poolUsed < POOL_REST) {
+    pool = Buffer.alloc(POOL);
+    poolUsed = 0;
+  }
+  const end = tryWrite(message, pool, poolUsed);
+  if (end !== undefined) {
+    const bytes = new Uint8Array(pool.buffer, pool.byteOffset + poolUsed, end - poolUsed);
+    poolUsed = end;
+    return bytes;
+  }
+  for (let size = MAX_MESSAGE; size <= MAX_BUFFER; size *= 8) {
+    const buffer = Buffer.alloc(size);
+    const length = tryWrite(message, buffer, 0);
+    if (length !== undefined) return new Uint8Array(buffer).subarray(0, length);
+  }
+  throw new WireError('the message is too long, or a number in it too large');
+}
+
+/** Where a message ends that begins at an offset of a buffer; undefined where the buffer is too small. */
+function tryWrite(message: DnsMessage, buffer: Buffer, start: number): number | undefined {
+  try {
+    const end = new Writer(buffer, start).write(message);
+    return end <= buffer.length ? end : undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error instanceof WireError ? error : new WireError(error instanceof Error ? error.message : String(error));
   }
 }
 
 /** Writes one message into a buffer. dns-packet writes the data of records; the name of the question is copied, it comes again. */
 class Writer {
   readonly #buffer: Buffer;
-  #at = 0;
+  readonly #start: number;
+  #at: number;
   /** The name of the question, and where its octets are. */
   #asked = '';
   #askedFrom = 0;
   #askedTo = 0;
 
-  constructor(buffer: Buffer) {
+  constructor(buffer: Buffer, start: number) {
     this.#buffer = buffer;
+    this.#start = start;
+    this.#at = start;
   }
 
   write(message: DnsMessage): number {
@@ -88,7 +106,7 @@ class Writer {
   #question(question: Question): void {
     const from = this.#at;
     this.#at += writeQuestionName(question.name, this.#buffer, from);
-    if (from === HEADER) {
+    if (from === this.#start + HEADER) {
       this.#asked = question.name;
       this.#askedFrom = from;
       this.#askedTo = this.#at;

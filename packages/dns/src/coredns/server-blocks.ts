@@ -119,6 +119,8 @@ export class Servers {
 
 /** The zone that serves a name: the longest that holds it; for DS the one above, where there is one. */
 export function findZone({ zones }: Server, { name, question }: Request): Zone | undefined {
+  const root = zones.get('.');
+  if (zones.size === 1 && root !== undefined) return root;
   let child: Zone | undefined;
   let at = 0;
   while (at < name.length && name !== '.') {
@@ -130,5 +132,5 @@ export function findZone({ zones }: Server, { name, question }: Request): Zone |
     at = name.indexOf('.', at) + 1;
     if (at === 0) break;
   }
-  return child ?? zones.get('.');
+  return child ?? root;
 }

@@ -2,6 +2,7 @@ import { CoreDns, encodeMessage, queryMessage } from '@netsim/dns';
 import { type EndpointSlice, ObjectStore, type Service } from '@netsim/manifest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ReplyMemo } from '../../src/coredns/reply-memo.ts';
 import { source } from './support.ts';
 
 const service = (name: string, clusterIP: string): Service => ({
@@ -120,4 +121,59 @@ describe('a server that remembers its replies', () => {
     subject.store.put(service('late', '10.96.2.1'));
     expect(subject.ask(query)).not.toBe(before);
   });
+});
+
+test('what is recalled is what was remembered last for the same octets, generation and second, however much was written since', () => {
+  const short = (max: number) => fc.uint8Array({ minLength: 12, maxLength: max });
+  const step = fc.record({
+    query: fc.nat(40),
+    reply: short(512),
+    generation: fc.nat(1),
+    now: fc.nat(1),
+    recall: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(short(60), { minLength: 41, maxLength: 41 }), fc.array(step), (queries, steps) => {
+      const memo = new ReplyMemo();
+      const plain = new Map<string, { reply: string; generation: number; now: number }>();
+      const text = (octets: Uint8Array): string => Buffer.from(octets.subarray(2)).toString('hex');
+      for (const { query: at, reply, generation, now, recall } of steps) {
+        const query = Uint8Array.from(queries[at]!);
+        if (!recall) {
+          memo.remember(query, reply, generation, now);
+          plain.set(text(query), { reply: text(reply), generation, now });
+          // What was handed over belongs to others.
+          reply.fill(0xa5);
+          continue;
+        }
+        const known = memo.recall(query, generation, now);
+        if (known === undefined) continue;
+        expect(plain.get(text(query))).toEqual({ reply: text(known), generation, now });
+        expect([...known.subarray(0, 2)]).toEqual([...query.subarray(0, 2)]);
+      }
+    }),
+  );
+});
+
+test('replies are forgotten in the order in which they were written, once there are too many octets', () => {
+  const memo = new ReplyMemo();
+  const query = (at: number): Uint8Array => Uint8Array.from([0, 0, at >> 16, (at >> 8) & 255, at & 255]);
+  const reply = (at: number): Uint8Array => new Uint8Array(512).fill(at & 255);
+  const recalled = (at: number): number | undefined => memo.recall(query(at), 1, 1)?.at(-1);
+  for (let at = 0; at < 4_000; at++) memo.remember(query(at), reply(at), 1, 1);
+  // Other queries may have the places of a few.
+  const kept = (from: number, to: number): number => {
+    let count = 0;
+    for (let at = from; at < to; at++) {
+      const known = recalled(at);
+      if (known === undefined) continue;
+      expect(known).toBe(at & 255);
+      count++;
+    }
+    return count;
+  };
+  expect(kept(0, 4_000)).toBeGreaterThan(3_000);
+  for (let at = 4_000; at < 12_200; at++) memo.remember(query(at), reply(at), 1, 1);
+  expect(kept(0, 4_000)).toBe(0);
+  expect(kept(4_100, 12_200)).toBeGreaterThan(5_000);
 });

@@ -10,8 +10,10 @@ import {
   WireError,
 } from '@netsim/dns';
 import { type EndpointSlice, ObjectStore } from '@netsim/manifest';
+import packet from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { optRecord, toPacket } from '../../src/coredns/wire.ts';
 import { source } from './support.ts';
 
 const label = fc.stringMatching(/^[a-z0-9_-]{1,20}$/);
@@ -75,7 +77,7 @@ describe('octets', () => {
     );
   });
 
-  test('a plain query is read as the same query with an EDNS record is', () => {
+  test('a plain query is read as dns-packet reads the same query with an EDNS option', () => {
     const label = fc.uint8Array({ minLength: 1, maxLength: 63 });
     const letters = fc.stringMatching(/^[ -~]{1,20}$/).map((text) => Uint8Array.from(Buffer.from(text)));
     const question = fc.tuple(
@@ -103,7 +105,9 @@ describe('octets', () => {
           ...name,
           ...tail,
         ];
-        const opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+        const opt = [0, 0, 41, 4, 208, 0, 0, 128, 0, 0, 0];
+        // An option is what the short way leaves to dns-packet.
+        const optWithOption = [...opt.slice(0, -1), 4, 0xfd, 0xe9, 0, 0];
         const read = (octets: number[]): DnsMessage | string => {
           try {
             return decodeMessage(Uint8Array.from(octets));
@@ -111,16 +115,51 @@ describe('octets', () => {
             return String(error);
           }
         };
-        const withOpt = read([...query(1), ...opt]);
-        if (typeof withOpt === 'string') {
-          expect(read(query(0))).toBe(withOpt);
+        const whole = read([...query(1), ...optWithOption]);
+        if (typeof whole === 'string') {
+          expect(read(query(0))).toBe(whole);
+          expect(read([...query(1), ...opt])).toBe(whole);
           return;
         }
-        const { edns: _, ...without } = withOpt;
+        const { edns, ...without } = whole;
+        expect(edns).toMatchObject({ size: 1232, version: 0, dnssecOk: true });
         expect(read(query(0))).toEqual(without);
+        expect(read([...query(1), ...opt])).toEqual({ ...without, edns: { ...edns, options: [] } });
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test('a message is written as dns-packet writes it', () => {
+    fc.assert(
+      fc.property(message, (one) => {
+        const { id, questions, answers, additionals, edns } = one;
+        const parts = {
+          id,
+          type: 'response' as const,
+          flags: packet.RECURSION_DESIRED,
+          questions: questions.map(({ name }) => ({ name, type: 'A' as const })),
+          answers: answers.map(toPacket),
+          additionals: [...additionals.map(toPacket), ...(edns === undefined ? [] : [optRecord(edns, 'NOERROR')])],
+        };
+        expect(Buffer.from(encodeMessage(one)).toString('hex')).toBe(packet.encode(parts).toString('hex'));
+      }),
+    );
+  });
+
+  test('a number that does not fit, or a name that no message can hold, is a WireError', () => {
+    const query = queryMessage('a.test', 'A');
+    const soa = { mname: 'a.', rname: 'b.', serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 };
+    const head = { name: 'a.test.', class: 'IN', ttl: 1 };
+    const answers: readonly ResourceRecord[] = [
+      { ...head, ttl: -1, type: 'A', data: '192.0.2.1' },
+      { ...head, ttl: 2 ** 32, type: 'A', data: '192.0.2.1' },
+      { ...head, type: 'SOA', data: { ...soa, mname: `${'m'.repeat(64)}.` } },
+      { ...head, type: 'SOA', data: { ...soa, rname: 'r.'.repeat(200) } },
+      { ...head, type: 'SOA', data: { ...soa, serial: 2 ** 32 } },
+    ];
+    for (const answer of answers) expect(() => encodeMessage({ ...query, answers: [answer] })).toThrow(WireError);
+    expect(() => encodeMessage({ ...query, id: 65_536 })).toThrow(WireError);
   });
 
   test('compression never makes a message longer', () => {
