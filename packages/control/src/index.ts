@@ -16,6 +16,7 @@ export {
 export type { Stopped } from './core/machines.ts';
 export { controllerOf } from './core/owners.ts';
 export { controlFindings } from './findings/control-findings.ts';
+export { selectorFinding, workloadsWithLabels } from './findings/service-findings.ts';
 export { BackOff } from './kubelet/back-off.ts';
 export { containerEnv, dataOf } from './kubelet/container-env.ts';
 export { podField } from './kubelet/pod-field.ts';

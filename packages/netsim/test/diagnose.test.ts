@@ -29,6 +29,23 @@ spec: { containers: [{ name: c, image: debian, command: [sleep, inf] }] }
 `;
 const healthy = service + pod + client;
 
+const deployment = `---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: web, image: luksa/kubia }] }
+`;
+/** Status of a pod whose container does not get to run, as a live cluster tells it. */
+const reported = (phase: string, reason: string): string => `status:
+  phase: ${phase}
+  conditions: [{ type: Ready, status: "False" }]
+  containerStatuses: [{ name: web, ready: false, restartCount: 3, state: { waiting: { reason: ${reason} } } }]`;
+
 async function diagnosed(yaml: string, options: Partial<DiagnoseOptions> = {}): Promise<Diagnosis> {
   return (await Cluster.load({ yaml })).diagnose({ to: 'svc/web', from: 'client', ...options });
 }
@@ -85,8 +102,67 @@ describe('the troubleshooting list', () => {
         'spec:\n  nodeSelector: { disk: ssd }\n  containers:\n  - { name: web',
       ),
       {},
-      15,
-      /netsim describe pod/,
+      16,
+      /Correct the nodeSelector/,
+    ],
+    [
+      'a readiness probe of a port that nobody listens on',
+      'readiness',
+      healthy.replace('luksa/kubia }', 'luksa/kubia, readinessProbe: { tcpSocket: { port: 8081 } } }'),
+      {},
+      17,
+      /Write 8080 into the readiness probe/,
+    ],
+    [
+      'a liveness probe of a port that nobody listens on',
+      'readiness',
+      healthy.replace('luksa/kubia }', 'luksa/kubia, livenessProbe: { tcpSocket: { port: 8081 } } }'),
+      {},
+      17,
+      /Write 8080 into the liveness probe/,
+    ],
+    [
+      'an image that cannot be pulled, in a dump',
+      'readiness',
+      healthy.replace('luksa/kubia }', `luksa/kubai }\n${reported('Pending', 'ImagePullBackOff')}`),
+      {},
+      17,
+      /Correct the name or the tag of the image/,
+    ],
+    [
+      'a container that ends again and again, in a dump',
+      'readiness',
+      healthy.replace('luksa/kubia }', `luksa/kubia }\n${reported('Running', 'CrashLoopBackOff')}`),
+      {},
+      17,
+      /kubectl logs web-0 -c web --previous/,
+    ],
+    [
+      'a readiness gate that nobody sets',
+      'readiness',
+      healthy.replace(
+        'spec:\n  containers:\n  - { name: web',
+        'spec:\n  readinessGates: [{ conditionType: example.com/up }]\n  containers:\n  - { name: web',
+      ),
+      {},
+      16,
+      /set the condition example\.com\/up/,
+    ],
+    [
+      'a workload of no pods',
+      'endpoints',
+      `${service}${deployment.replace('replicas: 1', 'replicas: 0')}${client}`,
+      {},
+      14,
+      /Write replicas: 1 or more into deployment "web"/,
+    ],
+    [
+      'pods in another namespace than the service',
+      'endpoints',
+      healthy.replace('  name: web-0', '  name: web-0\n  namespace: shop'),
+      {},
+      3,
+      /Write namespace: shop into service "web"/,
     ],
     [
       'the selector matches no pod',
@@ -260,6 +336,96 @@ spec: { selector: { app: far }, ports: [{ port: 80 }] }`,
   ])('%j is a mistake of the caller', async (to, message) => {
     const cluster = await Cluster.load({ yaml: healthy });
     expect(() => cluster.diagnose({ to })).toThrow(message);
+  });
+});
+
+describe('a URL behind an Ingress', () => {
+  const example = new URL('../../../examples/d1-ingress/', import.meta.url).pathname;
+  const behind = `apiVersion: v1
+kind: Service
+metadata: { name: kubia }
+spec:
+  selector: { app: kubia }
+  ports: [{ port: 80, targetPort: 8080 }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: kubia, labels: { app: kubia } }
+spec:
+  containers:
+  - { name: c, image: luksa/kubia }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: kubia }
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: kubia.example.com
+    http:
+      paths:
+      - { path: /, pathType: Prefix, backend: { service: { name: kubia, port: { number: 80 } } } }
+`;
+  const asked = async (yaml: string): Promise<Diagnosis> => {
+    const cluster = await Cluster.load({ files: [`${example}metallb.yaml`, `${example}ingress-nginx.yaml`], yaml });
+    return cluster.diagnose({ to: 'http://kubia.example.com/', from: 'external' });
+  };
+
+  test('is walked to the pods of its service', async () => {
+    const diagnosis = await asked(behind);
+    expect(statuses(diagnosis)).toEqual([
+      'inside ok',
+      'ping skipped',
+      'readiness ok',
+      'endpoints ok',
+      'name ok',
+      'port ok',
+      'pod ok',
+      'localhost ok',
+      'policy ok',
+      'path ok',
+    ]);
+    expect(diagnosis.points[2]!.text).toBe('ingress default/kubia leads to service default/kubia: 1 of 1 pod ready');
+  });
+
+  test.each<[string, string, string, string, number, RegExp]>([
+    [
+      'a wrong selector',
+      'endpoints',
+      '{ app: kubia }\n  ports',
+      '{ app: kubai }\n  ports',
+      5,
+      /Write "app: kubia" in its place/,
+    ],
+    ['a port that the service has not got', 'port', 'number: 80', 'number: 81', 24, /Use one of its ports/],
+    [
+      'a target port that nobody listens on',
+      'pod',
+      'targetPort: 8080',
+      'targetPort: 8081',
+      6,
+      /Set targetPort .* to 8080/,
+    ],
+    [
+      'a probe that fails',
+      'readiness',
+      'luksa/kubia }',
+      'luksa/kubia, readinessProbe: { tcpSocket: { port: 1 } } }',
+      13,
+      /Write 8080 into/,
+    ],
+    [
+      'localhost',
+      'localhost',
+      '{ name: kubia, labels',
+      '{ name: kubia, annotations: { netsim.dev/listen: "127.0.0.1:8080" }, labels',
+      10,
+      /0\.0\.0\.0/,
+    ],
+  ])('%s fails at %s', async (_, point, from, to, line, advice) => {
+    const diagnosis = await asked(behind.replace(from, to));
+    expect(failing(diagnosis)).toMatchObject({ id: point, status: 'fail', cause: { line } });
+    expect(failing(diagnosis)!.advice).toMatch(advice);
   });
 });
 

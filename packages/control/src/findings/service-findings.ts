@@ -38,11 +38,11 @@ export function serviceFindings(store: ObjectStore, config: ClusterConfig): Find
 }
 
 class PodsByNamespace {
-  readonly #store: ObjectStore;
+  readonly store: ObjectStore;
   readonly #byPair = new Map<string, Map<string, Pod[]>>();
 
   constructor(store: ObjectStore) {
-    this.#store = store;
+    this.store = store;
   }
 
   /** The pods of a namespace that have a label of this value. */
@@ -55,7 +55,7 @@ class PodsByNamespace {
     let pairs = this.#byPair.get(namespace);
     if (pairs === undefined) {
       pairs = new Map();
-      for (const pod of this.#store.list<Pod>('Pod', namespace)) {
+      for (const pod of this.store.list<Pod>('Pod', namespace)) {
         for (const [key, value] of Object.entries(pod.metadata.labels ?? {})) {
           const list = pairs.get(`${key}=${value}`);
           if (list === undefined) pairs.set(`${key}=${value}`, [pod]);
@@ -66,17 +66,35 @@ class PodsByNamespace {
     }
     return pairs;
   }
+}
 
-  /** Whether a workload whose pods are not made here would make pods with these labels. */
-  promised(namespace: string, selector: Readonly<Record<string, string>>): boolean {
-    return ['StatefulSet', 'DaemonSet', 'ReplicationController', 'ReplicaSet', 'Deployment', 'Job', 'CronJob'].some(
-      (kind) =>
-        this.#store.list<AnyObject>(kind, namespace).some((object) => {
-          const labels = templateLabels(object.spec);
-          return labels !== undefined && matchesLabels(selector, labels);
-        }),
-    );
-  }
+const workloadKinds = [
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicationController',
+  'Deployment',
+  'ReplicaSet',
+  'Job',
+  'CronJob',
+];
+
+/** The workloads of a namespace that would make pods with these labels. */
+export function workloadsWithLabels(
+  store: ObjectStore,
+  namespace: string,
+  selector: Readonly<Record<string, string>>,
+): AnyObject[] {
+  return workloadKinds.flatMap((kind) =>
+    store.list<AnyObject>(kind, namespace).filter(({ spec }) => {
+      const labels = templateLabels(spec);
+      return labels !== undefined && matchesLabels(selector, labels);
+    }),
+  );
+}
+
+/** What is wrong with the selector of one service, or with its target ports by name. */
+export function selectorFinding(store: ObjectStore, service: Service): Finding | undefined {
+  return selectorFindings(service, new PodsByNamespace(store), servedServices(store))[0];
 }
 
 interface MaybeTemplate {
@@ -107,7 +125,7 @@ function selectorFindings(service: Service, pods: PodsByNamespace, served: Reado
   const [key, value] = Object.entries(selector)[0]!;
   const selected = pods.withLabel(namespace, key, value).filter((pod) => matchesLabels(selector, pod.metadata.labels));
   if (selected.length > 0) return targetPortFindings(service, selected);
-  if (served.has(`${namespace}/${name}`) || pods.promised(namespace, selector)) return [];
+  if (served.has(`${namespace}/${name}`) || workloadsWithLabels(pods.store, namespace, selector).length > 0) return [];
   const text = Object.entries(selector)
     .map((each) => each.join('='))
     .join(',');
@@ -118,9 +136,17 @@ function selectorFindings(service: Service, pods: PodsByNamespace, served: Reado
       severity: 'warning',
       code: 'selector-matches-nothing',
       message: `${nameOf(service)}: selector "${text}" matches no pod in namespace "${namespace}"`,
-      suggestion: nearestLabels(wrong, pairs),
+      suggestion: elsewhere(pods.store, selector) ?? nearestLabels(wrong, pairs),
     }),
   ];
+}
+
+/** Other namespaces have such pods. */
+function elsewhere(store: ObjectStore, selector: Readonly<Record<string, string>>): string | undefined {
+  const found = store.list<Pod>('Pod').filter(({ metadata }) => matchesLabels(selector, metadata.labels ?? {}));
+  const namespaces = [...new Set(found.map(({ metadata }) => metadata.namespace ?? 'default'))].sort();
+  if (namespaces.length === 0) return undefined;
+  return `such pods are in namespace ${listOf(namespaces.map((each) => JSON.stringify(each)))}: a service selects pods of its own namespace only`;
 }
 
 /** What the selector probably meant, from the first pair that no pod has. */

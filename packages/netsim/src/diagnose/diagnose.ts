@@ -6,6 +6,7 @@ import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
 import { type SourceRef, type TransportProtocol, transportProtocols } from '../names.ts';
 import { summaryOf } from '../trace/name-not-found.ts';
+import { type BehindDoor, behindDoor } from './behind-door.ts';
 import { type DiagnoseOptions, type Diagnosis, type DiagnosisPoint, type Finding, pointIds } from './model.ts';
 import { localhost, name, path, pods } from './network-points.ts';
 import { policy } from './policy-point.ts';
@@ -15,12 +16,15 @@ import { type Backend, backends, type Subject, sourceText, usualSource } from '.
 /** Walks the troubleshooting list of a service, up to the first point that is not in order. */
 export function diagnose(cluster: Cluster, options: DiagnoseOptions): Diagnosis {
   const subject = subjectOf(cluster, options);
+  const behind = behindDoor(subject);
   const points: DiagnosisPoint[] = [];
   let over = false;
   for (const id of pointIds) {
     const found: Finding = over
       ? { status: 'skipped', text: 'not looked at: a point before is wrong' }
-      : lookAt(id, subject);
+      : behind === undefined || !ofTheBackend.has(id)
+        ? lookAt(id, subject)
+        : behindTheDoor(id, behind);
     points.push({ id, ...found });
     over ||= found.status === 'fail';
   }
@@ -41,6 +45,28 @@ export function diagnose(cluster: Cluster, options: DiagnoseOptions): Diagnosis 
     },
     verdict: over ? 'fail' : points.some(({ status }) => status === 'unknown') ? 'unknown' : 'ok',
     points,
+  };
+}
+
+/** Points of a URL that are about the service behind its controller. */
+const ofTheBackend: ReadonlySet<DiagnosisPoint['id']> = new Set([
+  'readiness',
+  'endpoints',
+  'port',
+  'pod',
+  'localhost',
+  'policy',
+]);
+
+/** The rule that leads there is named; a port that the service has not got is the rule's mistake. */
+function behindTheDoor(id: DiagnosisPoint['id'], { subject, rule, cause }: BehindDoor): Finding {
+  const found = lookAt(id, subject);
+  const { name, namespace } = subject.service!.metadata;
+  const whose = id === 'readiness' || id === 'port' ? `${rule} leads to service ${namespace}/${name}: ` : '';
+  return {
+    ...found,
+    text: `${whose}${found.text}`,
+    ...(id === 'port' && found.status === 'fail' && cause !== undefined && { cause }),
   };
 }
 

@@ -2,7 +2,7 @@ import { clusterIPs, hasClusterIP, isHeadless } from '@netsim/control';
 import type { Disposition, Path, Trace } from '@netsim/trace';
 import { tryParseIp } from '@netsim/wire';
 import { podListeners } from '../listeners.ts';
-import { causeOf } from '../trace/outcome.ts';
+import { causeOf } from '../trace/cause.ts';
 import type { Finding } from './model.ts';
 import { listed } from './service-points.ts';
 import { type Backend, endpointText, type Subject } from './subject.ts';

@@ -1,6 +1,6 @@
 import { type KubeObject, type LabelSelector, matchesSelector, requirements } from '@netsim/manifest';
 import type { Cause } from '@netsim/trace';
-import { causeOf } from '../trace/outcome.ts';
+import { causeOf } from '../trace/cause.ts';
 import type { Finding } from './model.ts';
 import { listed } from './service-points.ts';
 import type { Backend, Subject } from './subject.ts';

@@ -1,6 +1,7 @@
-import { conditionOf, hasClusterIP, isReady, isTerminal } from '@netsim/control';
-import type { Finding as LintFinding, Pod, Service } from '@netsim/manifest';
-import { causeOf } from '../trace/outcome.ts';
+import { hasClusterIP, isReady, isTerminal, selectorFinding } from '@netsim/control';
+import type { Pod, Service } from '@netsim/manifest';
+import { causeOf } from '../trace/cause.ts';
+import { killedAgainAndAgain, selectorText, whyNoPods, whyNotReady } from '../trace/why-no-endpoints.ts';
 import type { Finding } from './model.ts';
 import { backends, endpointText, type Subject, selectedPods } from './subject.ts';
 
@@ -48,112 +49,68 @@ export function ping({ service, protocol }: Subject): Finding {
 }
 
 export function readiness(subject: Subject): Finding {
-  const { service, pod } = subject;
-  if (pod !== undefined) return podReadiness(pod);
+  const { service, pod, cluster } = subject;
+  if (pod !== undefined) return podReadiness(subject, pod);
   if (service === undefined) return { status: 'skipped', text: 'no service is asked' };
   if (service.spec.selector === undefined) return { status: 'skipped', text: 'the service selects no pods' };
   const pods = selectedPods(subject).filter((each) => !isTerminal(each));
   if (pods.length === 0) return { status: 'skipped', text: 'no pod is selected' };
   const waiting = pods.filter((each) => !isReady(each));
   const count = `${pods.length - waiting.length} of ${pods.length} ${pods.length === 1 ? 'pod' : 'pods'} ready`;
-  if (waiting.length === 0) return { status: 'ok', text: count };
+  if (waiting.length === 0) {
+    const ill = killedAgainAndAgain(pods);
+    return ill === undefined
+      ? { status: 'ok', text: count }
+      : { status: 'fail', ...ill, text: `${count} now, and the kubelet will kill them again and again: ${ill.text}` };
+  }
   const names = listed(waiting.map(({ metadata }) => metadata.name));
   if (waiting.length < pods.length) return { status: 'ok', text: `${count}; not ready: ${names}` };
   if (service.spec.publishNotReadyAddresses === true) {
     return { status: 'ok', text: `${count}, but publishNotReadyAddresses sends to them all the same` };
   }
-  return { ...podReadiness(waiting[0]!), text: `${count}: ${whyNotReady(waiting[0]!)}` };
+  const why = whyNotReady(cluster.store, waiting[0]!);
+  return { status: 'fail', ...why, text: `${count}: ${why.text}` };
 }
 
-function podReadiness(pod: Pod): Finding {
-  const { name } = pod.metadata;
-  if (isReady(pod)) return { status: 'ok', text: `pod "${name}" is ready` };
-  const running = pod.status?.phase === 'Running';
-  const at = pod.spec.containers.findIndex((container) => container.readinessProbe !== undefined);
-  if (running && at >= 0) {
-    return {
-      status: 'fail',
-      text: whyNotReady(pod),
-      cause: causeOf(
-        pod,
-        ['spec', 'containers', at, 'readinessProbe'],
-        `readinessProbe of container "${pod.spec.containers[at]!.name}"`,
-      ),
-      advice: 'Let the program pass the probe, or correct its path, port or command',
-    };
-  }
-  return {
-    status: 'fail',
-    text: whyNotReady(pod),
-    cause: causeOf(pod, ['spec'], `phase ${pod.status?.phase ?? 'Pending'}`),
-    advice: running
-      ? 'Look at its conditions: netsim describe pod'
-      : 'Let the pod run first: netsim describe pod says what it waits for',
-  };
-}
-
-function whyNotReady(pod: Pod): string {
-  const { name } = pod.metadata;
-  const phase = pod.status?.phase ?? 'Pending';
-  if (phase === 'Running') return `pod "${name}" runs, and is not ready`;
-  const message = conditionOf(pod, 'PodScheduled')?.message;
-  return `pod "${name}" is ${phase}${message === undefined || message === '' ? '' : `: ${message}`}`;
+function podReadiness({ cluster }: Subject, pod: Pod): Finding {
+  if (isReady(pod)) return { status: 'ok', text: `pod "${pod.metadata.name}" is ready` };
+  return { status: 'fail', ...whyNotReady(cluster.store, pod) };
 }
 
 export function endpoints(subject: Subject): Finding {
   const { service, servicePort, cluster } = subject;
   if (service === undefined) return { status: 'skipped', text: 'no service is asked' };
-  const { name, namespace } = service.metadata;
   if (service.spec.type === 'ExternalName') {
     return { status: 'skipped', text: `it is another name for ${service.spec.externalName}, and has no endpoints` };
   }
   const found = backends(subject);
   if (found.length > 0) return { status: 'ok', text: listed(found.map(endpointText)) };
-  const lint = lintOf(subject, ['selector-matches-nothing', 'target-port-not-found']);
-  if (lint !== undefined) {
-    return {
-      status: 'fail',
-      text: lint.message.replace(/^service "[^"]*": /, ''),
-      cause: {
-        kind: 'Service',
-        ...(namespace !== undefined && { namespace }),
-        name,
-        ...(lint.file !== undefined && { file: lint.file }),
-        ...(lint.line !== undefined && { line: lint.line }),
-        text:
-          lint.code === 'selector-matches-nothing'
-            ? `selector ${selectorText(service)}`
-            : `targetPort: ${String(servicePort?.targetPort)}`,
-      },
-      advice:
-        lint.suggestion?.replace(/^did you mean ("[^"]+")\?$/, 'Write $1 in its place') ??
-        'Correct the selector of the service, or the labels of its pods',
-    };
-  }
   if (service.spec.selector === undefined) {
     return {
       status: 'fail',
       text: 'the service has no selector, and nobody wrote endpoints for it',
       cause: causeOf(service, ['spec'], 'no selector'),
-      advice: `Write a selector, or an EndpointSlice labelled kubernetes.io/service-name: ${name}`,
+      advice: `Write a selector, or an EndpointSlice labelled kubernetes.io/service-name: ${service.metadata.name}`,
     };
   }
-  const pods = cluster.store.list<Pod>('Pod', namespace).length;
+  if (selectedPods(subject).length === 0) return { status: 'fail', ...whyNoPods(cluster.store, service) };
+  const lint = selectorFinding(cluster.store, service);
+  if (lint?.path !== undefined) {
+    return {
+      status: 'fail',
+      text: lint.message.replace(/^service "[^"]*": /, ''),
+      cause: causeOf(service, lint.path, `targetPort: ${String(servicePort?.targetPort)}`),
+      advice:
+        lint.suggestion?.replace(/^did you mean ("[^"]+")\?$/, 'Write $1 in its place') ??
+        'Compare targetPort with the names of the container ports',
+    };
+  }
   return {
     status: 'fail',
-    text: `no pod is selected by ${selectorText(service)}; namespace "${namespace}" has ${pods} ${pods === 1 ? 'pod' : 'pods'}`,
-    cause: causeOf(service, ['spec', 'selector'], `selector ${selectorText(service)}`),
-    advice: 'Start its pods: netsim get pods --show-labels shows what is there',
+    text: 'none of the pods that it selects runs',
+    cause: causeOf(service, ['spec', 'selector'], `selector ${selectorText(service.spec.selector)}`),
+    advice: 'Pods that have ended are no endpoints: netsim get pods shows what is there',
   };
-}
-
-/** What lint has found out about the service. */
-function lintOf({ cluster, service }: Subject, codes: readonly string[]): LintFinding | undefined {
-  const { name, namespace } = service!.metadata;
-  return cluster.findings.find(
-    ({ code, object }) =>
-      codes.includes(code) && object?.kind === 'Service' && object.name === name && object.namespace === namespace,
-  );
 }
 
 export function servicePortPoint({ service, servicePort, port, protocol, to }: Subject): Finding {
@@ -193,12 +150,6 @@ function portsText({ spec }: Service): string {
     ({ port, protocol = 'TCP', name }) => `${protocol} ${port}${name === undefined ? '' : ` (${name})`}`,
   );
   return ports.length === 0 ? 'none' : ports.join(', ');
-}
-
-function selectorText({ spec }: Service): string {
-  return Object.entries(spec.selector ?? {})
-    .map((pair) => pair.join('='))
-    .join(',');
 }
 
 export function listed(words: readonly string[]): string {

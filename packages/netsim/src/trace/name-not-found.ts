@@ -5,7 +5,7 @@ import { type Path, type Resolution, SCHEMA_VERSION, type Trace, type TraceSourc
 import { formatIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import type { AskedName, NameResolver, SourceRef } from '../names.ts';
-import { causeOf } from './outcome.ts';
+import { causeOf } from './cause.ts';
 import type { TraceOptions } from './trace-cluster.ts';
 
 /** The trace of a packet that was never sent, because its sender does not know where to. */

@@ -1,13 +1,14 @@
 import { isReady } from '@netsim/control';
-import type { KubeObject, Path as ObjectPath, ObjectStore, Pod, Service } from '@netsim/manifest';
-import { matchesLabels, ORIGIN } from '@netsim/manifest';
+import { matchesLabels, type ObjectStore, type Pod, type Service } from '@netsim/manifest';
 import type { Cause, Disposition, Step } from '@netsim/trace';
 import { FIREWALL_CHAIN } from '../firewall.ts';
 import type { GkeLoadBalancer } from '../ingress/gke/load-balancers.ts';
 import { LISTEN_ANNOTATION, podListeners, START_DELAY_ANNOTATION, startDelay } from '../listeners.ts';
 import type { DestinationRef } from '../names.ts';
+import { causeOf } from './cause.ts';
 import type { TraceEvent } from './collector.ts';
 import { frontDoorPorts } from './front-door-port.ts';
+import { whyNoPods, whyNotReady } from './why-no-endpoints.ts';
 
 /** How a path ended and why, read from the steps of its packets. */
 export interface Outcome {
@@ -310,19 +311,12 @@ function noEndpoints(step: RuleStep, known: Knowledge): Outcome {
       advice: `Give it a selector, or an EndpointSlice labelled kubernetes.io/service-name: ${name}`,
     };
   }
-  const wanted = Object.entries(selector)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
   const pods = known.store
     .list<Pod>('Pod', namespace)
     .filter((pod) => matchesLabels(selector, pod.metadata.labels ?? {}));
   if (pods.length === 0) {
-    return {
-      disposition: 'NO_ENDPOINTS',
-      reason: `no pod in namespace "${namespace}" has the labels ${wanted}, so kube-proxy refuses the connection`,
-      cause: causeOf(service, ['spec', 'selector'], `selector ${wanted}`),
-      advice: `Change the selector of service "${name}", or the labels of its pods`,
-    };
+    const { text, ...why } = whyNoPods(known.store, service);
+    return { disposition: 'NO_ENDPOINTS', reason: `${text}, so kube-proxy refuses the connection`, ...why };
   }
   const waiting = pods.filter((pod) => !isReady(pod));
   const list = waiting
@@ -330,11 +324,12 @@ function noEndpoints(step: RuleStep, known: Knowledge): Outcome {
     .map((pod) => `"${pod.metadata.name}"`)
     .join(', ');
   if (waiting.length === pods.length) {
+    const { cause, advice } = whyNotReady(known.store, pods[0]!);
     return {
       disposition: 'NO_ENDPOINTS',
       reason: `${pods.length === 1 ? 'the only pod' : `all ${pods.length} pods`} of service "${name}" (${list}${waiting.length > 3 ? ', ...' : ''}) ${pods.length === 1 ? 'is' : 'are'} not ready, so kube-proxy refuses the connection`,
-      cause: causeOf(pods[0]!, ['spec', 'containers', 0, 'readinessProbe'], 'not ready'),
-      advice: 'Make a pod ready: look at its readiness probe',
+      cause,
+      advice,
     };
   }
   return {
@@ -457,13 +452,4 @@ function arrival(events: readonly TraceEvent[]): { dst: string; dport?: number }
     if (step.kind === 'receive' || step.kind === 'send') return step.packet;
   }
   return undefined;
-}
-
-/** Points at a field of an object: the line of the file it was read from, or of the object that made it. */
-export function causeOf(object: KubeObject, path: ObjectPath, text: string): Cause {
-  const origin = object[ORIGIN];
-  const { namespace, name } = object.metadata;
-  const base = { kind: object.kind, ...(namespace === undefined ? {} : { namespace }), name, text };
-  if (origin === undefined) return base;
-  return { ...base, file: origin.file, line: origin.locate(path).line };
 }

@@ -180,11 +180,12 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
       const endpoints = endpointsOf(door, backend);
       if (endpoints.list.length === 0) {
         const status = failureStatus(door.controller, 'nobody');
-        return end(status, `answers ${status}: ${endpoints.why}`, {
+        const ended = end(status, `answers ${status}: ${endpoints.why}`, {
           disposition: 'NO_ENDPOINTS',
           reason: `${endpoints.why}: ${controllerWord(door.controller)} answers ${status}`,
           ...adviceFor(backend),
         });
+        return { ...ended, http: { ...ended.http, ...serviceOf(backend) } };
       }
       const endpoint = pick(outcome, front, endpoints, random);
       if (endpoints.without !== undefined) steps.push(step('health', endpoints.without));
