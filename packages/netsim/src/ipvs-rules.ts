@@ -24,7 +24,7 @@ import {
   type ProxyState,
   type VirtualServer,
 } from '@netsim/proxy';
-import { type Family, familyBits, familyOf, type Ip, IpProto } from '@netsim/wire';
+import { type Family, familyBits, familyOf, type Ip, IpProto, type Prefix, prefixContains } from '@netsim/wire';
 
 type Ruleset = IpvsPlan['ruleset'];
 
@@ -56,9 +56,17 @@ interface Loaded {
   readonly addresses: Map<Ip, number>;
   /** Virtual servers, with the service that has them. */
   readonly servers: Map<string, { readonly service: string; readonly config: VirtualServiceConfig }>;
-  /** Which sets the rules were written for. */
-  filled: string;
+  /** By service: the load-balancer addresses that the node itself may not reach. */
+  readonly refused: Map<string, IpvsServicePlan['nodeRefused']>;
+  /** What the rules were written for; undefined: not yet. */
+  writtenFor: string | undefined;
   ruleset: Ruleset | undefined;
+}
+
+/** What of the configuration says how virtual servers are written. */
+interface Writing {
+  readonly scheduler: SchedulerName;
+  readonly excludeCIDRs: readonly Prefix[];
 }
 
 /** What a node holds of one family in IPVS mode, as plain data. */
@@ -91,7 +99,8 @@ export class IpvsRules {
       loaded = start(netns, config, base, loaded);
       this.#loaded.set(key, loaded);
     }
-    const scheduler = schedulerOf(this.#configuration);
+    const { excludeCIDRs } = ipvsConfigOf(this.#configuration);
+    const writing: Writing = { scheduler: schedulerOf(this.#configuration), excludeCIDRs };
     const changed = (loaded.version < 0 ? undefined : state.changesSince(loaded.version)) ?? [
       ...state.services(),
       ...loaded.services.keys(),
@@ -99,13 +108,15 @@ export class IpvsRules {
     loaded.version = state.version;
     for (const id of new Set(changed)) {
       const ports = state.ports(id);
-      const plan = ports.length === 0 ? undefined : ipvsServicePlan(ports, loaded.config, { scheduler });
-      change(netns, loaded, id, plan, scheduler);
+      const plan = ports.length === 0 ? undefined : ipvsServicePlan(ports, loaded.config, writing);
+      change(netns, loaded, id, plan, writing);
     }
     const filled = ipvsSetNames.filter((name) => loaded.elements.get(name)!.size > 0);
-    if (loaded.filled === filled.join()) return;
-    loaded.filled = filled.join();
-    loaded.ruleset = mergeRulesets(base, ipvsRules(new Set(filled), loaded.config), 'first');
+    const refused = [...loaded.refused.values()].flat();
+    const asked = [...filled, ...refused.map(({ protocol, address, port }) => `${protocol} ${address} ${port}`)].join();
+    if (loaded.writtenFor === asked) return;
+    loaded.writtenFor = asked;
+    loaded.ruleset = mergeRulesets(base, ipvsRules(new Set(filled), refused, loaded.config), 'first');
     netns.loadRuleset(loaded.ruleset);
   }
 
@@ -137,7 +148,7 @@ export class IpvsRules {
 
 /** Nothing loaded yet; or everything as it was, with rules to be written again. */
 function start(netns: Netns, config: NodeProxyConfig, base: Ruleset, before: Loaded | undefined): Loaded {
-  if (before !== undefined) return { ...before, base, filled: 'none' };
+  if (before !== undefined) return { ...before, base, writtenFor: undefined };
   const { family } = config;
   const nodeAddresses = netns
     .links()
@@ -157,7 +168,8 @@ function start(netns: Netns, config: NodeProxyConfig, base: Ruleset, before: Loa
     elements: new Map(ipvsSetNames.map((name) => [name, new Map()])),
     addresses: new Map(),
     servers: new Map(),
-    filled: 'none',
+    refused: new Map(),
+    writtenFor: undefined,
     ruleset: undefined,
   };
 }
@@ -167,16 +179,12 @@ function onDevice(address: Ip): AddressConfig {
 }
 
 /** Puts a new plan of a service in the place of the one before; undefined: there is no such service. */
-function change(
-  netns: Netns,
-  loaded: Loaded,
-  id: string,
-  plan: IpvsServicePlan | undefined,
-  scheduler: SchedulerName,
-): void {
+function change(netns: Netns, loaded: Loaded, id: string, plan: IpvsServicePlan | undefined, writing: Writing): void {
   const before = loaded.services.get(id);
   if (plan === undefined) loaded.services.delete(id);
   else loaded.services.set(id, plan);
+  if (plan === undefined || plan.nodeRefused.length === 0) loaded.refused.delete(id);
+  else loaded.refused.set(id, plan.nodeRefused);
   for (const name of ipvsSetNames) {
     const { name: full, type } = ipvsSet(name, loaded.config.family, []);
     const set = netns.netfilter!.sets.get(full)!;
@@ -190,7 +198,7 @@ function change(
     added: (address) => netns.addAddress(onDevice(address)),
     gone: (address) => netns.delAddress(onDevice(address)),
   });
-  changeServers(netns, loaded, id, before?.virtualServers ?? [], plan?.virtualServers ?? [], scheduler);
+  changeServers(netns, loaded, id, before?.virtualServers ?? [], plan?.virtualServers ?? [], writing);
 }
 
 /** Counts up what is wanted and down what was; tells of what came and what nobody wants any more. */
@@ -221,7 +229,7 @@ function changeServers(
   service: string,
   before: readonly VirtualServer[],
   after: readonly VirtualServer[],
-  scheduler: SchedulerName,
+  { scheduler, excludeCIDRs }: Writing,
 ): void {
   const ipvs = netns.useIpvs();
   const keyOf = ({ protocol, address, port }: VirtualServer): string => `${protocol} ${address} ${port}`;
@@ -236,6 +244,8 @@ function changeServers(
     const known = loaded.servers.get(key);
     // Two services may claim one address and port: the younger has it.
     if (kept.has(key) || known?.service !== service) continue;
+    // Not kube-proxy's, as far as it can tell: not even its own of before is taken away.
+    if (excludeCIDRs.some((prefix) => prefixContains(prefix, server.address))) continue;
     loaded.servers.delete(key);
     ipvs.deleteService(known.config.protocol, known.config.address, known.config.port);
   }

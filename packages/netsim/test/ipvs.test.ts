@@ -1,4 +1,5 @@
 import { printIpvsSave, World } from '@netsim/kernel';
+import type { Service } from '@netsim/manifest';
 import { assertTraceInvariants } from '@netsim/trace';
 import { IpProto } from '@netsim/wire';
 import { Cluster, type TraceOptions } from 'netsim';
@@ -96,6 +97,24 @@ describe('a packet to a service in IPVS mode', () => {
 });
 
 describe('what IPVS refuses', () => {
+  test.each([
+    ['203.0.113.0/24', 'DROPPED', /-s (\S+)\/32 -m ipvs --vproto 6 --vaddr \1 --vport 80 -j DROP/],
+    ['192.168.1.0/24', 'DELIVERED', /^$/],
+  ])('a load balancer for %s only: a node that sends to its address is %s', async (range, disposition, rule) => {
+    const guarded = service(
+      'guarded',
+      `clusterIP: 10.96.0.33, type: LoadBalancer, loadBalancerSourceRanges: [${range}], selector: { app: far }, ports: [{ port: 80 }]`,
+    );
+    const own = await Cluster.load({ yaml: configuration() + objects + guarded });
+    const [ip] = own.store.get<Service>('Service', 'default', 'guarded')!.status!.loadBalancer!.ingress!;
+    const [path] = own.trace({ from: 'node/w1-k8s', to: `${ip!.ip}:80` }).paths;
+    expect(path!.disposition).toBe(disposition);
+    const refused = path!.request.hops.flatMap(({ steps }) =>
+      steps.flatMap((step) => (step.kind === 'rule' && step.chain === 'KUBE-IPVS-OUT-FILTER' ? [step.text] : [])),
+    );
+    expect(refused.join()).toMatch(rule);
+  });
+
   test('a service without endpoints answers with port-unreachable, from a pod and from the node', () => {
     for (const from of ['client', 'node/w1-k8s']) {
       const [path] = cluster.trace({ from, to: 'svc/nobody:80' }).paths;
@@ -198,8 +217,15 @@ describe('tools on a node in IPVS mode', () => {
 
   test('ipset holds what the rules ask for', async () => {
     expect(await run('ipset list KUBE-NODE-PORT-LOCAL-TCP')).toBe(
-      'Name: KUBE-NODE-PORT-LOCAL-TCP\nType: bitmap:port\nHeader: range 0-65535\nNumber of entries: 1\nMembers:\n30081\n',
+      'Name: KUBE-NODE-PORT-LOCAL-TCP\nType: bitmap:port\nRevision: 3\nHeader: range 0-65535\nSize in memory: 8264\n' +
+        'References: 1\nNumber of entries: 1\nMembers:\n30081\n',
     );
+    expect(await run('ipset list -t KUBE-IPVS-IPS')).toMatch(
+      /^Name: KUBE-IPVS-IPS\nType: hash:ip\nRevision: 6\nHeader: family inet hashsize 1024 maxelem 65536 bucketsize 12 initval 0x[0-9a-f]{8}\nSize in memory: \d+\nReferences: 1\nNumber of entries: 13\n$/,
+    );
+    expect(await run('ipset -n list')).toMatch(/^KUBE-LOOP-BACK\nKUBE-CLUSTER-IP\n/);
+    const { stderr, code } = await cluster.exec('node/w1-k8s', ['ipset', 'list', 'nope']);
+    expect([stderr, code]).toEqual(['ipset v7.17: The set with the given name does not exist\n', 1]);
     expect(await run('ipset save KUBE-CLUSTER-IP')).toContain('add KUBE-CLUSTER-IP 10.96.0.20,udp:53\n');
   });
 
@@ -215,6 +241,19 @@ describe('tools on a node in IPVS mode', () => {
 });
 
 describe('change', () => {
+  test.each([
+    ['10.96.0.20/30', true],
+    ['10.96.1.0/24', false],
+  ])('excludeCIDRs %s: the virtual server of a deleted service stays: %s', async (block, stays) => {
+    const own = await Cluster.load({ yaml: configuration(`ipvs: { excludeCIDRs: [${block}] }`) + objects });
+    own.trace({ from: 'client', to: 'svc/near:80' });
+    own.delete('svc/near');
+    own.trace({ from: 'client', to: 'svc/far:80' });
+    const { stdout } = await own.exec('node/w1-k8s', ['ipvsadm', '-Sn']);
+    expect(stdout.includes('-A -t 10.96.0.21:80 -s rr\n')).toBe(stays);
+    expect((await own.exec('node/w1-k8s', ['ip', 'addr', 'show', 'kube-ipvs0'])).stdout).not.toContain('10.96.0.21/');
+  });
+
   const servers = async (address: string) => {
     const { stdout } = await cluster.exec('node/w1-k8s', ['ipvsadm', '-Sn']);
     return stdout.split('\n').filter((line) => line.startsWith(`-a -t ${address}:80`));

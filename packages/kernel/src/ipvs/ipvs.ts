@@ -106,6 +106,11 @@ export class Ipvs {
     return this.#conns.list();
   }
 
+  /** The service of the connection that a request belongs to which is under way to its real server. */
+  serviceOf({ protocol, src, sport, dst, dport }: Skb): VirtualService | null {
+    return this.#conns.from(protocol, dst, dport, src, sport, this.#netns.now())?.service ?? null;
+  }
+
   /** Forgets connections, bindings of clients, and whose turn it is: what comes next may be any server. */
   forget(): void {
     this.#conns.clear(this.#netns.now());

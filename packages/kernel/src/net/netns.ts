@@ -12,6 +12,7 @@ import type {
 import type { DropReason } from '../drop-reason.ts';
 import type { Hook } from '../hook.ts';
 import { Ipvs } from '../ipvs/ipvs.ts';
+import type { VirtualService } from '../ipvs/service.ts';
 import type { NetfilterHost, Tracer } from '../netfilter/host.ts';
 import type { AddressType, RejectWith, Ruleset } from '../netfilter/iptables/rule.ts';
 import { Netfilter } from '../netfilter/netfilter.ts';
@@ -550,6 +551,9 @@ export class Netns implements NetfilterHost {
   }
   deviceAddress(dev: Device, family: 4 | 6): Ip | undefined {
     return dev.addresses.find((address) => familyOf(address.address) === family)?.address;
+  }
+  virtualServiceOf(skb: Skb): VirtualService | null {
+    return skb.ipvs && this.ipvs !== null ? this.ipvs.serviceOf(skb) : null;
   }
   reversePathOk(skb: Skb, options: { loose: boolean; validmark: boolean; acceptLocal: boolean }): boolean {
     const { dev } = skb;

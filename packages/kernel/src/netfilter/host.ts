@@ -30,6 +30,8 @@ export interface NetfilterHost {
   deviceAddress(dev: Device, family: 4 | 6): Ip | undefined;
   /** Would a packet back to `skb.src` leave by `skb.dev`? For `-m rpfilter`. */
   reversePathOk(skb: Skb, options: { loose: boolean; validmark: boolean; acceptLocal: boolean }): boolean;
+  /** The virtual service that IPVS has sent a request for to its server; null for other packets. For `-m ipvs`. */
+  virtualServiceOf(skb: Skb): { readonly protocol: number; readonly address: Ip; readonly port: number } | null;
   /** Answers a packet for the REJECT target. The packet itself is then dropped by netfilter. */
   reject(skb: Skb, how: RejectWith, hook: Hook): void;
   /** Line for the kernel log (LOG target). */

@@ -3,6 +3,7 @@ export { type ConnFilter, printConn, printConntrack, shownText, tupleText } from
 export { TcpState } from './conntrack-tcp.ts';
 export * from './host.ts';
 export { IpSet, IpSets, type IpsetType, ipsetTypes } from './ipset.ts';
+export { ipsetListText, ipsetSaveText } from './ipset-print.ts';
 export { IptablesError, type IptablesProblem } from './iptables/error.ts';
 export { builtinChains, tableNames } from './iptables/names.ts';
 export { type Counter, type PrintOptions, printIptablesSave, printRule } from './iptables/print.ts';

@@ -2,6 +2,7 @@ import type { Family, Ip, Prefix } from '@netsim/wire';
 import { familyBits, familyOf, formatIp, IpProto, prefixOf, tryParseIp, tryParsePrefix } from '@netsim/wire';
 import type { Device } from '../net/device.ts';
 import type { Skb } from '../skb.ts';
+import { ipsetSaveText } from './ipset-print.ts';
 import { IptablesError, type IptablesProblem, RuleSyntaxError } from './iptables/error.ts';
 
 /** Set types that netsim knows. */
@@ -230,12 +231,7 @@ export class IpSets {
 
   /** As `ipset save` prints all sets: each `create` followed by its `add` lines. */
   save(): string {
-    let out = '';
-    for (const set of this.#sets.values()) {
-      out += `create ${set.name} ${set.type} ${set.options}\n`;
-      for (const element of set.elements()) out += `add ${set.name} ${element}\n`;
-    }
-    return out;
+    return [...this.#sets.values()].map(ipsetSaveText).join('');
   }
 
   /**

@@ -46,6 +46,9 @@ export class FakeHost implements NetfilterHost {
   deviceAddress(_dev: Device, family: 4 | 6): Ip | undefined {
     return family === 4 ? parseIp('192.168.0.1') : parseIp('fd00::1');
   }
+  virtualServiceOf(): null {
+    return null;
+  }
   reversePathOk(): boolean {
     return this.reversePath;
   }

@@ -8,7 +8,7 @@ import type { PortState, ProxyState } from '../proxy-state.ts';
 import type { ServicePort } from '../service-map.ts';
 import { comparePorts } from '../service-map.ts';
 import { chooseEndpoints, type EndpointChoice } from '../topology.ts';
-import { ipvsRuleset } from './rules.ts';
+import { ipvsRuleset, type VirtualPort } from './rules.ts';
 import type { IpvsSet, IpvsSetName } from './sets.ts';
 import { ipvsSet, ipvsSetNames } from './sets.ts';
 
@@ -39,17 +39,9 @@ export interface IpvsPlan {
   /** Addresses on the dummy device `kube-ipvs0`: so that the node takes what is sent to them for its own. */
   readonly boundAddresses: readonly Ip[];
   readonly sets: ReadonlyMap<IpvsSetName, IpvsSet>;
-  /** kube-proxy's chains and jumps, without the rules that `nodeRefused` stands for. */
   readonly ruleset: Ruleset;
-  /**
-   * Load-balancer addresses that the node itself may not reach: each is a rule in KUBE-IPVS-OUT-FILTER with `-m ipvs`, a match
-   * that the ruleset cannot express.
-   */
-  readonly nodeRefused: readonly {
-    readonly address: Ip;
-    readonly protocol: ServicePort['protocol'];
-    readonly port: number;
-  }[];
+  /** Load-balancer addresses that the node itself may not reach: each is a rule in KUBE-IPVS-OUT-FILTER. */
+  readonly nodeRefused: readonly VirtualPort[];
 }
 
 export interface IpvsOptions {
@@ -89,11 +81,15 @@ export function ipvsServicePlan(
   return planner.part();
 }
 
-/** The rules of {@link ipvsPlan}: they depend on which sets have elements, and on nothing else of the services. */
-export function ipvsRules(filled: ReadonlySet<IpvsSetName>, config: NodeProxyConfig): Ruleset {
+/** The rules of {@link ipvsPlan}: they depend on which sets have elements and on whom the node may not reach, and on nothing else of the services. */
+export function ipvsRules(
+  filled: ReadonlySet<IpvsSetName>,
+  nodeRefused: readonly VirtualPort[],
+  config: NodeProxyConfig,
+): Ruleset {
   const { family } = config;
   const sets = ipvsSetNames.map((name) => [name, ipvsSet(name, family, filled.has(name) ? [''] : [])] as const);
-  return ipvsRuleset(new Map(sets), config);
+  return ipvsRuleset(new Map(sets), nodeRefused, config);
 }
 
 class Planner {
@@ -103,7 +99,7 @@ class Planner {
   readonly #servers: VirtualServer[] = [];
   readonly #bound = new Set<Ip>();
   readonly #entries = new Map<IpvsSetName, string[]>(ipvsSetNames.map((name) => [name, []]));
-  readonly #refused: IpvsPlan['nodeRefused'][number][] = [];
+  readonly #refused: VirtualPort[] = [];
 
   constructor(config: NodeProxyConfig, scheduler: string) {
     this.#config = config;
@@ -129,7 +125,7 @@ class Planner {
       virtualServers: this.#servers,
       boundAddresses: [...this.#bound],
       sets,
-      ruleset: ipvsRuleset(sets, this.#config),
+      ruleset: ipvsRuleset(sets, this.#refused, this.#config),
       nodeRefused: this.#refused,
     };
   }

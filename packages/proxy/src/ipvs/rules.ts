@@ -1,5 +1,5 @@
 import type { Chain, Match, Rule, Ruleset, Table, TableName, Target } from '@netsim/kernel';
-import { IpProto, parsePrefix } from '@netsim/wire';
+import { familyBits, familyOf, type Ip, IpProto, parsePrefix, prefixOf } from '@netsim/wire';
 import type { NodeProxyConfig } from '../config.ts';
 import { markMasqChain, masqueradeMark, postroutingRules } from '../iptables/base-rules.ts';
 import { comment, fromLocal, jump, MARK_MASQ_CHAIN } from '../iptables/rule-parts.ts';
@@ -15,10 +15,20 @@ const DST: Flags = ['dst'];
 const DST_PORT: Flags = ['dst', 'dst'];
 const DST_PORT_SRC: Flags = ['dst', 'dst', 'src'];
 
-/** The iptables rules of IPVS mode: a fixed number, whatever the number of services. */
-export function ipvsRuleset(sets: Sets, config: NodeProxyConfig): Ruleset {
+/** What a virtual server stands for. */
+export interface VirtualPort {
+  readonly address: Ip;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly port: number;
+}
+
+/**
+ * The iptables rules of IPVS mode: a fixed number, whatever the number of services, and one for each load-balancer address that
+ * the node itself may not reach.
+ */
+export function ipvsRuleset(sets: Sets, nodeRefused: readonly VirtualPort[], config: NodeProxyConfig): Ruleset {
   const tables = new Map<TableName, Table>();
-  tables.set('filter', table('filter', filterChains(sets, config)));
+  tables.set('filter', table('filter', filterChains(sets, nodeRefused, config)));
   tables.set('nat', table('nat', natChains(sets, config)));
   return { family: config.family, tables };
 }
@@ -120,7 +130,19 @@ function externalIpRules(sets: Sets, name: 'EXTERNAL-IP' | 'EXTERNAL-IP-LOCAL', 
   ];
 }
 
-function filterChains(sets: Sets, config: NodeProxyConfig): Chain[] {
+/** The node has the address on its dummy device, and takes it for its own when it sends to it. */
+function refuseNode({ address, protocol, port }: VirtualPort): Rule {
+  const host = { value: prefixOf(address, familyBits(familyOf(address))) };
+  const match: Match = {
+    kind: 'ipvs',
+    protocol: { value: protocolNumbers[protocol] },
+    address: host,
+    port: { value: port },
+  };
+  return rule([match], DROP, { source: host });
+}
+
+function filterChains(sets: Sets, nodeRefused: readonly VirtualPort[], config: NodeProxyConfig): Chain[] {
   const mark = masqueradeMark(config);
   const firewall = portal('KUBE-PROXY-FIREWALL', 'kube-proxy firewall rules');
   const passing: [IpvsSetName, Flags][] = [
@@ -163,7 +185,7 @@ function filterChains(sets: Sets, config: NodeProxyConfig): Chain[] {
         }),
       ],
     },
-    { name: 'KUBE-IPVS-OUT-FILTER', rules: [] },
+    { name: 'KUBE-IPVS-OUT-FILTER', rules: nodeRefused.map(refuseNode) },
     { name: 'KUBE-NODE-PORT', rules: [rule(inSet(sets, 'HEALTH-CHECK-NODE-PORT', DST), ACCEPT)] },
     {
       name: 'KUBE-PROXY-FIREWALL',

@@ -442,6 +442,19 @@ export const matchExtensions: Readonly<Record<string, Extension<Match>>> = {
     build: (options) => ({ kind: 'nfacct', name: required(options.plain('--nfacct-name'), '--nfacct-name', 'nfacct') }),
   },
   limit,
+  ipvs: {
+    options: { '--vproto': 1, '--vaddr': 1, '--vport': 1 },
+    build(options) {
+      const match = given<Extract<Match, { kind: 'ipvs' }>>({
+        kind: 'ipvs',
+        protocol: options.negatable(readProtocol, '--vproto'),
+        address: options.negatable((text) => readPrefix(text, options.family), '--vaddr'),
+        port: options.negatable((text) => readNumber(text, 65535, 'port'), '--vport'),
+      });
+      if (Object.keys(match).length === 1) throw new RuleSyntaxError('IPVS: At least one option is required', 'ipvs');
+      return match;
+    },
+  },
 };
 
 const setMark = {

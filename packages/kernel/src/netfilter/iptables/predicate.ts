@@ -68,6 +68,8 @@ export function compileMatch(match: Match): Predicate | undefined {
     }
     case 'limit':
       return compileLimit(match);
+    case 'ipvs':
+      return compileIpvs(match);
   }
 }
 
@@ -98,6 +100,7 @@ export function isRepeatable(match: Match): boolean {
     case 'set':
     case 'rpfilter':
     case 'limit':
+    case 'ipvs':
       return false;
   }
 }
@@ -370,5 +373,19 @@ function compileLimit(match: Extract<Match, { kind: 'limit' }>): Predicate {
     if (state.value < cost) return false;
     state.value -= cost;
     return true;
+  };
+}
+
+function compileIpvs({ protocol, address, port }: Extract<Match, { kind: 'ipvs' }>): Predicate {
+  const fits = <T>(wanted: Negatable<T> | undefined, test: (value: T) => boolean): boolean =>
+    wanted === undefined || test(wanted.value) !== (wanted.not === true);
+  return (skb, at) => {
+    const service = at.host.virtualServiceOf(skb);
+    return (
+      service !== null &&
+      fits(protocol, (value) => value === service.protocol) &&
+      fits(address, (value) => prefixContains(value, service.address)) &&
+      fits(port, (value) => value === service.port)
+    );
   };
 }

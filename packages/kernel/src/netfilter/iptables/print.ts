@@ -203,6 +203,12 @@ function matchText(match: Match, family: Family): string {
         (match.acceptLocal ? ' --accept-local' : '') +
         (match.invert ? ' --invert' : '')
       );
+    case 'ipvs':
+      return (
+        option('vproto', match.protocol, String) +
+        option('vaddr', match.address, hostText) +
+        option('vport', match.port, String)
+      );
     case 'nfacct':
       return ` --nfacct-name  ${match.name}`;
     case 'limit':

@@ -181,6 +181,13 @@ export type Match =
     }
   | { readonly kind: 'nfacct'; readonly name: string }
   | {
+      /** A packet that IPVS has sent on: the virtual service that its connection is one of. */
+      readonly kind: 'ipvs';
+      readonly protocol?: Negatable<number>;
+      readonly address?: Negatable<Prefix>;
+      readonly port?: Negatable<number>;
+    }
+  | {
       readonly kind: 'limit';
       /** Packets a second times 10000. */
       readonly average: number;
