@@ -14,12 +14,14 @@ export interface PortState {
 interface ServiceState {
   service: Service | undefined;
   ports: readonly ServicePort[];
-  readonly slices: Map<string, EndpointSlice>;
+  /** In the order of their coming; few. */
+  readonly slices: EndpointSlice[];
   states: readonly PortState[];
 }
 
 const MAX_LOG = 10_000;
 const NO_ENDPOINTS: readonly Endpoint[] = [];
+const NO_STATES: readonly PortState[] = [];
 
 /**
  * The services and endpoints of a cluster as every kube-proxy of a family knows them. Told of objects one by one; what is
@@ -61,14 +63,18 @@ export class ProxyState {
     const id = serviceOfSlice(slice, this.family);
     if (id === undefined) return;
     const { slices } = this.#state(id);
-    if (hasUdp(slice) || hasUdp(slices.get(slice.metadata.name))) this.#udpEndpointChanges++;
-    slices.set(slice.metadata.name, slice);
+    const at = placeOf(slices, slice);
+    if (hasUdp(slice) || hasUdp(slices[at])) this.#udpEndpointChanges++;
+    slices[at < 0 ? slices.length : at] = slice;
     this.#touch(id);
   }
 
   deleteSlice(slice: EndpointSlice): void {
     const id = serviceOfSlice(slice, this.family);
-    if (id === undefined || this.#services.get(id)?.slices.delete(slice.metadata.name) !== true) return;
+    const slices = id === undefined ? undefined : this.#services.get(id)?.slices;
+    const at = slices === undefined ? -1 : placeOf(slices, slice);
+    if (id === undefined || slices === undefined || at < 0) return;
+    slices.splice(at, 1);
     if (hasUdp(slice)) this.#udpEndpointChanges++;
     this.#touch(id);
   }
@@ -113,7 +119,7 @@ export class ProxyState {
   #state(id: string): ServiceState {
     let state = this.#services.get(id);
     if (state === undefined) {
-      state = { service: undefined, ports: [], slices: new Map(), states: [] };
+      state = { service: undefined, ports: [], slices: [], states: NO_STATES };
       this.#services.set(id, state);
     }
     return state;
@@ -134,16 +140,21 @@ export class ProxyState {
     for (const id of this.#dirty) {
       const state = this.#services.get(id)!;
       for (const { endpoints } of state.states) this.#totalEndpoints -= endpoints.length;
-      const byPort = state.ports.length === 0 ? undefined : endpointsByPort(state.slices.values(), this.family);
+      const byPort = state.ports.length === 0 ? undefined : endpointsByPort(state.slices, this.family);
       state.states = state.ports.map((port) => ({
         port,
         endpoints: byPort!.get(portKey(port.portName, port.protocol)) ?? NO_ENDPOINTS,
       }));
       for (const { endpoints } of state.states) this.#totalEndpoints += endpoints.length;
-      if (state.service === undefined && state.slices.size === 0) this.#services.delete(id);
+      if (state.service === undefined && state.slices.length === 0) this.#services.delete(id);
     }
     this.#dirty.clear();
   }
+}
+
+/** Where the slice of this name stands; -1: it is not there. */
+function placeOf(slices: readonly EndpointSlice[], { metadata }: EndpointSlice): number {
+  return slices.findIndex((slice) => slice.metadata.name === metadata.name);
 }
 
 function hasUdp(slice: EndpointSlice | undefined): boolean {

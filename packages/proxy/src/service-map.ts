@@ -42,14 +42,14 @@ export function servicePorts(service: Service, family: Family): ServicePort[] {
   if (clusterIP === undefined) return [];
 
   const id = `${metadata.namespace ?? 'default'}/${metadata.name}`;
-  const externalIPs = addressesOf(spec.externalIPs ?? [], family);
+  const externalIPs = addressesOf(spec.externalIPs ?? NONE, family);
   const accessible =
     spec.type === 'LoadBalancer' ||
     spec.type === 'NodePort' ||
     ((spec.type === 'ClusterIP' || spec.type === undefined) && (spec.externalIPs?.length ?? 0) > 0);
   const externalPolicyLocal = accessible && spec.externalTrafficPolicy === 'Local';
   const lbVIPs = loadBalancerVIPs(service, family);
-  const ranges = sourceRanges(spec.loadBalancerSourceRanges ?? [], family);
+  const ranges = sourceRanges(spec.loadBalancerSourceRanges ?? NONE, family);
   const affinitySeconds =
     spec.sessionAffinity === 'ClientIP'
       ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
@@ -115,8 +115,13 @@ function clusterIpOf({ spec }: Service, family: Family): Ip | undefined {
   return ip !== undefined && familyOf(ip) === family ? ip : undefined;
 }
 
-function loadBalancerVIPs({ status }: Service, family: Family): Ip[] {
-  const ingress = (status?.loadBalancer?.ingress ?? []).filter((entry) => (entry.ipMode ?? 'VIP') === 'VIP');
+/** One and the same for all services that have none. */
+const NONE: readonly never[] = [];
+
+function loadBalancerVIPs({ status }: Service, family: Family): readonly Ip[] {
+  const entries = status?.loadBalancer?.ingress ?? NONE;
+  if (entries.length === 0) return NONE;
+  const ingress = entries.filter((entry) => (entry.ipMode ?? 'VIP') === 'VIP');
   return addressesOf(
     ingress.map((entry) => entry.ip ?? ''),
     family,
@@ -124,13 +129,15 @@ function loadBalancerVIPs({ status }: Service, family: Family): Ip[] {
 }
 
 /** A range of everything means that there is no restriction. */
-function sourceRanges(texts: readonly string[], family: Family): Prefix[] {
+function sourceRanges(texts: readonly string[], family: Family): readonly Prefix[] {
+  if (texts.length === 0) return NONE;
   const ranges = texts
     .map(parsePrefixSloppy)
     .filter((prefix) => prefix !== undefined && familyOf(prefix.address) === family) as Prefix[];
   return ranges.some((prefix) => prefix.length === 0) ? [] : ranges;
 }
 
-function addressesOf(texts: readonly string[], family: Family): Ip[] {
+function addressesOf(texts: readonly string[], family: Family): readonly Ip[] {
+  if (texts.length === 0) return NONE;
   return texts.map(parseIpSloppy).filter((ip) => ip !== undefined && familyOf(ip) === family) as Ip[];
 }

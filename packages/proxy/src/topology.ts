@@ -34,7 +34,9 @@ export function chooseEndpoints(endpoints: readonly Endpoint[], port: PortPolicy
   let topology: Topology = 'none';
   if (usesClusterEndpoints(port)) {
     topology = topologyOf(endpoints, place);
-    cluster = endpoints.filter((endpoint) => endpoint.ready && hinted(endpoint, topology, place));
+    const isUsed = (endpoint: Endpoint) => endpoint.ready && hinted(endpoint, topology, place);
+    // Mostly all are: then it is the same list.
+    cluster = endpoints.every(isUsed) ? endpoints : endpoints.filter(isUsed);
     if (cluster.length === 0) {
       cluster = endpoints.filter(servingTerminating);
       fallback = cluster.length > 0;

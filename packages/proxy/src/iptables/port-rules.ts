@@ -5,6 +5,7 @@ import type { Endpoint } from '../endpoints.ts';
 import type { PortState } from '../proxy-state.ts';
 import type { ServicePort } from '../service-map.ts';
 import { externallyAccessible, usesClusterEndpoints, usesLocalEndpoints } from '../service-map.ts';
+import { SmallMap } from '../small-map.ts';
 import type { EndpointChoice } from '../topology.ts';
 import type { PortOrigin } from './endpoint-chains.ts';
 import { BalancerChain, EndpointChain, EntryChain } from './endpoint-chains.ts';
@@ -93,7 +94,7 @@ export class PortRulesCache implements PortOrigin {
   readonly #owners: ChainOwners;
   /** By the endpoint's text, with a dash before it where rules have no comments; made when a chain is asked for. */
   #endpoints: Map<string, EndpointChain> | undefined;
-  readonly #heads = new Map<string, HeadRules>();
+  readonly #heads = new SmallMap<HeadRules>();
 
   constructor(port: ServicePort, owners: ChainOwners) {
     this.port = port;
@@ -135,12 +136,7 @@ export class PortRulesCache implements PortOrigin {
   }
 
   heads(key: string, make: () => HeadRules): HeadRules {
-    let heads = this.#heads.get(key);
-    if (heads === undefined) {
-      heads = make();
-      this.#heads.set(key, heads);
-    }
-    return heads;
+    return this.#heads.getOrMake(key, make);
   }
 }
 
@@ -205,13 +201,12 @@ function headRules(port: ServicePort, traffic: Traffic, config: PortRulesConfig,
   const { names, origin } = cache;
   const { name } = port;
   const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
-  const nat = { services: [] as Rule[], nodePorts: [] as Rule[] };
-  const filter = {
-    services: [] as Rule[],
-    externalServices: [] as Rule[],
-    nodePorts: [] as Rule[],
-    firewall: [] as Rule[],
-  };
+  const natServices: Rule[] = [];
+  const natNodePorts: Rule[] = [];
+  const services: Rule[] = [];
+  const externalServices: Rule[] = [];
+  const nodePorts: Rule[] = [];
+  const firewall: Rule[] = [];
   const missing: Target = hasEndpoints
     ? { kind: 'DROP' }
     : { kind: 'REJECT', with: config.family === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable' };
@@ -220,22 +215,22 @@ function headRules(port: ServicePort, traffic: Traffic, config: PortRulesConfig,
 
   if (hasInternal) {
     const target = jump(port.internalPolicyLocal ? names.local : names.cluster);
-    nat.services.push(toAddress(port, `${name} cluster IP`, host(port.clusterIP), target, origin));
+    natServices.push(toAddress(port, `${name} cluster IP`, host(port.clusterIP), target, origin));
   } else {
-    filter.services.push(toAddress(port, missingText, host(port.clusterIP), missing, origin));
+    services.push(toAddress(port, missingText, host(port.clusterIP), missing, origin));
   }
   for (const ip of port.externalIPs) {
-    if (hasEndpoints) nat.services.push(toAddress(port, `${name} external IP`, host(ip), external, origin));
-    if (!hasExternal) filter.externalServices.push(toAddress(port, missingText, host(ip), missing, origin));
+    if (hasEndpoints) natServices.push(toAddress(port, `${name} external IP`, host(ip), external, origin));
+    if (!hasExternal) externalServices.push(toAddress(port, missingText, host(ip), missing, origin));
   }
   for (const ip of port.loadBalancerVIPs) {
     const target = usesFirewall ? jump(names.firewall) : external;
-    if (hasEndpoints) nat.services.push(toAddress(port, `${name} loadbalancer IP`, host(ip), target, origin));
+    if (hasEndpoints) natServices.push(toAddress(port, `${name} loadbalancer IP`, host(ip), target, origin));
     if (usesFirewall) {
       const text = `${name} traffic not accepted by ${names.firewall}`;
-      filter.firewall.push(toAddress(port, text, host(ip), { kind: 'DROP' }, origin));
+      firewall.push(toAddress(port, text, host(ip), { kind: 'DROP' }, origin));
     }
-    if (!hasExternal) filter.externalServices.push(toAddress(port, missingText, host(ip), missing, origin));
+    if (!hasExternal) externalServices.push(toAddress(port, missingText, host(ip), missing, origin));
   }
   if (port.nodePort !== 0) {
     const protocol = { value: protocolNumber(port.protocol) };
@@ -245,7 +240,7 @@ function headRules(port: ServicePort, traffic: Traffic, config: PortRulesConfig,
       const counter = 'localhost_nps_accepted_pkts';
       if (config.family === 4 && config.localhostNodePorts && config.nfacctCounters.includes(counter)) {
         const counting: Match[] = [...matches, { kind: 'nfacct', name: counter }];
-        nat.nodePorts.push({
+        natNodePorts.push({
           destination: { value: LOOPBACK },
           protocol,
           matches: counting,
@@ -253,23 +248,39 @@ function headRules(port: ServicePort, traffic: Traffic, config: PortRulesConfig,
           origin,
         });
       }
-      nat.nodePorts.push({ protocol, matches, target: external, origin });
+      natNodePorts.push({ protocol, matches, target: external, origin });
     }
     if (!hasExternal) {
       const matches: Match[] = [comment(missingText), { kind: 'addrtype', dstType: { value: ['LOCAL'] } }, toNodePort];
-      filter.externalServices.push({ protocol, matches, target: missing, origin });
+      externalServices.push({ protocol, matches, target: missing, origin });
     }
   }
   if (port.healthCheckNodePort !== 0) {
     const matches = [comment(`${name} health check node port`), dport('tcp', port.healthCheckNodePort)];
-    filter.nodePorts.push({
+    nodePorts.push({
       protocol: { value: protocolNumber('tcp') },
       matches,
       target: { kind: 'ACCEPT' },
       origin,
     });
   }
-  return { port, nat, filter };
+  return {
+    port,
+    nat: { services: kept(natServices), nodePorts: kept(natNodePorts) },
+    filter: {
+      services: kept(services),
+      externalServices: kept(externalServices),
+      nodePorts: kept(nodePorts),
+      firewall: kept(firewall),
+    },
+  };
+}
+
+const NO_RULES: readonly Rule[] = [];
+
+/** Most lists stay empty: they are kept as one. */
+function kept(rules: readonly Rule[]): readonly Rule[] {
+  return rules.length === 0 ? NO_RULES : rules;
 }
 
 /** Traffic to the cluster IP that does not come from a pod has to come back by this node. */

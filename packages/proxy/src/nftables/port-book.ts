@@ -2,6 +2,7 @@ import { formatIp } from '@netsim/wire';
 import { dependsOnNodeIP } from '../iptables/port-rules.ts';
 import type { PortState } from '../proxy-state.ts';
 import type { ServicePort } from '../service-map.ts';
+import { SmallMap } from '../small-map.ts';
 import type { EndpointChoice } from '../topology.ts';
 import type { NftPortRules, NftPortRulesConfig } from './port-rules.ts';
 import { NftPortRulesCache, nftPortRules, nftPortRulesProfile } from './port-rules.ts';
@@ -11,17 +12,18 @@ import { NftPortRulesCache, nftPortRules, nftPortRulesProfile } from './port-rul
  * Nodes that come to the same choice get the same objects.
  */
 export class NftPortBook {
+  readonly #profiles = new WeakMap<NftPortRulesConfig, string>();
   readonly #ports = new WeakMap<ServicePort, NftPortRulesCache>();
-  readonly #rules = new WeakMap<PortState, Map<string, NftPortRules>>();
+  readonly #rules = new WeakMap<PortState, SmallMap<NftPortRules>>();
 
   rules(state: PortState, choice: EndpointChoice, config: NftPortRulesConfig, ofNode: boolean): NftPortRules {
     let variants = this.#rules.get(state);
     if (variants === undefined) {
-      variants = new Map();
+      variants = new SmallMap();
       this.#rules.set(state, variants);
     }
     const nodeIP = ofNode && config.nodeIP !== undefined && dependsOnNodeIP(state.port, config);
-    const profile = `${nftPortRulesProfile(config)}${nodeIP ? formatIp(config.nodeIP!) : ''}|`;
+    const profile = `${this.#profileOf(config)}${nodeIP ? formatIp(config.nodeIP!) : ''}|`;
     const id = ofNode ? `${profile}${choiceKey(choice)}` : profile;
     let rules = variants.get(id);
     if (rules === undefined) {
@@ -35,6 +37,15 @@ export class NftPortBook {
       variants.set(id, rules);
     }
     return rules;
+  }
+
+  #profileOf(config: NftPortRulesConfig): string {
+    let profile = this.#profiles.get(config);
+    if (profile === undefined) {
+      profile = nftPortRulesProfile(config);
+      this.#profiles.set(config, profile);
+    }
+    return profile;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Endpoint } from '../endpoints.ts';
 import type { PortState } from '../proxy-state.ts';
 import type { ServicePort } from '../service-map.ts';
 import { externallyAccessible, usesClusterEndpoints, usesLocalEndpoints } from '../service-map.ts';
+import { SmallMap } from '../small-map.ts';
 import type { EndpointChoice } from '../topology.ts';
 import { masqueradeMark } from './base-rules.ts';
 import type { ElementSet } from './elements.ts';
@@ -54,10 +55,11 @@ export class NftPortRulesCache {
   readonly port: ServicePort;
   readonly names: NftPortChains;
   readonly origin: string;
-  readonly #endpoints = new Map<string, NftEndpointChain>();
-  readonly #chains = new Map<string, NftChain>();
-  readonly #sets = new Map<string, NftSet>();
-  readonly #elements = new Map<string, NftPortRules['elements']>();
+  /** Chains of endpoints by their text, and sets by their names; made when the first is asked for. */
+  #endpoints: Map<string, NftEndpointChain> | undefined;
+  #sets: Map<string, NftSet> | undefined;
+  readonly #chains = new SmallMap<NftChain>();
+  readonly #elements = new SmallMap<NftPortRules['elements']>();
 
   constructor(port: ServicePort) {
     this.port = port;
@@ -66,6 +68,7 @@ export class NftPortRulesCache {
   }
 
   endpoint(endpoint: Endpoint, config: NftPortRulesConfig, hairpin: boolean): NftEndpointChain {
+    this.#endpoints ??= new Map();
     let chain = this.#endpoints.get(endpoint.text);
     if (chain === undefined || chain.hairpin !== hairpin) {
       chain = new NftEndpointChain(this.port, endpoint, config.family, hairpin, this.origin);
@@ -75,6 +78,7 @@ export class NftPortRulesCache {
   }
 
   affinity(chain: NftEndpointChain): NftSet {
+    this.#sets ??= new Map();
     let set = this.#sets.get(chain.affinity);
     if (set === undefined) {
       set = {
@@ -93,32 +97,21 @@ export class NftPortRulesCache {
 
   /** The same chain for the same key. */
   chain(name: string, key: string, rules: () => readonly NftRule[]): NftChain {
-    const id = `${key}${name}`;
-    let chain = this.#chains.get(id);
-    if (chain === undefined) {
-      chain = { name, rules: rules() };
-      this.#chains.set(id, chain);
-    }
-    return chain;
+    return this.#chains.getOrMake(`${key}${name}`, () => ({ name, rules: rules() }));
   }
 
   elements(key: string, make: () => NftPortRules['elements']): NftPortRules['elements'] {
-    let elements = this.#elements.get(key);
-    if (elements === undefined) {
-      elements = make();
-      this.#elements.set(key, elements);
-    }
-    return elements;
+    return this.#elements.getOrMake(key, make);
   }
 
   /** Forgets the chains of endpoints that are gone. */
   retain(endpoints: readonly Endpoint[]): void {
-    if (this.#endpoints.size <= 2 * endpoints.length + 16) return;
+    if (this.#endpoints === undefined || this.#endpoints.size <= 2 * endpoints.length + 16) return;
     const live = new Set(endpoints.map((endpoint) => endpoint.text));
     for (const [text, chain] of this.#endpoints) {
       if (live.has(text)) continue;
       this.#endpoints.delete(text);
-      this.#sets.delete(chain.affinity);
+      this.#sets?.delete(chain.affinity);
     }
   }
 }
@@ -137,7 +130,8 @@ export function nftPortRules(
   const { port } = state;
   const { names, origin } = cache;
   const traffic = trafficOf(port, choice);
-  const key = `${profile}${Object.values(traffic).map(Number).join('')}`;
+  const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
+  const key = `${profile}${hasEndpoints ? 'e' : '-'}${hasInternal ? 'i' : '-'}${hasExternal ? 'x' : '-'}${usesFirewall ? 'f' : '-'}`;
   const inService = nftForm(config.kubernetesVersion).masquerade === 'by service';
   const mark = inService ? jump(MARK_CHAIN) : setMark(masqueradeMark(config));
 
