@@ -65,8 +65,9 @@ const FAKE = 'O=Acme Co, CN=Kubernetes Ingress Controller Fake Certificate';
 const openssl = spawnSync('openssl', ['version']).status === 0;
 
 describe.runIf(openssl).each(['ingress-nginx', 'spec'] as const)('certificates, profile %s', (profile) => {
-  const now = Date.now();
   const good = made(['a.example', '*.w.example']);
+  // After it was made: a certificate is valid from the second of its making on.
+  const now = Date.now();
   const codes = (objects: readonly KubeObject[], at = now): string[] =>
     routerOf(profile, objects, { now: at }).findings.map(({ code }) => code);
 

@@ -156,7 +156,7 @@ function withRules(
         {
           name: table,
           chains: new Map(
-            [...chains].map(([name, chain]) => [name, { ...chain, rules: change(chain.rules, table, name) }]),
+            [...chains].map(([name, chain]) => [name, { ...chain, name, rules: change(chain.rules, table, name) }]),
           ),
         },
       ]),
