@@ -2,6 +2,7 @@ import { ManifestError, type Pod, type Service } from '@netsim/manifest';
 import { formatIp } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { METALLB } from './ingress/support.ts';
 
 const kubia = (): Promise<Cluster> => Cluster.load({ demo: 'kubia' });
 const ready = (cluster: Cluster): string[] =>
@@ -155,16 +156,7 @@ test('a capture of a trace holds the frames of every device it passed', async ()
 });
 
 describe('nodes and load balancers', () => {
-  const metallb = `
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: { name: pool, namespace: metallb-system }
-spec: { addresses: [192.168.1.11-192.168.1.19] }
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: { name: l2, namespace: metallb-system }
----
+  const metallb = `${METALLB}
 apiVersion: v1
 kind: Service
 metadata: { name: lb }

@@ -1,5 +1,6 @@
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { MANY_ADDRESSES } from './many-addresses.ts';
 
 const NAME = 'kubia.default.svc.cluster.local.';
 /** A pod whose programs have glibc; `pod-a` has musl. Both are on the same node. */
@@ -87,21 +88,7 @@ describe('a look-up over a network that is broken', () => {
   test('a reply that was cut cannot be had where TCP to port 53 is dropped', async () => {
     const cluster = await Cluster.load({
       demo: 'kubia',
-      yaml: `apiVersion: v1
-kind: Service
-metadata: { name: many }
-spec: { clusterIP: None, selector: { app: many }, ports: [{ port: 80 }] }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: many }
-spec:
-  replicas: 60
-  selector: { matchLabels: { app: many } }
-  template:
-    metadata: { labels: { app: many } }
-    spec: { containers: [{ name: c, image: nginx }] }
----
+      yaml: `${MANY_ADDRESSES}---
 ${CLIENT}`,
     });
     expect(cluster.pod('client').lookup('many').addresses).toHaveLength(60);

@@ -2,6 +2,7 @@ import type { Service } from '@netsim/manifest';
 import { assertTraceInvariants, type Path, type Trace } from '@netsim/trace';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { MANY_ADDRESSES } from './many-addresses.ts';
 
 const kubia = (): Promise<Cluster> => Cluster.load({ demo: 'kubia' });
 const pods = (cluster: Cluster): string[] =>
@@ -107,20 +108,7 @@ describe('a look-up from a pod', () => {
     const cluster = await Cluster.load({
       yaml: `${client('')}
 ---
-apiVersion: v1
-kind: Service
-metadata: { name: many }
-spec: { clusterIP: None, selector: { app: many }, ports: [{ port: 80 }] }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: many }
-spec:
-  replicas: 60
-  selector: { matchLabels: { app: many } }
-  template:
-    metadata: { labels: { app: many } }
-    spec: { containers: [{ name: c, image: nginx }] }`,
+${MANY_ADDRESSES}`,
     });
     const { addresses, queries } = cluster.pod('client').lookup('many');
     expect(addresses).toHaveLength(60);
@@ -319,20 +307,7 @@ spec:
       to: 'many:80',
       yaml: `
 ---
-apiVersion: v1
-kind: Service
-metadata: { name: many }
-spec: { clusterIP: None, selector: { app: many }, ports: [{ port: 80 }] }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: many }
-spec:
-  replicas: 60
-  selector: { matchLabels: { app: many } }
-  template:
-    metadata: { labels: { app: many } }
-    spec: { containers: [{ name: c, image: nginx }] }`,
+${MANY_ADDRESSES}`,
     });
     const tcp = resolution!.queries.find(({ transport }) => transport === 'tcp');
     expect(tcp?.path).toMatchObject({ disposition: 'DELIVERED' });

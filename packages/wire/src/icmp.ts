@@ -1,8 +1,9 @@
 import { internetChecksum } from './checksum.ts';
 import { assertNever, WireError } from './error.ts';
-import { fits, View } from './view.ts';
+import { ICMP_HEADER, IcmpHeaderView } from './icmp-header.ts';
+import { fits } from './view.ts';
 
-export const ICMP_HEADER = 8;
+export { ICMP_HEADER };
 
 /** ICMP types (RFC 792). */
 export const IcmpType = {
@@ -52,58 +53,18 @@ export type IcmpMessage =
     };
 
 /** See {@link IcmpMessage}. */
-export class IcmpView extends View {
+export class IcmpView extends IcmpHeaderView {
   constructor(bytes: Uint8Array) {
-    super('ICMP', bytes, ICMP_HEADER);
+    super('ICMP', bytes);
   }
   fault(): string | undefined {
     return undefined;
-  }
-  get type(): number {
-    return this.bytes[0];
-  }
-  set type(value: number) {
-    this.bytes[0] = value;
-  }
-  get code(): number {
-    return this.bytes[1];
-  }
-  set code(value: number) {
-    this.bytes[1] = value;
-  }
-  get checksum(): number {
-    return this.data.getUint16(2);
-  }
-  set checksum(value: number) {
-    this.data.setUint16(2, value);
-  }
-  /** The second word of the header, whose meaning depends on the type. */
-  get rest(): number {
-    return this.data.getUint32(4);
-  }
-  set rest(value: number) {
-    this.data.setUint32(4, value);
-  }
-  get identifier(): number {
-    return this.data.getUint16(4);
-  }
-  set identifier(value: number) {
-    this.data.setUint16(4, value);
-  }
-  get sequence(): number {
-    return this.data.getUint16(6);
-  }
-  set sequence(value: number) {
-    this.data.setUint16(6, value);
   }
   get mtu(): number {
     return this.data.getUint16(6);
   }
   set mtu(value: number) {
     this.data.setUint16(6, value);
-  }
-  get payload(): Uint8Array {
-    return this.bytes.subarray(ICMP_HEADER);
   }
   hasValidChecksum(): boolean {
     return internetChecksum(this.bytes) === 0;

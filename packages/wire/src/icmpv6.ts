@@ -1,11 +1,12 @@
 import type { Ipv6, Mac } from './address.ts';
 import { type Ends, internetChecksum, pseudoHeaderSum } from './checksum.ts';
 import { assertNever, WireError } from './error.ts';
+import { ICMP_HEADER, IcmpHeaderView } from './icmp-header.ts';
 import { readIp, readMac, writeIp, writeMac } from './octets.ts';
 import { IpProto } from './protocol.ts';
-import { fits, View } from './view.ts';
+import { fits } from './view.ts';
 
-export const ICMPV6_HEADER = 8;
+export const ICMPV6_HEADER = ICMP_HEADER;
 
 /** ICMPv6 types (RFC 4443, RFC 4861). */
 export const Icmpv6Type = {
@@ -71,9 +72,9 @@ const OPTION_SOURCE_MAC = 1;
 const OPTION_TARGET_MAC = 2;
 
 /** See {@link Icmpv6Message}. */
-export class Icmpv6View extends View {
+export class Icmpv6View extends IcmpHeaderView {
   constructor(bytes: Uint8Array) {
-    super('ICMPv6', bytes, ICMPV6_HEADER);
+    super('ICMPv6', bytes);
   }
   fault(): string | undefined {
     if (!this.isNeighborDiscovery) return undefined;
@@ -87,43 +88,6 @@ export class Icmpv6View extends View {
   }
   get isNeighborDiscovery(): boolean {
     return this.type === Icmpv6Type.NEIGHBOR_SOLICITATION || this.type === Icmpv6Type.NEIGHBOR_ADVERTISEMENT;
-  }
-  get type(): number {
-    return this.bytes[0];
-  }
-  set type(value: number) {
-    this.bytes[0] = value;
-  }
-  get code(): number {
-    return this.bytes[1];
-  }
-  set code(value: number) {
-    this.bytes[1] = value;
-  }
-  get checksum(): number {
-    return this.data.getUint16(2);
-  }
-  set checksum(value: number) {
-    this.data.setUint16(2, value);
-  }
-  /** The second word of the header: MTU, flags of an advertisement, or by type. */
-  get rest(): number {
-    return this.data.getUint32(4);
-  }
-  set rest(value: number) {
-    this.data.setUint32(4, value);
-  }
-  get identifier(): number {
-    return this.data.getUint16(4);
-  }
-  set identifier(value: number) {
-    this.data.setUint16(4, value);
-  }
-  get sequence(): number {
-    return this.data.getUint16(6);
-  }
-  set sequence(value: number) {
-    this.data.setUint16(6, value);
   }
   /** Of neighbour discovery. Throws WireError where the bytes end before it. */
   get target(): Ipv6 {
@@ -139,9 +103,6 @@ export class Icmpv6View extends View {
       if (this.bytes[at] === type && this.bytes[at + 1] === 1) return readMac(this.bytes, at + 2);
     }
     return undefined;
-  }
-  get payload(): Uint8Array {
-    return this.bytes.subarray(ICMPV6_HEADER);
   }
   hasValidChecksum(ends: Ends): boolean {
     return this.#checksum(ends) === 0;

@@ -1,20 +1,9 @@
 import type { Condition, Gateway, Route } from '@netsim/manifest';
 import { expect, test } from 'vitest';
 import { Cluster } from '../../src/index.ts';
+import { gatewayOf } from './support.ts';
 
-const yaml = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: any }
-spec: { controllerName: example.com/controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: web }
-spec:
-  gatewayClassName: any
-  listeners: [{ name: http, port: 80, protocol: HTTP }]
----
+const yaml = `${gatewayOf('name: http, port: 80, protocol: HTTP')}
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: kubia }

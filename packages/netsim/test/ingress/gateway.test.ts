@@ -1,23 +1,12 @@
 import type { Pod } from '@netsim/manifest';
 import { Cluster } from 'netsim';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { curl, METALLB, web } from './support.ts';
+import { curl, gatewayOf, METALLB, web } from './support.ts';
 
-const gateway = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: eg }
-spec: { controllerName: example.com/controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: web }
-spec:
-  gatewayClassName: eg
-  listeners:
-  - { name: http, port: 80, protocol: HTTP }
-  - { name: tls, port: 443, protocol: TLS, hostname: tls.example.com, tls: { mode: Passthrough } }
----
+const gateway = `${gatewayOf(
+  'name: http, port: 80, protocol: HTTP',
+  'name: tls, port: 443, protocol: TLS, hostname: tls.example.com, tls: { mode: Passthrough }',
+)}
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: kubia }

@@ -13,6 +13,24 @@ metadata: { name: pool, namespace: metallb-system }
 ---
 `;
 
+/** A GatewayClass `eg`, and the Gateway `web` with these listeners. */
+export function gatewayOf(...listeners: readonly string[]): string {
+  return `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: eg }
+spec: { controllerName: example.com/controller }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: web }
+spec:
+  gatewayClassName: eg
+  listeners: [${listeners.map((one) => `{ ${one} }`).join(', ')}]
+---
+`;
+}
+
 /** A Deployment of the kubia image and its Service. */
 export function web(name: string, replicas = 3): string {
   return `
