@@ -132,6 +132,8 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .argument('<target>', 'pod, node/NAME or host/NAME')
     .argument('<command...>', 'curl, ping, nc, ip, ss, ...; on nodes also iptables-save, conntrack, bridge')
     .option('-c, --container <name>', 'container of the pod')
+    .option('-i, --stdin', 'taken as kubectl does; nothing is read')
+    .option('-t, --tty', 'taken as kubectl does; there is no terminal')
     .addHelpText(
       'after',
       examples('netsim exec pod-a -- curl -s http://kubia', 'netsim exec node/w1-k8s -- iptables-save -t nat'),

@@ -115,7 +115,7 @@ describe('trace', () => {
     expect(readFileSync(path).subarray(0, 4).toString('hex')).toBe('0a0d0d0a');
     const { code, stderr } = await netsim(['trace', 'pod-a', 'svc/kubia', '--pcap', join(folder, 'no/such/folder')]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/error: --pcap: ENOENT/);
+    expect(stderr).toMatch(/error: --pcap \S+: no such file or directory\n$/);
   });
 });
 
@@ -212,6 +212,12 @@ describe('mistakes', () => {
   });
 });
 
+test('the name of a pod is no DNS name, and the advice says how it is written', async () => {
+  const { code, stdout } = await netsim(['trace', 'deploy/kubia', 'pod-a:80']);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^advice: .*write pod\/pod-a for the object/m);
+});
+
 describe('get and describe', () => {
   test('an object that is not there is exit status 1, in the words of kubectl', async () => {
     const { code, stderr } = await netsim(['get', 'pod', 'nope', '-f', shop]);
@@ -245,6 +251,10 @@ describe('exec', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^You've hit kubia-/) });
     expect((await netsim(['exec', 'pod-a', '--', 'curl', 'http://nothing'])).code).toBe(6);
     expect((await netsim(['exec', 'node/w1-k8s', '--', 'hostname'])).stdout).toBe('w1-k8s\n');
+  });
+
+  test('takes -it as kubectl does', async () => {
+    expect(await netsim(['exec', '-it', 'pod-a', '--', 'hostname'])).toMatchObject({ code: 0, stdout: 'pod-a\n' });
   });
 
   test('leaves the flags of the tool alone', async () => {

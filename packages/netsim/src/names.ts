@@ -91,6 +91,11 @@ export class NameResolver {
     return nameToLookUp(text);
   }
 
+  /** What a bare name means where it is that of a pod, a workload or a node: `pod/web`, `deploy/web`. */
+  withKind(name: string): string | undefined {
+    return this.#objects.withKind(name);
+  }
+
   /** A service whose name is like one that was not found. */
   similarService(host: string): string | undefined {
     return this.#objects.similarService(host);

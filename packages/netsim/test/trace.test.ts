@@ -174,6 +174,17 @@ describe('names that are wrong', () => {
       'pod "cleint" not found in namespace "default"; did you mean "client"?',
     ],
     [
+      'a node in place of a pod',
+      { from: 'w1-k8s', to: 'svc/far:http' },
+      'there is no pod "w1-k8s"; did you mean "node/w1-k8s"?',
+    ],
+    [
+      'an address that is none',
+      { from: '10.0.0.256', to: 'svc/far:http' },
+      '"10.0.0.256" is no address; an IPv4 address has four numbers up to 255',
+    ],
+    ['a scheme', { from: 'client', to: 'ftp://far/' }, 'ftp://far/ is not a URL of http or https'],
+    [
       'a service',
       { from: 'client', to: 'svc/fra' },
       'service "fra" not found in namespace "default"; did you mean "far"?',

@@ -82,6 +82,12 @@ function noName({ source, destination: { kind, name, text } }: Trace): string {
   return `pod "${name}" has no DNS name (it needs hostname and subdomain): the packet goes to its address`;
 }
 
+/** Why a file cannot be written, without Node's code and the path again. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^E[A-Z]+: /, '').replace(/, \w+( '.*')?$/, '');
+}
+
 function methodOf(text: string): string {
   if (!/^[A-Za-z]+$/.test(text)) throw new CliError(`--method: ${JSON.stringify(text)} is no method`);
   return text.toUpperCase();
@@ -110,7 +116,7 @@ async function run(
     try {
       writeFileSync(pcap!, pcapng);
     } catch (error) {
-      throw new CliError(`--pcap: ${(error as Error).message}`);
+      throw new CliError(`--pcap ${pcap}: ${reasonOf(error)}`);
     }
   }
   return result;

@@ -40,6 +40,7 @@ export class Destinations {
         'write svc/NAME[:PORT], pod/NAME[:PORT], node/NAME:PORT or IP:PORT',
       );
     if (/^https?:\/\//i.test(text)) return this.#url(text);
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw new UsageError(`${text} is not a URL of http or https`);
     const slash = text.indexOf('/');
     if (slash > 0 && !text.startsWith('[')) {
       const kind = kindWords[text.slice(0, slash).toLowerCase()];

@@ -4,6 +4,18 @@ import { kindInfo, nearest } from '@netsim/manifest';
 import { UsageError } from '../errors.ts';
 import { didYouMean } from './words.ts';
 
+/** Kinds that people name without saying the kind. */
+const NAMED = [
+  ['pod', 'Pod'],
+  ['deploy', 'Deployment'],
+  ['sts', 'StatefulSet'],
+  ['ds', 'DaemonSet'],
+  ['rc', 'ReplicationController'],
+  ['rs', 'ReplicaSet'],
+  ['job', 'Job'],
+  ['node', 'Node'],
+] as const;
+
 /** Finds the objects of the store that users name; wrong names fail with the nearest right one. */
 export class NamedObjects {
   readonly #store: ObjectStore;
@@ -83,6 +95,15 @@ export class NamedObjects {
     const pod = pods.find((candidate) => isReady(candidate)) ?? pods[0];
     if (pod === undefined) throw new UsageError(`${kind.toLowerCase()} "${name}" has no running pod`);
     return pod;
+  }
+
+  /** What a bare name means that is the name of no pod, as it is to be written: `node/w1-k8s`, `deploy/web`. */
+  withKind(name: string): string | undefined {
+    for (const [word, kind] of NAMED) {
+      const namespace = kindInfo(kind)?.namespaced === false ? undefined : this.#namespace;
+      if (this.#store.get(kind, namespace, name) !== undefined) return `${word}/${name}`;
+    }
+    return undefined;
   }
 
   /** A service whose name is like one that was not found. */

@@ -1,5 +1,5 @@
 import { internalIPs } from '@netsim/control';
-import type { Node, ObjectStore } from '@netsim/manifest';
+import type { Node, ObjectStore, Pod } from '@netsim/manifest';
 import { nearest } from '@netsim/manifest';
 import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import type { AddressIndex } from '../address-index.ts';
@@ -40,7 +40,7 @@ export class Sources {
     if (ip !== undefined) return this.#sourceAddress(ip, text);
     if (text === EXTERNAL) return this.#host(EXTERNAL);
     const slash = text.indexOf('/');
-    if (slash < 0) return { kind: 'Pod', pod: this.#objects.pod(text) };
+    if (slash < 0) return { kind: 'Pod', pod: this.#pod(text) };
     const kind = kindWords[text.slice(0, slash).toLowerCase()];
     const name = text.slice(slash + 1);
     switch (kind) {
@@ -60,6 +60,16 @@ export class Sources {
         if (this.#objects.isNamespace(text.slice(0, slash))) return { kind: 'Pod', pod: this.#objects.pod(text) };
         throw unknownKind(text.slice(0, slash));
     }
+  }
+
+  /** A pod by its bare name; of what else has that name, the error says how it is written. */
+  #pod(text: string): Pod {
+    const meant = this.#objects.withKind(text);
+    if (meant === undefined && /^[0-9.]+$/.test(text))
+      throw new UsageError(`${JSON.stringify(text)} is no address`, 'an IPv4 address has four numbers up to 255');
+    if (meant !== undefined && meant !== `pod/${text}`)
+      throw new UsageError(`there is no pod ${JSON.stringify(text)}`, `did you mean "${meant}"?`);
+    return this.#objects.pod(text);
   }
 
   #sourceAddress(ip: Ip, text: string): SourceRef {

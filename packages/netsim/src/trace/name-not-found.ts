@@ -68,6 +68,11 @@ function missing(
     const because = { ...(cause !== undefined && { cause }), ...(advice !== undefined && { advice }) };
     return { ...verdict, reason: `${verdict.reason}: ${reason}`, ...because };
   }
+  const object = names.withKind(name);
+  if (object !== undefined) {
+    const advice = `The DNS has names of services, not this one: write ${object} for the object of this name`;
+    return { ...verdict, advice };
+  }
   const similar = names.similarService(name);
   return similar === undefined ? verdict : { ...verdict, advice: `did you mean "${similar}"?` };
 }
