@@ -20,7 +20,7 @@ export function routeFindings(frontDoor: FrontDoor, store: ObjectStore): Finding
 /** The API server has taken the object: what a controller refuses of it is a warning. */
 function findingOf({ code, object, field, message }: RouteFinding, store: ObjectStore): Finding {
   const { kind, namespace, name } = object;
-  const origin = store.get<KubeObject>(kind, namespace, name)?.[ORIGIN];
+  const origin = store.get<KubeObject>(kind, namespace === '' ? undefined : namespace, name)?.[ORIGIN];
   return {
     severity: 'warning',
     code,
