@@ -107,6 +107,12 @@ describe('what a user would not expect is a finding', () => {
       '(a+)+',
     ],
     ['a path that is encoded', ingress('a.example /a%20b Prefix s1'), 'ingress-path-encoded', 'decoded'],
+    ['a pattern that is none', ingress('a.example /api/(.*) ImplementationSpecific s1'), 'ingress-path-literal', '"("'],
+    ['a star', ingress('a.example /api/* ImplementationSpecific s1'), 'ingress-path-literal', '"*"'],
+    ['a query', ingress('a.example /api?x=1 Prefix s1'), 'ingress-path-literal', 'question mark'],
+    ['a double slash', ingress('a.example /a//b ImplementationSpecific s1'), 'ingress-path-never', 'merges slashes'],
+    ['dots', ingress('a.example /a/../b ImplementationSpecific s1'), 'ingress-path-never', 'resolves ".."'],
+    ['a dot at the end', ingress('a.example /a/. ImplementationSpecific s1'), 'ingress-path-never', 'resolves "."'],
   ];
   test.each(rows)('%s', (_what, yaml, code, says) => {
     const found = routerOf('ingress-nginx', objects(yaml)).findings.find((each) => each.code === code);
@@ -115,6 +121,21 @@ describe('what a user would not expect is a finding', () => {
 
   test('plain rules have none', () => {
     expect(codes(ingress('a.example / Prefix s1\na.example /foo Prefix s2'))).toEqual([]);
+    expect(codes(ingress('a.example /.well-known/x Prefix s1\na.example /c++/a..b/$x Prefix s2'))).toEqual([]);
+  });
+
+  test('a pattern is one with use-regex', () => {
+    const annotations = "nginx.ingress.kubernetes.io/use-regex: 'true'";
+    expect(codes(ingress('a.example /api/(.*) ImplementationSpecific s1', { annotations }))).toEqual([
+      'ingress-regex-host',
+    ]);
+  });
+
+  test('the API has no patterns at all', () => {
+    const yaml = ingress('a.example /api/* ImplementationSpecific s1\na.example /c++ Prefix s2');
+    expect(routerOf('spec', objects(yaml)).findings.map(({ code, message }) => `${code}: ${message}`)).toEqual([
+      'ingress-path-literal: path /api/* is compared letter for letter, "*" too: the API has no patterns',
+    ]);
   });
 });
 

@@ -28,6 +28,11 @@ const PLAIN = [
   '/FOO',
   '/x/y/z',
   '',
+  // Paths that no request has, or only an odd one.
+  '/foo//bar',
+  '/foo/../api',
+  '/foo?x=1',
+  '/api/(.*)',
 ];
 const PATTERNS = [
   '/foo(/|$)(.*)',

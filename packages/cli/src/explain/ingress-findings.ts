@@ -63,6 +63,14 @@ export const ingressFindings: Readonly<Record<string, Explanation>> = {
     meaning: 'nginx compares paths after decoding, so a path with a percent sign matches almost nothing.',
     mend: 'Write the character itself into the path.',
   },
+  'ingress-path-literal': {
+    meaning: 'The path has signs of a pattern or of a query in it, and is compared letter for letter all the same.',
+    mend: 'With ingress-nginx set use-regex: "true" and pathType ImplementationSpecific; else write the path itself.',
+  },
+  'ingress-path-never': {
+    meaning: 'nginx tidies the path of a request before it looks for a location, so that none is ever like this.',
+    mend: 'Write the path without double slashes, "." and "..".',
+  },
   'ingress-port-missing': {
     meaning: 'The Service has no port with this number or name.',
     mend: 'Name a port of the Service (not of the pod).',

@@ -1,6 +1,7 @@
 import type { RouteFinding, RouteRule } from '../../model.ts';
 import { Regex, RegexError } from '../../regex/index.ts';
 import { backendProblem } from '../backends.ts';
+import { literalPath, unreachablePath } from '../path-surprises.ts';
 import type { IngressView } from '../view.ts';
 import type { CompiledPlace, CompiledServer } from './compile.ts';
 
@@ -87,6 +88,10 @@ function* ruleSurprises(
       `${pathType} ${path}: a request for ${path.slice(0, -1)} is redirected (301) to ${path}`,
     );
   }
+  const odd =
+    unreachablePath(rule) ??
+    literalPath(rule, 'no annotation of the host (use-regex, rewrite-target) makes it a regular expression');
+  if (odd !== undefined) yield found(rule, odd.code, 'warning', odd.message);
   if (path.includes('%')) {
     yield found(
       rule,

@@ -18,6 +18,7 @@ import { covers, fakeCertificate } from '../../tls/certificate.ts';
 import { backendProblem } from '../backends.ts';
 import { SecretReader } from '../certificates.ts';
 import { objectOf, servedIngresses } from '../classes.ts';
+import { literalPath } from '../path-surprises.ts';
 import type { IngressRouter } from '../router.ts';
 import { defaultRule, rulesOf } from '../rules.ts';
 import type { IngressOptions, IngressView } from '../view.ts';
@@ -84,10 +85,13 @@ class SpecRouter implements IngressRouter {
   }
 
   #check(view: IngressView, ingress: Ingress, rule: RouteRule): void {
+    const object = objectOf(ingress);
+    const odd = rule.pathType === 'default' ? undefined : literalPath(rule, 'the API has no patterns');
+    if (odd !== undefined) this.findings.push({ ...odd, severity: 'warning', object, field: rule.field });
     const problem = backendProblem(view, rule.backends[0]!);
     if (problem === undefined) return;
     const field = rule.pathType === 'default' ? rule.field : [...rule.field, 'backend'];
-    this.findings.push({ ...problem, severity: 'warning', object: objectOf(ingress), field });
+    this.findings.push({ ...problem, severity: 'warning', object, field });
   }
 
   #tellDuplicate(ingress: Ingress, rule: RouteRule, older: RouteRule): void {
