@@ -1,5 +1,15 @@
 import { canonicalHost } from '../http/host.ts';
-import type { Backend, BackendTls, Decision, FrontRequest, Outcome, RouteFinding, RouteRow, Router } from '../model.ts';
+import type {
+  Backend,
+  BackendTls,
+  Decision,
+  FrontRequest,
+  Outcome,
+  RouteFinding,
+  RouteRow,
+  RouteRule,
+  Router,
+} from '../model.ts';
 import { type ActionContext, forwardPlainly } from './action.ts';
 import { BackendPolicies } from './backend-tls.ts';
 import { walk } from './explain.ts';
@@ -21,6 +31,8 @@ export interface BoundListener {
   readonly transport: 'TCP' | 'UDP';
   /** Names of the listeners that share it. */
   readonly names: readonly string[];
+  /** A client begins with a TLS handshake. */
+  readonly tls: boolean;
 }
 
 /** A connection as it arrives, before any byte of HTTP is read. */
@@ -47,6 +59,8 @@ export type ConnectionPlan =
   | {
       readonly kind: 'stream';
       readonly backend: Backend;
+      /** The route that says so. */
+      readonly rule: RouteRule;
       readonly certificates?: readonly ObjectKey[];
       /** TLS is opened to the backend. */
       readonly backendTls?: BackendTls;
@@ -134,8 +148,8 @@ class CompiledGateway implements GatewayRouter {
       }
     }
     this.sockets = [
-      ...[...this.#tcp].map(([port, { served }]) => ({ port, transport: 'TCP' as const, names: namesOf(served) })),
-      ...[...this.#udp].map(([port, { served }]) => ({ port, transport: 'UDP' as const, names: namesOf(served) })),
+      ...[...this.#tcp].map(([port, { served }]) => ({ port, transport: 'TCP' as const, ...factsOf(served) })),
+      ...[...this.#udp].map(([port, { served }]) => ({ port, transport: 'UDP' as const, ...factsOf(served) })),
     ];
   }
 
@@ -169,6 +183,7 @@ class CompiledGateway implements GatewayRouter {
     return {
       kind: 'stream',
       backend,
+      rule: stream.rule,
       ...(certificates.length > 0 && { certificates }),
       ...(backendTls !== undefined && { backendTls }),
     };
@@ -258,8 +273,9 @@ class CompiledGateway implements GatewayRouter {
   }
 }
 
-function namesOf(served: readonly Served[]): string[] {
-  return served.map(({ listener }) => listener.spec.name);
+function factsOf(served: readonly Served[]): { names: string[]; tls: boolean } {
+  const { protocol } = served[0]!.listener.spec;
+  return { names: served.map(({ listener }) => listener.spec.name), tls: protocol === 'HTTPS' || protocol === 'TLS' };
 }
 
 function portOf(served: readonly Served[]): Port {

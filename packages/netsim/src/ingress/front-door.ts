@@ -1,5 +1,6 @@
 import type { ClusterConfig } from '@netsim/control';
 import {
+  type GatewayRouter,
   gatewayFindings,
   gatewayRouter,
   type IngressRouter,
@@ -29,6 +30,8 @@ export interface Door {
   readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly router: Router;
+  /** Of a Gateway: what it does with connections and datagrams. */
+  readonly gateway?: GatewayRouter;
   /** For the server name of a handshake; undefined: the handshake fails. */
   certificate(serverName: string | undefined): ServerCertificate | undefined;
 }
@@ -81,8 +84,8 @@ export class FrontDoor {
   readonly #compiled = new Map<string, CompiledDoor>();
   /** The pods that run a controller, by their keys: not every settling looks at all pods. */
   readonly #pods = new Map<string, { readonly pod: Pod; readonly controller: Controller }>();
-  /** Ports that are open now, by netns, then by port. */
-  readonly #doors = new Map<string, Map<number, OpenDoor>>();
+  /** Ports that are open now, by netns, then by transport and port. */
+  readonly #doors = new Map<string, Map<string, OpenDoor>>();
   readonly #gatewayStatus: GatewayStatusWriter;
 
   constructor(options: FrontDoorOptions) {
@@ -120,7 +123,7 @@ export class FrontDoor {
       now: () => this.#options.now(),
       resolve: (host) => this.#addressOf(host),
     });
-    const doors = new Map<number, OpenDoor>();
+    const doors = new Map<string, OpenDoor>();
     this.#doors.set(netns.name, doors);
     const compiled = (): CompiledDoor => this.compiled(pod, controller);
     const door = { controller, backends: this.backends, compiled };
@@ -134,7 +137,7 @@ export class FrontDoor {
         store: this.#options.store,
         compiled,
       }).listen(gateway.sockets);
-      for (const { port, scheme } of opened) doors.set(port, { ...door, scheme });
+      for (const { port, scheme, transport } of opened) doors.set(`${transport} ${port}`, { ...door, scheme });
       return opened.map(({ socket }) => socket);
     }
     return this.#listen(netns, proxy, controller.listeners, door);
@@ -177,7 +180,7 @@ export class FrontDoor {
         },
       });
       if (!(socket instanceof TcpListener)) return [];
-      this.#doors.get(netns.name)?.set(listener.port, { ...door, scheme: listener.scheme });
+      this.#doors.get(netns.name)?.set(`TCP ${listener.port}`, { ...door, scheme: listener.scheme });
       return [socket];
     });
   }
@@ -194,11 +197,17 @@ export class FrontDoor {
   }
 
   /** Who takes requests at a port of a namespace; undefined where no controller does. */
-  doorAt(netns: string, port: number): Door | undefined {
-    const open = this.#doors.get(netns)?.get(port);
+  doorAt(netns: string, port: number, transport: 'TCP' | 'UDP'): Door | undefined {
+    const open = this.#doors.get(netns)?.get(`${transport} ${port}`);
     if (open === undefined) return undefined;
-    const { router, certificate } = open.compiled();
-    return { ...open, port, router, certificate: (serverName) => certificate(serverName, port) };
+    const { router, gateway, certificate } = open.compiled();
+    return {
+      ...open,
+      port,
+      router,
+      ...(gateway === undefined ? {} : { gateway }),
+      certificate: (serverName) => certificate(serverName, port),
+    };
   }
 
   /** What a controller has compiled from the objects as they are now. */

@@ -1,5 +1,5 @@
 import type { Backend, ConnectionPlan, FrontConnection, GatewayRouter } from '@netsim/ingress';
-import { type Netns, TcpListener } from '@netsim/kernel';
+import { type Netns, TcpListener, type UdpSocket } from '@netsim/kernel';
 import type { ObjectStore } from '@netsim/manifest';
 import { formatIp } from '@netsim/wire';
 import { pipe } from '../http/pipe.ts';
@@ -7,8 +7,9 @@ import { acceptedStream, connectStream, type Stream } from '../http/stream.ts';
 import { acceptTls, peekServerName } from '../http/tls.ts';
 import { RoundRobin } from './balancer.ts';
 import { type CompiledDoor, certificateChain } from './certificates.ts';
-import type { BackendSource } from './endpoints.ts';
+import type { BackendSource, ProxyEndpoint } from './endpoints.ts';
 import type { FrontProxy } from './proxy.ts';
+import { relayUdp } from './udp-relay.ts';
 
 /** Milliseconds that a proxy waits for a backend's handshake (Envoy: `connect_timeout`). */
 const CONNECT_TIMEOUT = 10_000;
@@ -23,12 +24,13 @@ export interface GatewayServerOptions {
 }
 
 interface OpenSocket {
-  readonly socket: TcpListener;
+  readonly socket: TcpListener | UdpSocket;
   readonly port: number;
+  readonly transport: 'TCP' | 'UDP';
   readonly scheme: 'http' | 'https';
 }
 
-/** The sockets of a Gateway's data plane: HTTP, TLS that ends here or is passed through, plain TCP. */
+/** The sockets of a Gateway's data plane: HTTP, TLS that ends here or is passed through, plain TCP and UDP. */
 export class GatewayServer {
   readonly #options: GatewayServerOptions;
   readonly #robin: RoundRobin;
@@ -38,29 +40,42 @@ export class GatewayServer {
     this.#robin = new RoundRobin(options.netns.random);
   }
 
-  /** Opens those for TCP. */
   listen(sockets: GatewayRouter['sockets']): OpenSocket[] {
-    const { netns, program } = this.#options;
-    return sockets.flatMap(({ port, transport }) => {
-      if (transport !== 'TCP') return [];
-      const socket = netns.sockets.tcp.listen({
-        port,
-        program,
-        onConnection: (connection) => {
-          const { remoteAddress } = connection;
-          const clientAddress = remoteAddress === undefined ? '' : formatIp(remoteAddress);
-          this.#accept(acceptedStream(connection), { port, transport: 'TCP', clientAddress });
-        },
-      });
-      if (!(socket instanceof TcpListener)) return [];
-      return [{ socket, port, scheme: this.#speaksFirst(port) ? 'http' : 'https' }];
-    });
+    return sockets.flatMap(({ port, transport, tls }) =>
+      transport === 'TCP' ? this.#listenTcp(port, tls) : this.#listenUdp(port),
+    );
   }
 
-  /** No byte of the client is needed to know what to do: the port has no TLS. */
-  #speaksFirst(port: number): boolean {
-    const plan = this.#plan({ port, transport: 'TCP' });
-    return plan.kind === 'http' || (plan.kind === 'stream' && plan.certificates === undefined);
+  #listenTcp(port: number, tls: boolean): OpenSocket[] {
+    const { netns, program } = this.#options;
+    const socket = netns.sockets.tcp.listen({
+      port,
+      program,
+      onConnection: (connection) => {
+        const { remoteAddress } = connection;
+        const clientAddress = remoteAddress === undefined ? '' : formatIp(remoteAddress);
+        this.#accept(acceptedStream(connection), { port, transport: 'TCP', clientAddress }, tls);
+      },
+    });
+    if (!(socket instanceof TcpListener)) return [];
+    return [{ socket, port, transport: 'TCP', scheme: tls ? 'https' : 'http' }];
+  }
+
+  #listenUdp(port: number): OpenSocket[] {
+    const { netns, program } = this.#options;
+    const target = (): ProxyEndpoint | undefined => {
+      const plan = this.#plan({ port, transport: 'UDP' });
+      return plan.kind === 'stream' ? this.#endpoint(plan.backend) : undefined;
+    };
+    const socket = relayUdp({ netns, port, program, target });
+    return socket === undefined ? [] : [{ socket, port, transport: 'UDP', scheme: 'http' }];
+  }
+
+  /** One of a backend's endpoints, in turn. */
+  #endpoint(backend: Backend): ProxyEndpoint | undefined {
+    if (backend.kind !== 'service') return undefined;
+    const { list } = this.#options.backends.of(backend.namespace, backend.name, backend.port);
+    return list.length === 0 ? undefined : this.#robin.pick(JSON.stringify(backend), list);
   }
 
   #plan(connection: FrontConnection): ConnectionPlan {
@@ -69,13 +84,14 @@ export class GatewayServer {
     return compiled().gateway?.connect(connection, chance) ?? { kind: 'close', why: 'the Gateway is gone' };
   }
 
-  #accept(stream: Stream, connection: FrontConnection): void {
+  #accept(stream: Stream, connection: FrontConnection, tls: boolean): void {
     const { proxy } = this.#options;
     const { port } = connection;
     const plan = this.#plan(connection);
     if (plan.kind === 'http') proxy.serve(stream, { port, scheme: 'http' });
-    else if (plan.kind === 'stream' && plan.certificates === undefined && this.#speaksFirst(port)) {
-      this.#pass(stream, plan.backend);
+    else if (!tls) {
+      if (plan.kind === 'stream') this.#pass(stream, plan.backend);
+      else stream.close();
     } else {
       peekServerName(stream, (sni, replay) => {
         this.#acceptTls(stream, { ...connection, ...(sni === undefined ? {} : { sni }) });
@@ -110,13 +126,13 @@ export class GatewayServer {
 
   /** Bytes to an endpoint of a backend and back. What comes before the connection is made waits. */
   #pass(stream: Stream, backend: Backend): void {
-    const { backends, netns, program } = this.#options;
-    const endpoints = backend.kind === 'service' ? backends.of(backend.namespace, backend.name, backend.port).list : [];
-    if (endpoints.length === 0) {
+    const { netns, program } = this.#options;
+    const endpoint = this.#endpoint(backend);
+    if (endpoint === undefined) {
       stream.close();
       return;
     }
-    const { ip, port } = this.#robin.pick(JSON.stringify(backend), endpoints);
+    const { ip, port } = endpoint;
     const waiting: Uint8Array[] = [];
     stream.onData = (bytes) => waiting.push(bytes);
     connectStream({ netns, ip, port, program, timeout: CONNECT_TIMEOUT }, (other) => {

@@ -54,6 +54,22 @@ export class Collector implements Tracer {
     return one;
   }
 
+  /** The request to a program that passes datagrams on, and what that sent back to the client; nothing of what went on from there. */
+  relayed(place: string): Collector {
+    const request = this.of(this.request);
+    const arrived = request.findLast(({ step }) => step.kind === 'receive' || step.kind === 'send')?.step;
+    const client = arrived?.kind === 'receive' || arrived?.kind === 'send' ? arrived.packet : undefined;
+    const answer = this.events.find(
+      ({ where, trackId, step }) =>
+        trackId !== this.request &&
+        where.name === place &&
+        step.kind === 'send' &&
+        step.packet.dst === client?.src &&
+        step.packet.dport === client.sport,
+    );
+    return this.only(this.request, answer?.trackId ?? 0);
+  }
+
   of(trackId: number): TraceEvent[] {
     return this.events.filter((event) => event.trackId === trackId);
   }

@@ -13,7 +13,7 @@ export function endAtDoor(path: Path, passage: Passage, controller: Controller):
     reason: ended?.reason ?? `${controllerWord(controller)} ${answer}`,
     ...(cause === undefined ? {} : { cause }),
     ...(ended?.advice === undefined ? {} : { advice: ended.advice }),
-    http,
+    ...(http === undefined ? {} : { http }),
     request: withSteps(path.request, steps),
   };
 }
@@ -26,12 +26,13 @@ export function joinPaths(path: Path, passage: Passage, next: Path, controller: 
   return {
     probability: path.probability,
     disposition,
-    reason: failed ? `${reason}: ${controllerWord(controller)} answers ${status}` : reason,
+    reason:
+      failed && passage.http !== undefined ? `${reason}: ${controllerWord(controller)} answers ${status}` : reason,
     ...(sourceSeen === undefined ? {} : { sourceSeen }),
     ...(backend === undefined ? {} : { backend }),
     ...(failed && cause !== undefined ? { cause } : {}),
     ...(failed && advice !== undefined ? { advice } : {}),
-    http: { ...passage.http, ...(failed ? { status } : {}) },
+    ...(passage.http === undefined ? {} : { http: { ...passage.http, ...(failed ? { status } : {}) } }),
     request: joinLegs(withSteps(path.request, passage.steps), next.request),
     ...(reply === undefined || path.reply === undefined ? {} : { reply: joinLegs(reply, path.reply) }),
   };

@@ -1,13 +1,4 @@
-import type {
-  Backend,
-  Decision,
-  Forward,
-  FrontRequest,
-  HeaderField,
-  Outcome,
-  RouteRule,
-  Router,
-} from '@netsim/ingress';
+import type { Backend, Decision, Forward, FrontRequest, HeaderField, RouteRule } from '@netsim/ingress';
 import type { Netns, RandomSource } from '@netsim/kernel';
 import type { ObjectStore } from '@netsim/manifest';
 import type { Cause, HttpExchange, Step } from '@netsim/trace';
@@ -28,7 +19,8 @@ type HttpStep = Extract<Step, { kind: 'http' }>;
 export interface Passage {
   /** What happens at the controller. */
   readonly steps: readonly HttpStep[];
-  readonly http: HttpExchange;
+  /** Absent where bytes are passed on that are no HTTP. */
+  readonly http?: HttpExchange;
   /** It goes on from there to this endpoint. */
   readonly onward?: { readonly netns: Netns; readonly endpoint: ProxyEndpoint };
   /** It ends there, and this is why; absent for what is as it should be. */
@@ -74,7 +66,8 @@ export function throughDoor(
     port: door.port,
     clientAddress,
   };
-  const decision = door.router.explain(front, drawChance(door.router, front, random));
+  const keyAt = (chance: number): string => JSON.stringify(door.router.decide(front, chance));
+  const decision = door.router.explain(front, drawChance(keyAt, random));
   if (secure && decision.outcome.kind !== 'pass-through') {
     const certificate = door.certificate(sni);
     if (certificate === undefined) {
@@ -225,11 +218,11 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
   }
 }
 
-function step(action: string, text: string): HttpStep {
+export function step(action: string, text: string): HttpStep {
   return { kind: 'http', action, text };
 }
 
-function endpointsOf({ backends }: Door, backend: Backend): ProxyEndpoints {
+export function endpointsOf({ backends }: Door, backend: Backend): ProxyEndpoints {
   if (backend.kind === 'service') return backends.of(backend.namespace, backend.name, backend.port);
   return {
     list: [],
@@ -237,7 +230,7 @@ function endpointsOf({ backends }: Door, backend: Backend): ProxyEndpoints {
   };
 }
 
-function backendText(backend: Backend): string {
+export function backendText(backend: Backend): string {
   if (backend.kind !== 'service') return backend.kind;
   const { namespace, name, port } = backend;
   return `svc/${namespace === 'default' ? '' : `${namespace}/`}${name}:${port}`;
@@ -290,12 +283,12 @@ function wrongPort(exchange: HttpExchange, door: Door): Passage {
   };
 }
 
-function ruleOf(store: ObjectStore, rule: RouteRule): NonNullable<HttpExchange['rule']> {
+export function ruleOf(store: ObjectStore, rule: RouteRule): NonNullable<HttpExchange['rule']> {
   const { host, path, pathType } = rule;
   return { ...placeOf(store, rule), host, path, pathType };
 }
 
-function causeOf(store: ObjectStore, rule: RouteRule): Cause {
+export function causeOf(store: ObjectStore, rule: RouteRule): Cause {
   const { host, path, pathType } = rule;
   return { ...placeOf(store, rule), text: `${host}${path} ${pathType}`.trim() };
 }
@@ -304,8 +297,7 @@ function causeOf(store: ObjectStore, rule: RouteRule): Cause {
 const SAMPLES = 64;
 
 /** A chance for the router; where decisions differ by it (weights), each way is drawn with its own probability. */
-function drawChance(router: Router, front: FrontRequest, random: RandomSource): number {
-  const keyAt = (chance: number): string => outcomeKey(router.decide(front, chance));
+export function drawChance(keyAt: (chance: number) => string, random: RandomSource): number {
   const ways: { key: string; from: number }[] = [];
   let last = 0;
   for (let sample = 0; sample < SAMPLES; sample++) {
@@ -336,8 +328,4 @@ function boundary(low: number, high: number, keyAt: (chance: number) => string):
   // Weights are whole numbers, mostly of a hundred.
   const rounded = Number(to.toFixed(9));
   return Math.abs(rounded - to) < 1e-11 ? rounded : to;
-}
-
-function outcomeKey(outcome: Outcome): string {
-  return JSON.stringify(outcome);
 }

@@ -17,6 +17,7 @@ import { endAtDoor, joinPaths } from './join-paths.ts';
 import { nameNotFound } from './name-not-found.ts';
 import type { Knowledge } from './outcome.ts';
 import { throughDoor } from './through-door.ts';
+import { throughStream } from './through-stream.ts';
 
 export interface TraceOptions {
   /** `pod/x` or `x`, `deploy/x`, `node/n`, `host/NAME`, `external`, or an address. */
@@ -155,18 +156,29 @@ class Tracing {
   }
 
   #throughDoor(path: Path, collector: Collector): Path {
-    const { url } = this.#destination;
+    const { url, protocol } = this.#destination;
     const place = collector.of(collector.request).at(-1)?.where.name;
-    if (url === undefined || place === undefined || path.disposition !== 'DELIVERED') return path;
+    if (place === undefined || path.disposition !== 'DELIVERED' || (protocol !== 'tcp' && protocol !== 'udp'))
+      return path;
     const { frontDoor, world, random } = this.#cluster;
-    const door = frontDoor.doorAt(place, path.backend?.port ?? this.#destination.port ?? 0);
+    const transport = protocol === 'udp' ? 'UDP' : 'TCP';
+    const door = frontDoor.doorAt(place, path.backend?.port ?? this.#destination.port ?? 0, transport);
     const netns = world.netns(place);
     if (door === undefined || netns === undefined) return path;
+    const clientAddress = path.sourceSeen ?? '';
     const { method = 'GET', headers = [] } = this.#options;
-    const request = { url, method, headers, clientAddress: path.sourceSeen ?? '' };
-    const passage = throughDoor(this.#cluster, door, netns, request, random);
+    const passage =
+      url === undefined
+        ? throughStream(this.#cluster, door, netns, { transport, clientAddress }, random)
+        : throughDoor(this.#cluster, door, netns, { url, method, headers, clientAddress }, random);
+    if (passage === undefined) return path;
+    // The relay has really passed the datagram on: what the trace follows is the way that it draws itself.
+    const first =
+      transport === 'TCP'
+        ? path
+        : buildPath({ collector: collector.relayed(place), probability: 1, from: this.#netns }, this.#known);
     const { onward } = passage;
-    if (onward === undefined) return endAtDoor(path, passage, door.controller);
+    if (onward === undefined) return endAtDoor(first, passage, door.controller);
     const second = new Collector();
     const { ip, port, text } = onward.endpoint;
     const pod = this.#known.podWithAddress(formatIp(ip));
@@ -176,11 +188,11 @@ class Tracing {
       ...(pod === undefined ? {} : { object: pod }),
       ip,
       port,
-      protocol: 'tcp',
+      protocol,
     };
     walkPacket(netns, destination, second);
     const next = buildPath({ collector: second, probability: 1, from: netns }, knowledgeOf(this.#cluster, destination));
-    return joinPaths(path, passage, next, door.controller);
+    return joinPaths(first, passage, next, door.controller);
   }
 
   /** Depth first over the choices that the rules leave to chance; each way starts with nothing remembered. */
