@@ -178,7 +178,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
           reason: `${endpoints.why}: ${controllerWord(door.controller)} answers ${status}`,
           ...adviceFor(backend),
         });
-        return { ...ended, http: { ...ended.http, ...serviceOf(backend) } };
+        return { ...ended, http: { ...http(status), ...serviceOf(backend) } };
       }
       const endpoint = pick(outcome, front, endpoints, random);
       if (endpoints.without !== undefined) steps.push(step('health', endpoints.without));
