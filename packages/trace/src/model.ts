@@ -60,8 +60,23 @@ export interface Resolution {
     /** With `--dns`: `udp` or `tcp`, and the way of the query and its reply (of a TCP connection: of its first segment). */
     transport?: string;
     path?: Path;
+    /** With `--dns`: what the name server asked others for it, and these others, one after the other. */
+    forwards?: readonly ForwardedQuery[];
   }[];
   readonly address?: string;
+}
+
+/** A query that a name server in the cluster sends to another one, to answer its client. */
+export interface ForwardedQuery {
+  /** Who asks: as in a {@link Hop}. */
+  readonly node: string;
+  readonly netns: string;
+  readonly server: string;
+  readonly port: number;
+  readonly transport: 'udp' | 'tcp';
+  /** The other server answered (over TCP: took the connection). */
+  readonly answered: boolean;
+  readonly path: Path;
 }
 
 export interface Path {

@@ -14,6 +14,7 @@ export async function dns(
   const found = cluster.lookup({
     from,
     name,
+    forwards: true,
     ...(type !== undefined && { type }),
     ...(namespace !== undefined && { namespace }),
   });
@@ -22,6 +23,22 @@ export async function dns(
   if (output === 'text') context.out(text(found));
   else await context.printData(output, 'Lookup', found);
   return found.answers.length > 0 ? 0 : 1;
+}
+
+/** Whom a name server has asked in its turn, in the order of the first time. */
+function forwardLines(forwards: NonNullable<Lookup['queries'][number]['forwards']>): string[] {
+  const told = new Map<string, { times: number; end: string }>();
+  for (const { node, netns, server, port, transport, answered, path } of forwards) {
+    const asked = `${netns === 'host' ? node : netns} asks ${server}${port === 53 ? '' : ` port ${port}`}/${transport}`;
+    const end = answered ? '' : `: no reply (${path.disposition}: ${path.reason})`;
+    const known = told.get(asked + end);
+    if (known === undefined) told.set(asked + end, { times: 1, end });
+    else known.times++;
+  }
+  return [...told].map(([key, { times, end }]) => {
+    const asked = key.slice(0, key.length - end.length);
+    return `# ${asked}${times === 1 ? '' : ` ${times} times`}${end}`;
+  });
 }
 
 function text({ name, queries, answers, error, elapsedMs, from }: Lookup): string {
@@ -40,8 +57,8 @@ function text({ name, queries, answers, error, elapsedMs, from }: Lookup): strin
       .map((cell, i) => (i < 2 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join(' ')
       .trimEnd();
-    const { reason } = queries[at]!;
-    return reason === undefined ? [line] : [`# ${reason}`, line];
+    const { reason, forwards = [] } = queries[at]!;
+    return [...(reason === undefined ? [] : [`# ${reason}`]), line, ...forwardLines(forwards)];
   });
   if (from === 'hosts') lines.push('# /etc/hosts has the name: no server is asked');
   if (from === 'numeric') lines.push('# an address needs no look-up');

@@ -1,4 +1,4 @@
-import type { Service } from '@netsim/manifest';
+import type { Node, Service } from '@netsim/manifest';
 import type { Cause, Path } from '@netsim/trace';
 import type { TransportProtocol } from '../names.ts';
 import { type Subject, sourceText } from './subject.ts';
@@ -48,5 +48,8 @@ function controllerOf({ cluster, source }: Subject, { request }: Path): Subject[
   const hop = request.hops.find(({ steps }) => steps.some(({ kind }) => kind === 'http'));
   if (hop === undefined) return source;
   const pod = cluster.datapath.podOf(hop.netns);
-  return pod === undefined ? cluster.names().source(`node/${hop.node}`) : { kind: 'Pod', pod };
+  if (pod !== undefined) return { kind: 'Pod', pod };
+  // A cloud's load balancer stands outside.
+  const node = cluster.store.get<Node>('Node', undefined, hop.node);
+  return node === undefined ? source : { kind: 'Node', node };
 }

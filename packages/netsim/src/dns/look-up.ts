@@ -1,13 +1,14 @@
 import { containerLibc, type Libc, type LookupResult, Resolver } from '@netsim/dns';
 import type { Netns } from '@netsim/kernel';
 import type { Pod } from '@netsim/manifest';
-import type { Path, Resolution } from '@netsim/trace';
+import type { Resolution } from '@netsim/trace';
 import { familyBits, familyOf, type Ip, tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import type { SourceRef } from '../names.ts';
 import { netnsOf } from '../source-netns.ts';
 import { driveLookup } from './drive.ts';
 import { machineFiles, type NameFiles, podFiles } from './pod-files.ts';
+import type { QueryPath } from './query-paths.ts';
 
 /** The device of a machine on the network between the nodes. */
 const UPLINK = 'eth0';
@@ -96,7 +97,7 @@ export function addressesOf({ addresses }: LookupResult): Ip[] {
 }
 
 /** A look-up as a trace tells it. A query without a reply has the rcode that dig has for it: none, but why. */
-export function resolutionOf(found: LookupResult, paths: readonly (Path | undefined)[] = []): Resolution {
+export function resolutionOf(found: LookupResult, paths: readonly (QueryPath | undefined)[] = []): Resolution {
   const { name, queries, addresses } = found;
   return {
     name,
@@ -106,8 +107,17 @@ export function resolutionOf(found: LookupResult, paths: readonly (Path | undefi
       type,
       rcode: rcode ?? error ?? 'TIMEOUT',
       answers,
-      ...(paths[at] === undefined ? {} : { transport, path: paths[at] }),
+      ...told(paths[at], transport),
     })),
     ...(addresses[0] === undefined ? {} : { address: addresses[0] }),
   };
+}
+
+function told(
+  way: QueryPath | undefined,
+  transport: string,
+): Pick<Resolution['queries'][number], 'transport' | 'path' | 'forwards'> {
+  if (way === undefined) return {};
+  const { path, forwards } = way;
+  return { transport, path, ...(forwards.length === 0 ? {} : { forwards }) };
 }

@@ -1,12 +1,15 @@
 import { bindCandidates, queryMessage, recordText } from '@netsim/dns';
 import { type Finding, nearest } from '@netsim/manifest';
+import type { ForwardedQuery } from '@netsim/trace';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../errors.ts';
-import { ask } from './ask.ts';
+import { watchedLookup } from '../trace/trace-cluster.ts';
+import { ask as askServers } from './ask.ts';
 import { checkName } from './check-name.ts';
 import { driveLookup } from './drive.ts';
 import { type Asker, askerOf } from './look-up.ts';
 import { lookupTraps } from './name-traps.ts';
+import type { QueryPath } from './query-paths.ts';
 import { queryReasons } from './query-reasons.ts';
 
 export interface LookupOptions {
@@ -16,6 +19,8 @@ export interface LookupOptions {
   /** Record type; without it, addresses are looked up as `getaddrinfo` does. */
   readonly type?: string;
   readonly namespace?: string;
+  /** Tells also what the name servers ask others for an answer. */
+  readonly forwards?: boolean;
 }
 
 /** One query of a lookup. `rcode` is an error or `TIMEOUT` where no reply came. `at`: milliseconds since the lookup began. */
@@ -29,6 +34,8 @@ export interface LookupQuery {
   readonly answers: readonly string[];
   /** Why it was asked; absent where it goes along with the one before. */
   readonly reason?: string;
+  /** What the server asked others for it, where that was wanted. */
+  readonly forwards?: readonly ForwardedQuery[];
 }
 
 /** Every query of a lookup, and what came of it. */
@@ -51,15 +58,21 @@ type Found = Omit<Lookup, 'findings'>;
 const types = ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT', 'ANY'];
 
 /** Looks a name up, and tells each query. */
-export function lookupNames(cluster: Cluster, { from, name, type, namespace }: LookupOptions): Lookup {
+export function lookupNames(cluster: Cluster, options: LookupOptions): Lookup {
+  const { from, name, type, namespace, forwards = false } = options;
   const source = cluster.names(namespace).source(from);
   checkName(name);
   const asker = askerOf(cluster, source);
-  const found = type === undefined ? addresses(asker, name) : records(asker, name, typeNamed(type));
+  const wanted = type === undefined ? undefined : typeNamed(type);
+  const ask = (): Found => (wanted === undefined ? addresses(asker, name) : records(asker, name, wanted));
+  const { found, paths } = forwards
+    ? watchedLookup(cluster, source, namespace, ask)
+    : { found: ask(), paths: [] as readonly (QueryPath | undefined)[] };
   const reasons = queryReasons(name, asker.resolver.conf, found.queries);
   const queries = found.queries.map((query, at) => ({
     ...query,
     ...(reasons[at] !== undefined && { reason: reasons[at] }),
+    ...(paths[at] !== undefined && paths[at].forwards.length > 0 && { forwards: paths[at].forwards }),
   }));
   return { ...found, queries, findings: lookupTraps(cluster, source, found, asker.resolver) };
 }
@@ -103,7 +116,7 @@ function records({ netns, resolver: { conf } }: Asker, name: string, type: strin
   for (const candidate of bindCandidates(name, conf)) {
     const at = clock.now - start;
     const message = queryMessage(candidate, type, { id: netns.random.below(65_536) });
-    const { reply } = driveLookup(netns, ask(conf.nameservers, message, { clock, timeout: 5_000, tries: 2 }));
+    const { reply } = driveLookup(netns, askServers(conf.nameservers, message, { clock, timeout: 5_000, tries: 2 }));
     answers = reply?.message.answers.map((record) => recordText(record)) ?? [];
     queries.push({
       server: reply?.server ?? conf.nameservers[0] ?? '',

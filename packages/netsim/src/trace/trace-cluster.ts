@@ -6,7 +6,7 @@ import { familyOf, formatIp, parseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import { checkName } from '../dns/check-name.ts';
 import { addressesOf, lookUp, resolutionOf } from '../dns/look-up.ts';
-import { QueryWatch } from '../dns/query-paths.ts';
+import { type AskedServer, type QueryPath, QueryWatch } from '../dns/query-paths.ts';
 import { UsageError } from '../errors.ts';
 import type { DestinationRef, SourceRef, TransportProtocol } from '../names.ts';
 import { transportProtocols } from '../names.ts';
@@ -45,7 +45,6 @@ const MAX_PATHS = 4096;
 const MAX_COUNT = 100_000;
 /** Bytes of data in a datagram or echo request. */
 const PAYLOAD = 56;
-const DNS_PORT = 53;
 
 /** Walks a packet through a cluster as its source would send it, and its reply back. */
 export function traceCluster(cluster: Cluster, options: TraceOptions): Trace {
@@ -80,16 +79,27 @@ function resolve(
     const found = lookUp(cluster, source, host);
     return { found, resolution: resolutionOf(found) };
   }
+  const { found, paths } = watchedLookup(cluster, source, namespace, () => lookUp(cluster, source, host));
+  return { found, resolution: resolutionOf(found, paths) };
+}
+
+/** Runs a look-up, and tells the way of each query and of what was asked of others for it. */
+export function watchedLookup<T extends { readonly queries: readonly AskedServer[] }>(
+  cluster: Cluster,
+  source: SourceRef,
+  namespace: string | undefined,
+  lookUpName: () => T,
+): { readonly found: T; readonly paths: readonly (QueryPath | undefined)[] } {
   const names = cluster.names(namespace);
   const netns = netnsOf(cluster, source);
   const watch = new QueryWatch();
-  const found = watch.during(netns, () => lookUp(cluster, source, host));
-  const paths = watch.paths(netns, found, ({ server, transport }, collector) => {
-    const ip = parseIp(server.replace(/%.*$/, ''));
-    const destination = names.at(ip, DNS_PORT, transport);
-    return buildPath({ collector, probability: 1, from: netns }, knowledgeOf(cluster, destination));
+  const found = watch.during(netns, lookUpName);
+  const paths = watch.paths(netns, found, ({ dst, dport, transport, from }, collector) => {
+    const destination = names.at(parseIp(dst), dport, transport);
+    const sender = cluster.world.netns(from) ?? netns;
+    return buildPath({ collector, probability: 1, from: sender }, knowledgeOf(cluster, destination));
   });
-  return { found, resolution: resolutionOf(found, paths) };
+  return { found, paths };
 }
 
 class Tracing {

@@ -1,7 +1,7 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import type { Paint, Tone } from '../style.ts';
 import { causeText, flow, share } from './names.ts';
-import { queryText, queryTraces } from './queries.ts';
+import { forwarderText, queryText, queryTraces } from './queries.ts';
 import { bridgeText, conntrackText, httpTone, icmpText, natText, outer, routeText, socketText } from './rows.ts';
 import { pathTitle, title, titled } from './summary.ts';
 
@@ -18,6 +18,13 @@ export function fullLines(trace: Trace, paint: Paint): string[] {
   for (const { query, number, path } of queryTraces(trace)) {
     lines.push('', `${paint('strong', `query ${number}`)} ${queryText(query)}`);
     lines.push(...bodyLines(path, paint));
+    for (const forward of query.forwards ?? []) {
+      const { server, port, transport, path: onward } = forward;
+      lines.push(
+        `${paint('strong', 'forwarded')} by ${forwarderText(forward)} to ${server} port ${port} (${transport})`,
+      );
+      lines.push(...bodyLines(onward, paint));
+    }
   }
   trace.paths.forEach((path, index) => {
     if (!single) lines.push('', pathTitle(path, index, trace, paint));

@@ -1,6 +1,6 @@
 import type { Hop, Leg, Path, Step, Trace } from '@netsim/trace';
 import { destinationText, netnsName, objectName, receiverName, share, stableName } from './names.ts';
-import { queryTraces } from './queries.ts';
+import { forwarderText, forwardTraces, queryTraces } from './queries.ts';
 import { endsBadly } from './summary.ts';
 
 /**
@@ -17,7 +17,12 @@ function queryLines(trace: Trace): string[] {
   return queryTraces(trace).flatMap(({ query, trace: own }) => {
     const { name, type, rcode, answers } = query;
     const count = `${answers.length} ${answers.length === 1 ? 'answer' : 'answers'}`;
-    return [`dns ${name} ${type}: ${rcode}, ${count}`, ...pathLines(own).map((line) => `  ${line}`)];
+    const onward = forwardTraces(query, trace).flatMap(({ forward, trace: next }) => {
+      const [head = '', ...places] = pathLines(next);
+      // The server asks, not the source of the trace.
+      return [head.replace(/^\S+/, stableName(forwarderText(forward))), ...places].map((line) => `    ${line}`);
+    });
+    return [`dns ${name} ${type}: ${rcode}, ${count}`, ...pathLines(own).map((line) => `  ${line}`), ...onward];
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Path, Resolution, Trace } from '@netsim/trace';
+import type { ForwardedQuery, Path, Resolution, Trace } from '@netsim/trace';
 
 export type ResolvedQuery = Resolution['queries'][number];
 
@@ -12,6 +12,33 @@ export function queryTraces(trace: Trace): { query: ResolvedQuery; number: numbe
     const { schemaVersion, kind, source } = trace;
     return [{ query, number: index + 1, path, trace: { schemaVersion, kind, source, destination, paths: [path] } }];
   });
+}
+
+/** Who asks on: a pod, or a node's own program. */
+export function forwarderText({ node, netns }: Pick<ForwardedQuery, 'node' | 'netns'>): string {
+  return netns === 'host' ? node : netns;
+}
+
+/** What a server asked others for a query: those that went the same way, with the same end, once. */
+export function forwardTraces(
+  { forwards = [] }: ResolvedQuery,
+  { schemaVersion, kind, source }: Trace,
+): { forward: ForwardedQuery; times: number; trace: Trace }[] {
+  const told = new Map<string, { forward: ForwardedQuery; times: number; trace: Trace }>();
+  for (const forward of forwards) {
+    const { node, netns, server, port, transport, path } = forward;
+    const key = [node, netns, server, port, transport, path.disposition, path.reply === undefined].join(' ');
+    const known = told.get(key);
+    if (known !== undefined) {
+      known.times++;
+      continue;
+    }
+    const destination = { text: server, kind: 'IP', ip: server, port, protocol: transport };
+    const sent = path.request.hops[0]?.steps.find((step) => step.kind === 'send');
+    const own = { ...source, ip: sent?.packet.src ?? source.ip };
+    told.set(key, { forward, times: 1, trace: { schemaVersion, kind, source: own, destination, paths: [path] } });
+  }
+  return [...told.values()];
 }
 
 /** `kubia.default.svc.cluster.local. A: NOERROR, A 10.106.139.160`. */

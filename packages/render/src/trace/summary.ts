@@ -2,7 +2,7 @@ import type { Leg, Path, Step, Trace } from '@netsim/trace';
 import { DEFAULT_WIDTH, paragraph, table, wrap } from '../layout.ts';
 import { dispositionTone, type Paint } from '../style.ts';
 import { causeText, destinationTitle, endpoint, netnsName, objectName, receiverName, share } from './names.ts';
-import { queryTraces, resolutionText } from './queries.ts';
+import { forwarderText, forwardTraces, queryTraces, resolutionText } from './queries.ts';
 import { legRows, type Row, type RowOptions } from './rows.ts';
 
 export interface SummaryOptions {
@@ -93,6 +93,14 @@ function resolutionLines(trace: Trace, options: SummaryOptions, paint: Paint): s
     lines.push(...rowLines(rows, told, options, paint, 'query'));
     told.push(rows);
     lines.push(...endLines(path, own, options, paint));
+    for (const { forward, times, trace: onward } of forwardTraces(query, trace)) {
+      const often = times === 1 ? '' : ` (${times} times)`;
+      const ahead = `forwarded by ${forwarderText(forward)}  ->  ${destinationTitle(onward)}${often}`;
+      lines.push(paint('strong', lineUp(ahead, verdictText(forward.path).length)) + verdict(forward.path, paint));
+      const hops = legRows(forward.path.request, onward, rowOptions(forward.path, options));
+      lines.push(...rowLines(hops, [], options, paint));
+      lines.push(...endLines(forward.path, onward, options, paint));
+    }
     lines.push(...paragraph('answer:', [query.rcode, ...query.answers].join(', '), width));
   }
   if (queries.length > 0) {
