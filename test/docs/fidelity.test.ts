@@ -20,7 +20,7 @@ function rows(): Row[] {
     .forEach((text, at) => {
       const cells = text.split(/(?<!\\)\|/).map((cell) => cell.trim());
       if (cells.length !== 5) withTests = false;
-      else if (cells[3] === 'test') withTests = true;
+      else if (cells[3] === 'test' || cells[3] === 'shown by') withTests = true;
       else if (withTests && !/^-+$/.test(cells[1]!)) {
         found.push({ line: at + 1, behaviour: cells[1]!, fidelity: cells[2]!, shown: cells[3]! });
       }

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { colorChoices } from './color.ts';
 import type { TraceOptions } from './commands/trace.ts';
 import { CliError, CommandContext, type GlobalOptions, printable } from './context.ts';
+import { formatsOf } from './formats.ts';
 import type { CliIo } from './io.ts';
 import { logLevels } from './log.ts';
 import { packageVersion } from './version.ts';
@@ -53,6 +54,12 @@ function collect(value: string, before: readonly string[] | undefined): string[]
   return [...(before ?? []), value];
 }
 
+/** Commands that are to come, and what to use until then. */
+const planned = [
+  ['matrix', 'netsim trace --all-paths asks for one pair, and netsim test for many at once'],
+  ['diff', 'netsim test tells with the manifests of before and after what has changed for its expectations'],
+] as const;
+
 interface Program {
   readonly program: Command;
   /** Exit status of the command that ran. */
@@ -69,7 +76,7 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
     .option('-R, --recursive', 'also read the directories in directories')
     .option('-k, --kustomize <dir>', 'a kustomization, built by kubectl kustomize')
     .option('-n, --namespace <namespace>', 'namespace of names that do not say theirs (default: default)')
-    .option('-o, --output <format>', 'output format: text, wide, json, yaml, name')
+    .option('-o, --output <format>', 'output format: those of the command stand at the end of its help')
     .option('--seed <n>', 'seed of names, addresses and choices (default: 1)', wholeNumber)
     .addOption(new Option('--color <when>', 'colour the output').choices(colorChoices).default('auto'))
     .addOption(new Option('--log-level <level>', 'log to stderr as JSON lines').choices(logLevels))
@@ -310,6 +317,16 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
       await act(command, version);
     });
 
+  for (const [name, instead] of planned) {
+    program
+      .command(name, { hidden: true })
+      .argument('[words...]')
+      .allowUnknownOption()
+      .action(() => {
+        throw new CliError(`netsim ${name} is not there yet; ${instead}`);
+      });
+  }
+
   program
     .helpCommand(false)
     .command('help')
@@ -328,6 +345,8 @@ function buildProgram(io: CliIo, started: (context: CommandContext) => void = ()
 
   for (const command of allCommands(program)) {
     command.copyInheritedSettings(program);
+    const known = formatsOf(pathOf(command));
+    if (known.length > 1) command.addHelpText('after', `\nOutput formats (-o): ${known.join(', ')}`);
     command.showHelpAfterError(`see ${fullName(command)} --help`);
   }
   program.showHelpAfterError('see netsim --help');
@@ -341,6 +360,11 @@ function examples(...lines: readonly string[]): string {
 
 function fullName(command: Command): string {
   return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
+}
+
+/** The words of a command after the program's name. */
+function pathOf(command: Command): string {
+  return fullName(command).replace(/^\S+ ?/, '');
 }
 
 function allCommands(command: Command): Command[] {

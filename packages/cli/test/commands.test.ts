@@ -358,6 +358,7 @@ describe('the small ones', () => {
     const { code, stdout } = await netsim(['trace', '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain('--all-paths');
+    expect(stdout).toMatch(/\nOutput formats \(-o\): text, wide, json, yaml\n/);
     expect(stdout).toContain('--filename');
   });
 
@@ -394,6 +395,12 @@ describe('the small ones', () => {
   test('-n says where names are looked up; the demo stays where it is', async () => {
     const { stdout } = await netsim(['get', 'pods', '-n', 'kube-system', '-o', 'name']);
     expect(stdout).toMatch(/^(pod\/coredns-\S+\n)+$/);
+  });
+
+  test('a command that is to come says so, and what to use until then', async () => {
+    const { code, stderr } = await netsim(['matrix', '--by', 'pod', '-o', 'csv']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^error: netsim matrix is not there yet; netsim trace /)]);
+    expect((await netsim(['--help'])).stdout).not.toContain('matrix');
   });
 
   test('without a command the help goes to stderr, and the status is 2', async () => {

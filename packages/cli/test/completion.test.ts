@@ -15,6 +15,7 @@ async function complete(...words: string[]): Promise<string[]> {
 describe('completion knows', () => {
   test('commands', async () => {
     expect(await complete('tr')).toEqual(['trace', ':4']);
+    expect(await complete('mat')).toEqual([':4']);
     expect(await complete('lab', 'v')).toEqual(['verify', ':4']);
   });
   test('flags of the command and those of all', async () => {
@@ -24,6 +25,8 @@ describe('completion knows', () => {
   test('values of flags', async () => {
     expect(await complete('trace', '--protocol', 't')).toEqual(['tcp', ':4']);
     expect(await complete('get', '-o', 'w')).toEqual(['wide', ':4']);
+    expect(await complete('test', '-o', 'j')).toEqual(['junit', 'json', ':4']);
+    expect(await complete('-o', 'ta')).toEqual(['tap', ':4']);
     expect(await complete('get', '-n', 'kube-s')).toEqual(['kube-system', ':4']);
   });
   test('that a file may follow -f', async () => {

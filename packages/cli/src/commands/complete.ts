@@ -1,6 +1,7 @@
 import { type KubeObject, kindInfo, knownKinds, type ObjectStore, type Service } from '@netsim/manifest';
 import type { Command, Option } from 'commander';
 import { CommandContext } from '../context.ts';
+import { formatsOf } from '../formats.ts';
 import type { CliIo } from '../io.ts';
 
 /** What the shell may do beside the candidates: complete file names, or not. */
@@ -24,7 +25,7 @@ export async function complete(words: readonly string[], program: Command, io: C
     if (line.pending.long === '--namespace') candidates = namesOf(await storeOf(line, io), 'Namespace', line);
     else if (line.pending.long === '--from') candidates = sources(await storeOf(line, io), line);
     else if (line.pending.long === '--endpoint') candidates = namesOf(await storeOf(line, io), 'Pod', line);
-    else if (line.pending.long === '--output') candidates = outputs(line.path).map((text) => ({ text }));
+    else if (line.pending.long === '--output') candidates = formatsOf(line.path).map((text) => ({ text }));
     else if (candidates.length === 0) directive = 0;
   } else if (line.last.startsWith('-') && !line.afterDashes) candidates = flags(line, program);
   else if (line.afterDashes) candidates = line.positionals.length === 1 ? await tools(line.positionals[0]!) : [];
@@ -113,23 +114,8 @@ function flags({ command }: Line, program: Command): Candidate[] {
 }
 
 function subcommands(command: Command): Candidate[] {
-  const shown = command.commands.filter((child) => !child.name().startsWith('_'));
+  const shown = command.createHelp().visibleCommands(command);
   return shown.map((child) => ({ text: child.name(), description: child.description() }));
-}
-
-function outputs(path: string): readonly string[] {
-  switch (path) {
-    case 'trace':
-      return ['text', 'wide', 'json', 'yaml'];
-    case 'get':
-      return ['text', 'wide', 'name', 'json', 'yaml'];
-    case 'test':
-      return ['text', 'junit', 'tap', 'json', 'yaml'];
-    case 'routes':
-      return ['text', 'wide', 'json', 'yaml'];
-    default:
-      return ['text', 'json', 'yaml'];
-  }
 }
 
 async function positional(line: Line, io: CliIo): Promise<Candidate[]> {

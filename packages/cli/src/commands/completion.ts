@@ -1,5 +1,6 @@
 import { nearest } from '@netsim/manifest';
 import { CliError, type CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 /**
  * Scripts that ask `netsim __complete WORDS...` for candidates: lines of `candidate TAB description`, then `:DIRECTIVE`,
@@ -62,7 +63,7 @@ complete -c netsim -s k -l kustomize -r -F
 } as const;
 
 export async function completion(context: CommandContext, shell: string): Promise<number> {
-  context.output(['text']);
+  context.output(formats.completion);
   if (!Object.hasOwn(scripts, shell)) {
     const hint = nearest(shell, Object.keys(scripts));
     throw new CliError(

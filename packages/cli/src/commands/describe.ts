@@ -1,5 +1,6 @@
 import { type KubeObject, kindInfo } from '@netsim/manifest';
 import { CliError, type CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 import { readSelection, selectorTest, suggestKind } from './select.ts';
 
 export interface DescribeOptions {
@@ -14,7 +15,7 @@ export async function describe(
   names: readonly string[],
   options: DescribeOptions,
 ): Promise<number> {
-  context.output(['text']);
+  context.output(formats.describe);
   const selection = readSelection(kind, names);
   const selects = selectorTest(options.selector) ?? (() => true);
   const kinds = selection.kinds.split(',').map((word) => {

@@ -1,4 +1,5 @@
 import type { CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 export interface DiagnoseOptions {
   readonly from?: string;
@@ -7,7 +8,7 @@ export interface DiagnoseOptions {
 
 /** `netsim diagnose`: 0 where every point is in order, 1 where one is not, or where the manifests do not say enough. */
 export async function diagnose(context: CommandContext, to: string, options: DiagnoseOptions): Promise<number> {
-  const output = context.output(['text', 'json', 'yaml']);
+  const output = context.output(formats.diagnose);
   const { namespace } = context.options;
   const { from, protocol } = options;
   const cluster = await context.loadCluster();

@@ -1,5 +1,6 @@
 import type { Lookup } from 'netsim';
 import type { CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 /** `netsim dns`: 0 where the name has what was asked for, else 1. */
 export async function dns(
@@ -8,7 +9,7 @@ export async function dns(
   name: string,
   type: string | undefined,
 ): Promise<number> {
-  const output = context.output(['text', 'json', 'yaml']);
+  const output = context.output(formats.dns);
   const { namespace } = context.options;
   const cluster = await context.loadCluster();
   const found = cluster.lookup({

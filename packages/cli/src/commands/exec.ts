@@ -1,4 +1,5 @@
 import type { CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 export interface ExecOptions {
   readonly container?: string;
@@ -11,7 +12,7 @@ export async function exec(
   argv: readonly string[],
   { container }: ExecOptions,
 ): Promise<number> {
-  context.output(['text']);
+  context.output(formats.exec);
   const cluster = await context.loadCluster();
   const { namespace } = context.options;
   const { stdout, stderr, code } = await cluster.exec(target, [...argv], {

@@ -1,9 +1,10 @@
 import { CliError, type CommandContext } from '../context.ts';
 import { allCodes, findCode, suggestCode } from '../explain/index.ts';
+import { formats } from '../formats.ts';
 
 /** `netsim explain CODE`; without a code the list of all. */
 export async function explain(context: CommandContext, code: string | undefined): Promise<number> {
-  const output = context.output(['text', 'json', 'yaml']);
+  const output = context.output(formats.explain);
   const found = code === undefined ? allCodes() : findCode(code);
   if (found.length === 0) {
     const hint = suggestCode(code ?? '');

@@ -1,5 +1,6 @@
 import { kindInfo } from '@netsim/manifest';
 import type { CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 import { readSelection, selectorTest, suggestKind } from './select.ts';
 
 export interface GetOptions {
@@ -17,7 +18,7 @@ export async function get(
   names: readonly string[],
   options: GetOptions,
 ): Promise<number> {
-  const output = context.output(['text', 'wide', 'name', 'json', 'yaml']);
+  const output = context.output(formats.get);
   const selection = readSelection(kind, names);
   const selects = selectorTest(options.selector);
   const cluster = await context.loadCluster({ look: true });

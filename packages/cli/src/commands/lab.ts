@@ -1,5 +1,6 @@
 import type { LabIpFamily, LabOutput, LabProxyMode } from '@netsim/lab';
 import { CliError, type CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 export interface LabOptions {
   readonly probes?: number;
@@ -11,7 +12,7 @@ export interface LabOptions {
 
 /** `netsim lab up|down|verify`: the same cluster in the real kernel. */
 export async function runLab(context: CommandContext, command: string, options: LabOptions): Promise<number> {
-  context.output(['text']);
+  context.output(formats.lab);
   const lab = await import('@netsim/lab');
   const output: LabOutput = {
     write: (text) => context.out(`${text}\n`),

@@ -1,10 +1,11 @@
 import type { Finding } from '@netsim/manifest';
 import { ManifestError } from '@netsim/manifest';
 import type { CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 /** `netsim lint`: 0 where nothing is found, 1 where there are warnings, 2 where the API server would refuse the input or it cannot be read. */
 export async function lint(context: CommandContext): Promise<number> {
-  const output = context.output(['text', 'json', 'yaml']);
+  const output = context.output(formats.lint);
   const findings = await findingsOf(context);
   if (output !== 'text') await context.printData(output, 'Findings', { findings });
   else context.out(await context.findingsText(findings));

@@ -1,8 +1,9 @@
 import type { CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 /** `netsim routes`: 0 where there is a route (for that host), else 1. */
 export async function routes(context: CommandContext, host: string | undefined): Promise<number> {
-  const output = context.output(['text', 'wide', 'json', 'yaml']);
+  const output = context.output(formats.routes);
   const cluster = await context.loadCluster();
   const found = cluster.routes(host === undefined ? undefined : hostOf(host));
   const render = await import('@netsim/render');

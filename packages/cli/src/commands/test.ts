@@ -1,9 +1,10 @@
 import { type ManifestSource, readManifestFiles } from '@netsim/manifest';
 import { CliError, type CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 /** `netsim test`: 0 where every expectation is met, else 1. */
 export async function test(context: CommandContext, files: readonly string[]): Promise<number> {
-  const output = context.output(['text', 'junit', 'tap', 'json', 'yaml']);
+  const output = context.output(formats.test);
   const { checkExpectations, readExpectations } = await import('netsim');
   const expectations = readExpectations(await sourcesOf(context, files));
   const cluster = await context.loadCluster();

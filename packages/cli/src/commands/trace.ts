@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { Disposition, Trace } from '@netsim/trace';
 import type { Cluster, TraceOptions as ClusterTraceOptions } from 'netsim';
 import { CliError, type CommandContext } from '../context.ts';
+import { formats } from '../formats.ts';
 
 export interface TraceOptions {
   readonly protocol?: 'tcp' | 'udp' | 'sctp' | 'icmp';
@@ -20,7 +21,7 @@ const good: ReadonlySet<Disposition> = new Set(['DELIVERED', 'EXITS_CLUSTER']);
 
 /** `netsim trace`: 0 where every path shown ends well, else 1. */
 export async function trace(context: CommandContext, from: string, to: string, options: TraceOptions): Promise<number> {
-  const output = context.output(['text', 'wide', 'json', 'yaml']);
+  const output = context.output(formats.trace);
   const { protocol, allPaths = false, endpoint, count, pcap, detail, dns = false } = options;
   const ways = [
     allPaths ? '--all-paths' : '',
