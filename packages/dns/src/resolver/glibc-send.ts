@@ -106,7 +106,7 @@ function* sendDatagram(
 ): Conversation<Attempt> {
   let bufferRcode: number | undefined;
   let gotSomewhere = false;
-  let socket = yield* sockets.open('udp', server);
+  let socket = sockets.open('udp', server);
   for (;;) {
     const serial = state.singleRequest || state.singleRequestReopen;
     const deadline = sockets.now + seconds * 1000;
@@ -115,11 +115,11 @@ function* sendDatagram(
     let second: Reply | undefined;
     let failed = false;
     for (const message of serial ? pair.slice(0, 1) : pair) {
-      failed ||= (yield* sockets.send(socket, server, message)) !== undefined;
+      failed ||= sockets.send(socket, server, message) !== undefined;
     }
     while (!failed) {
-      const event = yield { kind: 'wait', until: deadline };
-      if (event === undefined || event.kind === 'timeout') break;
+      const event = yield deadline;
+      if (event.kind === 'timeout') break;
       if (event.socket !== socket) continue;
       if (event.kind === 'error') {
         sockets.failed(pair, event.error);
@@ -146,7 +146,7 @@ function* sendDatagram(
       sockets.took(server, event.message, reply);
       if (isUseless(reply)) {
         if ((received[0] || received[1]) && pair.length === 2) {
-          yield* sockets.close(socket);
+          sockets.close(socket);
           return { first, bufferRcode, gotSomewhere };
         }
         if (pair.length === 1 || serial) {
@@ -157,35 +157,35 @@ function* sendDatagram(
         continue;
       }
       if (reply.truncated) {
-        yield* sockets.close(socket);
+        sockets.close(socket);
         return { truncated: true, bufferRcode, gotSomewhere };
       }
       if (toFirst) first = reply;
       else second = reply;
       received[which] = true;
       if (received[0] && received[1]) {
-        yield* sockets.close(socket);
+        sockets.close(socket);
         return { first, second, bufferRcode, gotSomewhere };
       }
       if (!serial) continue;
       if (state.singleRequestReopen) {
-        yield* sockets.close(socket);
-        socket = yield* sockets.open('udp', server);
+        sockets.close(socket);
+        socket = sockets.open('udp', server);
       }
-      failed = (yield* sockets.send(socket, server, pair[1]!)) !== undefined;
+      failed = sockets.send(socket, server, pair[1]!) !== undefined;
     }
     if (failed || first === undefined) {
-      yield* sockets.close(socket);
+      sockets.close(socket);
       return { bufferRcode, gotSomewhere: gotSomewhere || !failed };
     }
     if (state.singleRequestReopen) {
-      yield* sockets.close(socket);
+      sockets.close(socket);
       return { first, bufferRcode, gotSomewhere };
     }
     if (serial) {
       state.singleRequestReopen = true;
-      yield* sockets.close(socket);
-      socket = yield* sockets.open('udp', server);
+      sockets.close(socket);
+      socket = sockets.open('udp', server);
     } else {
       state.singleRequest = true;
     }
@@ -207,16 +207,16 @@ function isUseless(reply: Reply): boolean {
 /** Both queries over one TCP connection, with no time limit of its own: `send_vc`. One reset is forgiven. */
 function* sendStream(pair: QueryPair, server: string, sockets: Sockets): Conversation<Attempt> {
   for (let resets = 0; ; resets++) {
-    const socket = yield* sockets.open('tcp', server);
+    const socket = sockets.open('tcp', server);
     const received = [false, pair.length === 1];
     let first: Reply | undefined;
     let second: Reply | undefined;
     let reset = false;
     let failed = false;
-    for (const message of pair) failed ||= (yield* sockets.send(socket, server, message, 'tcp')) !== undefined;
+    for (const message of pair) failed ||= sockets.send(socket, server, message, 'tcp') !== undefined;
     while (!failed) {
-      const event = yield { kind: 'wait', until: Number.POSITIVE_INFINITY };
-      if (event === undefined || event.kind === 'timeout') break;
+      const event = yield Number.POSITIVE_INFINITY;
+      if (event.kind === 'timeout') break;
       if (event.socket !== socket) continue;
       if (event.kind === 'error') {
         sockets.failed(pair, event.error);
@@ -233,11 +233,11 @@ function* sendStream(pair: QueryPair, server: string, sockets: Sockets): Convers
       else second = reply;
       received[which] = true;
       if (received[0] && received[1]) {
-        yield* sockets.close(socket);
+        sockets.close(socket);
         return { first, second, bufferRcode: first.rcode };
       }
     }
-    yield* sockets.close(socket);
+    sockets.close(socket);
     if (!reset || resets > 0) return NOTHING;
   }
 }

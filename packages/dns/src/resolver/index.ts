@@ -6,10 +6,11 @@ export {
   type Family,
   type LookupResult,
   type Query,
-  type ResolverAction,
   type ResolverClock,
   type ResolverEvent,
+  type ResolverHost,
   type SocketError,
+  type Talk,
   type Transport,
 } from './io.ts';
 export { hostnameOf, type PodHostname } from './pod-hostname.ts';

@@ -10,19 +10,20 @@ export type SocketError =
   | 'EPIPE'
   | 'EAFNOSUPPORT';
 
-/**
- * One step of a look-up.
- * - `open`: make a socket. With `connect` it is connected to that server (and so hears of ICMP errors); without, it is
- *   bound to any address. A TCP socket is always connected; whether that worked is an event.
- * - `send`: one DNS message to `server`, port 53. On TCP the host adds the two octets of length. The host may answer
- *   this action at once with an `error` event where the system call itself fails (a rule that drops in OUTPUT: EPERM).
- * - `wait`: give me the next event, or `timeout` when virtual time reaches `until` (milliseconds; may be Infinity).
- */
-export type ResolverAction =
-  | { readonly kind: 'open'; readonly socket: number; readonly transport: Transport; readonly connect?: string }
-  | { readonly kind: 'send'; readonly socket: number; readonly server: string; readonly message: Uint8Array }
-  | { readonly kind: 'close'; readonly socket: number }
-  | { readonly kind: 'wait'; readonly until: number };
+/** The socket calls of a look-up that do not wait. Sockets are numbered by the look-up. */
+export interface ResolverHost {
+  /**
+   * Makes a socket. With `connect` it is connected to that server (and so hears of ICMP errors); without, it is bound to any
+   * address. A TCP socket is always connected; whether that worked is an event.
+   */
+  open(socket: number, transport: Transport, connect?: string): void;
+  /**
+   * Sends one DNS message to `server`, port 53. On TCP the host adds the two octets of length. Returns the error where the system
+   * call itself fails (a rule that drops in OUTPUT: EPERM).
+   */
+  send(socket: number, server: string, message: Uint8Array): SocketError | undefined;
+  close(socket: number): void;
+}
 
 export type Transport = 'udp' | 'tcp';
 
@@ -31,8 +32,14 @@ export type ResolverEvent =
   | { readonly kind: 'error'; readonly socket: number; readonly error: SocketError }
   | { readonly kind: 'timeout' };
 
-/** A conversation with the host: yields actions, gets an event for each `wait` (and, at will, for a failed `send`). */
-export type Conversation<T> = Generator<ResolverAction, T, ResolverEvent | undefined>;
+/**
+ * A look-up at work. It yields where it waits: until when, in milliseconds of virtual time (may be Infinity); and is given the next
+ * event, or `timeout` when that time has come.
+ */
+export type Conversation<T> = Generator<number, T, ResolverEvent>;
+
+/** Begins a look-up on a host. */
+export type Talk<T> = (host: ResolverHost) => Conversation<T>;
 
 /** Virtual time in milliseconds. */
 export interface ResolverClock {

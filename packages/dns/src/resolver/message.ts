@@ -50,6 +50,11 @@ export interface Reply {
 }
 
 const HEADER = 12;
+const DOT = 0x2e;
+/** Octets of text that a name may have before it is given up: no message that a server means has one so long. */
+const MAX_TEXT = 1024;
+/** The name that is being read, as text: the last label that is begun may end after the limit. */
+const TEXT = Buffer.alloc(MAX_TEXT + 1 + 64);
 
 /**
  * A query with one question and recursion desired, as both libcs write it. `labels` are the bytes of the name.
@@ -86,13 +91,14 @@ export function encodeQuery(
 export function encodeName(name: string): Uint8Array | undefined {
   const text = name.endsWith('.') ? name.slice(0, -1) : name;
   if (text === '') return new Uint8Array(1);
-  const bytes = new TextEncoder().encode(text);
-  if (bytes.length + 2 > 255) return undefined;
-  const out = new Uint8Array(bytes.length + 2);
-  out.set(bytes, 1);
+  const octets = Buffer.byteLength(text);
+  if (octets + 2 > 255) return undefined;
+  const out = new Uint8Array(octets + 2);
+  if (octets === text.length) for (let at = 0; at < octets; at++) out[at + 1] = text.charCodeAt(at);
+  else out.set(Buffer.from(text), 1);
   let start = 0;
-  for (let at = 1; at <= bytes.length + 1; at++) {
-    if (at <= bytes.length && out[at] !== 0x2e) continue;
+  for (let at = 1; at <= octets + 1; at++) {
+    if (at <= octets && out[at] !== DOT) continue;
     const length = at - start - 1;
     if (length === 0 || length > 63) return undefined;
     out[start] = length;
@@ -195,27 +201,29 @@ function word(bytes: Uint8Array, at: number): number {
 
 /** Reads a name with its compression pointers; pointers must go back, so that there is an end. */
 function readName(bytes: Uint8Array, start: number): { text: string; end: number } | undefined {
-  let text = '';
+  let length = 0;
   let at = start;
   let end = -1;
   let limit = start;
   for (;;) {
-    const length = bytes[at];
-    if (length === undefined || text.length > 1024) return undefined;
-    if (length === 0) return { text: text === '' ? '.' : text, end: end < 0 ? at + 1 : end };
-    if (length >= 0xc0) {
+    const label = bytes[at];
+    if (label === undefined || length > MAX_TEXT) return undefined;
+    if (label === 0) {
+      return { text: length === 0 ? '.' : TEXT.toString('latin1', 0, length), end: end < 0 ? at + 1 : end };
+    }
+    if (label >= 0xc0) {
       const low = bytes[at + 1];
       if (low === undefined) return undefined;
       if (end < 0) end = at + 2;
-      const target = ((length & 0x3f) << 8) | low;
+      const target = ((label & 0x3f) << 8) | low;
       if (target >= limit) return undefined;
       limit = target;
       at = target;
       continue;
     }
-    if (length > 63 || at + 1 + length > bytes.length) return undefined;
-    for (let i = at + 1; i <= at + length; i++) text += String.fromCharCode(bytes[i]!);
-    text += '.';
-    at += length + 1;
+    if (label > 63 || at + 1 + label > bytes.length) return undefined;
+    for (let i = at + 1; i <= at + label; i++) TEXT[length++] = bytes[i]!;
+    TEXT[length++] = DOT;
+    at += label + 1;
   }
 }

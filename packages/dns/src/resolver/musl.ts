@@ -89,7 +89,7 @@ function* sendToAll(queries: readonly Uint8Array[], context: MuslContext): Conve
   const timeout = conf.timeout * 1000;
   const interval = Math.floor(timeout / conf.attempts);
   const replies: (Reply | undefined)[] = queries.map(() => undefined);
-  const socket = yield* sockets.open('udp');
+  const socket = sockets.open('udp');
   const start = sockets.now;
   let sentAt = start - interval;
   let retries = 0;
@@ -97,13 +97,13 @@ function* sendToAll(queries: readonly Uint8Array[], context: MuslContext): Conve
     if (sockets.now - sentAt >= interval) {
       for (const [i, query] of queries.entries()) {
         if (replies[i] !== undefined) continue;
-        for (const server of conf.nameservers) yield* sockets.send(socket, server, query);
+        for (const server of conf.nameservers) sockets.send(socket, server, query);
       }
       sentAt = sockets.now;
       retries = 2 * queries.length;
     }
-    const event = yield { kind: 'wait', until: sentAt + interval };
-    if (event?.kind !== 'message' || event.socket !== socket || !conf.nameservers.includes(event.server)) continue;
+    const event = yield sentAt + interval;
+    if (event.kind !== 'message' || event.socket !== socket || !conf.nameservers.includes(event.server)) continue;
     const bytes = event.message.subarray(0, ANSWER_SIZE);
     const reply = decodeReply(bytes);
     if (reply === undefined) continue;
@@ -112,11 +112,11 @@ function* sendToAll(queries: readonly Uint8Array[], context: MuslContext): Conve
     sockets.took(event.server, bytes, reply);
     if (reply.rcode === RCODE.SERVFAIL && retries > 0) {
       retries--;
-      yield* sockets.send(socket, event.server, queries[which]!);
+      sockets.send(socket, event.server, queries[which]!);
     }
     if (reply.rcode === RCODE.NOERROR || reply.rcode === RCODE.NXDOMAIN) replies[which] = reply;
   }
-  yield* sockets.close(socket);
+  sockets.close(socket);
   return replies;
 }
 

@@ -2,7 +2,7 @@ import { familyOf, formatIp } from '@netsim/wire';
 import { type Found, lookupGlibc } from './glibc.ts';
 import type { GlibcState } from './glibc-send.ts';
 import { type HostsEntry, parseHosts } from './hosts.ts';
-import type { Conversation, Family, LookupResult, ResolverClock } from './io.ts';
+import type { Conversation, Family, LookupResult, ResolverClock, ResolverHost, Talk } from './io.ts';
 import { lookupMusl } from './musl.ts';
 import { type NssService, parseNsswitch } from './nsswitch.ts';
 import { parseNumeric } from './numeric.ts';
@@ -26,9 +26,9 @@ export interface ResolverOptions {
 }
 
 /**
- * `getaddrinfo` of one process, as glibc 2.36 or musl 1.2.3 does it. A look-up is a conversation: it yields what it
- * wants from its host (open, send, wait, close) and is given what came; so one and the same code runs on emulated
- * sockets in virtual time and in tests. {@link runLookup} is the shortest host.
+ * `getaddrinfo` of one process, as glibc 2.36 or musl 1.2.3 does it. A look-up is a conversation: it uses the
+ * sockets of its host, yields where it waits, and is given what came; so one and the same code runs on emulated sockets in
+ * virtual time and in tests. {@link runLookup} is the shortest host.
  *
  * One resolver is one process: what glibc learns about a server in one look-up (see `GlibcState`) holds for the next.
  */
@@ -61,9 +61,13 @@ export class Resolver {
   }
 
   /** Looks up the addresses of a name. Never throws; errors are those of getaddrinfo. */
-  *lookup(name: string, { family = 'unspec' }: { family?: Family } = {}): Conversation<LookupResult> {
+  lookup(name: string, { family = 'unspec' }: { family?: Family } = {}): Talk<LookupResult> {
+    return (host) => this.#lookUp(name, family, host);
+  }
+
+  *#lookUp(name: string, family: Family, host: ResolverHost): Conversation<LookupResult> {
     const { libc, clock, sourceAddress } = this.#options;
-    const sockets = new Sockets(clock);
+    const sockets = new Sockets(host, clock);
     const found = numeric(name, family, libc) ?? (yield* this.#find(name, family, sockets));
     return {
       name,

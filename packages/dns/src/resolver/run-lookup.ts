@@ -1,4 +1,4 @@
-import type { Conversation, ResolverClock, ResolverEvent, SocketError, Transport } from './io.ts';
+import type { ResolverClock, ResolverEvent, SocketError, Talk, Transport } from './io.ts';
 
 /** What becomes of one message: an answer or an error after some milliseconds, or nothing at all. */
 export type ExchangeResult =
@@ -13,47 +13,36 @@ export interface MovableClock extends ResolverClock {
 }
 
 /** Runs a look-up on a function that answers messages, moving the clock over each wait. */
-export function runLookup<T>(lookup: Conversation<T>, exchange: Exchange, clock: MovableClock): T {
+export function runLookup<T>(begin: Talk<T>, exchange: Exchange, clock: MovableClock): T {
   const open = new Map<number, Transport>();
-  const due: { at: number; event: ResolverEvent }[] = [];
-  let input: ResolverEvent | undefined;
-  for (;;) {
-    const step = lookup.next(input);
-    input = undefined;
-    if (step.done) return step.value;
-    const action = step.value;
-    switch (action.kind) {
-      case 'open':
-        open.set(action.socket, action.transport);
-        break;
-      case 'close':
-        open.delete(action.socket);
-        break;
-      case 'send': {
-        const { socket, server } = action;
-        const result = exchange(server, action.message, { transport: open.get(socket) ?? 'udp' });
-        if (result === undefined) break;
-        const event: ResolverEvent =
-          'error' in result
-            ? { kind: 'error', socket, error: result.error }
-            : { kind: 'message', socket, server, message: result.message };
-        due.push({ at: clock.now + (result.afterMs ?? 0), event });
-        due.sort((a, b) => a.at - b.at);
-        break;
-      }
-      case 'wait': {
-        input = { kind: 'timeout' };
-        while (due.length > 0 && due[0]!.at <= action.until) {
-          const { at, event } = due.shift()!;
-          if (event.kind === 'timeout' || !open.has(event.socket)) continue;
-          clock.advance(Math.max(0, at - clock.now));
-          input = event;
-          break;
-        }
-        if (input.kind === 'timeout' && Number.isFinite(action.until)) {
-          clock.advance(Math.max(0, action.until - clock.now));
-        }
-      }
+  const due: { at: number; event: ResolverEvent & { readonly socket: number } }[] = [];
+  const lookup = begin({
+    open: (socket, transport) => void open.set(socket, transport),
+    close: (socket) => void open.delete(socket),
+    send: (socket, server, message) => {
+      const result = exchange(server, message, { transport: open.get(socket) ?? 'udp' });
+      if (result === undefined) return undefined;
+      const event =
+        'error' in result
+          ? ({ kind: 'error', socket, error: result.error } as const)
+          : ({ kind: 'message', socket, server, message: result.message } as const);
+      due.push({ at: clock.now + (result.afterMs ?? 0), event });
+      due.sort((a, b) => a.at - b.at);
+      return undefined;
+    },
+  });
+  for (let step = lookup.next(); ; ) {
+    if (step.done === true) return step.value;
+    const until = step.value;
+    let event: ResolverEvent = { kind: 'timeout' };
+    while (due.length > 0 && due[0]!.at <= until) {
+      const next = due.shift()!;
+      if (!open.has(next.event.socket)) continue;
+      clock.advance(Math.max(0, next.at - clock.now));
+      event = next.event;
+      break;
     }
+    if (event.kind === 'timeout' && Number.isFinite(until)) clock.advance(Math.max(0, until - clock.now));
+    step = lookup.next(event);
   }
 }

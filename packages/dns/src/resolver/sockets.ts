@@ -1,16 +1,18 @@
-import type { Conversation, Query, ResolverClock, SocketError, Transport } from './io.ts';
+import type { Query, ResolverClock, ResolverHost, SocketError, Transport } from './io.ts';
 import { answerText, type Question, questionOf, type Reply, rcodeName } from './message.ts';
 
 /** The sockets of one look-up, and the record of all that went over them. */
 export class Sockets {
   readonly queries: Query[] = [];
   readonly start: number;
+  readonly #host: ResolverHost;
   readonly #clock: ResolverClock;
   /** The questions of what was sent, which replies are compared with. */
   readonly #questions = new Map<Uint8Array, Question | undefined>();
   #next = 0;
 
-  constructor(clock: ResolverClock) {
+  constructor(host: ResolverHost, clock: ResolverClock) {
+    this.#host = host;
     this.#clock = clock;
     this.start = clock.now;
   }
@@ -19,23 +21,18 @@ export class Sockets {
     return this.#clock.now;
   }
 
-  *open(transport: Transport, connect?: string): Conversation<number> {
+  open(transport: Transport, connect?: string): number {
     const socket = this.#next++;
-    yield { kind: 'open', socket, transport, ...(connect === undefined ? {} : { connect }) };
+    this.#host.open(socket, transport, connect);
     return socket;
   }
 
-  *close(socket: number): Conversation<void> {
-    yield { kind: 'close', socket };
+  close(socket: number): void {
+    this.#host.close(socket);
   }
 
   /** Sends; returns the error of the system call, if any. */
-  *send(
-    socket: number,
-    server: string,
-    message: Uint8Array,
-    transport: Transport = 'udp',
-  ): Conversation<SocketError | undefined> {
+  send(socket: number, server: string, message: Uint8Array, transport: Transport = 'udp'): SocketError | undefined {
     const question = questionOf(message);
     this.#questions.set(message, question);
     const query: Query = {
@@ -48,10 +45,9 @@ export class Sockets {
       answers: [],
     };
     this.queries.push(query);
-    const event = yield { kind: 'send', socket, server, message };
-    if (event?.kind !== 'error') return undefined;
-    query.error = event.error;
-    return event.error;
+    const error = this.#host.send(socket, server, message);
+    if (error !== undefined) query.error = error;
+    return error;
   }
 
   /** Notes that a socket was told of an error after it had sent these messages. */

@@ -4,7 +4,9 @@ import {
   decodeMessage,
   encodeMessage,
   type ResolverClock,
+  type ResolverHost,
   type SocketError,
+  type Talk,
   type ToolFailure,
   type ToolReply,
   type Transport,
@@ -33,17 +35,26 @@ const words: Partial<Record<SocketError, ToolFailure['error']>> = {
 };
 
 /** Asks the servers in turn until one replies, as the tools of bind do; over TCP where the reply was cut. */
-export function* ask(servers: readonly string[], query: DnsMessage, options: AskOptions): Conversation<Asked> {
+export function ask(servers: readonly string[], query: DnsMessage, options: AskOptions): Talk<Asked> {
+  return (host) => askOn(host, servers, query, options);
+}
+
+function* askOn(
+  host: ResolverHost,
+  servers: readonly string[],
+  query: DnsMessage,
+  options: AskOptions,
+): Conversation<Asked> {
   const failures: ToolFailure[] = [];
   let transport = options.transport ?? 'udp';
   let socket = 0;
   for (let attempt = 0; attempt < options.tries; attempt++) {
     for (const server of servers) {
-      const result = yield* once(socket++, server, query, transport, options);
+      const result = yield* once(host, socket++, server, query, transport, options);
       if (typeof result === 'string') failures.push({ server, error: result });
       else if (result.message.tc && transport === 'udp') {
         transport = 'tcp';
-        const whole = yield* once(socket++, server, query, transport, options);
+        const whole = yield* once(host, socket++, server, query, transport, options);
         if (typeof whole !== 'string') return { reply: whole, failures };
         failures.push({ server, error: whole });
       } else return { reply: result, failures };
@@ -53,6 +64,7 @@ export function* ask(servers: readonly string[], query: DnsMessage, options: Ask
 }
 
 function* once(
+  host: ResolverHost,
   socket: number,
   server: string,
   query: DnsMessage,
@@ -60,20 +72,19 @@ function* once(
   { clock, timeout }: AskOptions,
 ): Conversation<ToolReply | ToolFailure['error']> {
   const start = clock.now;
-  yield { kind: 'open', socket, transport, connect: server };
-  let event = yield { kind: 'send', socket, server, message: encodeMessage(query) };
-  for (;;) {
-    event ??= yield { kind: 'wait', until: start + timeout };
-    if (event === undefined || event.kind !== 'message') break;
+  host.open(socket, transport, server);
+  let error = host.send(socket, server, encodeMessage(query));
+  while (error === undefined) {
+    const event = yield start + timeout;
+    if (event.kind === 'error') error = event.error;
+    if (event.kind !== 'message') break;
     const message = decoded(event.message);
-    if (message?.id === query.id) {
-      yield { kind: 'close', socket };
-      return { message, server, transport, size: event.message.length, elapsedMs: clock.now - start };
-    }
-    event = undefined;
+    if (message?.id !== query.id) continue;
+    host.close(socket);
+    return { message, server, transport, size: event.message.length, elapsedMs: clock.now - start };
   }
-  yield { kind: 'close', socket };
-  return (event?.kind === 'error' ? words[event.error] : undefined) ?? 'timed out';
+  host.close(socket);
+  return (error === undefined ? undefined : words[error]) ?? 'timed out';
 }
 
 function decoded(bytes: Uint8Array): DnsMessage | undefined {

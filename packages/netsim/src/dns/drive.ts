@@ -1,4 +1,4 @@
-import type { Conversation, ResolverEvent, SocketError } from '@netsim/dns';
+import type { ResolverEvent, ResolverHost, SocketError, Talk, Transport } from '@netsim/dns';
 import type { Errno, Netns } from '@netsim/kernel';
 import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
 import { waitUntil } from '../exec/wait.ts';
@@ -15,54 +15,59 @@ interface Open {
  * Runs a look-up over the sockets of a netns: every query is a packet of the emulated network, and virtual time passes
  * while the resolver waits. Returns what the look-up returns; no socket is left behind.
  */
-export function driveLookup<T>(netns: Netns, lookup: Conversation<T>, program = ''): T {
+export function driveLookup<T>(netns: Netns, begin: Talk<T>, program = ''): T {
   const { world } = netns;
-  const open = new Map<number, Open>();
-  let events: ResolverEvent[] = [];
-  let input: ResolverEvent | undefined;
+  const host = new NetnsHost(netns, program);
+  const lookup = begin(host);
+  const isThere = (): boolean => host.events.length > 0;
   try {
-    for (;;) {
-      const step = lookup.next(input);
-      input = undefined;
+    for (let step = lookup.next(); ; ) {
       if (step.done === true) return step.value;
-      const action = step.value;
-      switch (action.kind) {
-        case 'open': {
-          const { socket, transport, connect } = action;
-          const server = connect === undefined ? undefined : tryParseIp(connect);
-          const hear = (event: ResolverEvent): void => {
-            if (open.has(socket)) events.push(event);
-          };
-          open.set(
-            socket,
-            transport === 'udp'
-              ? openUdp(netns, program, socket, server, hear)
-              : openTcp(netns, program, socket, server, hear),
-          );
-          break;
-        }
-        case 'close':
-          open.get(action.socket)?.close();
-          open.delete(action.socket);
-          // What a closed socket had in its queue is gone with it.
-          events = events.filter((event) => event.kind === 'timeout' || event.socket !== action.socket);
-          break;
-        case 'send': {
-          const { socket, server, message } = action;
-          const ip = tryParseIp(server);
-          const error = ip === undefined ? 'EAFNOSUPPORT' : (open.get(socket)?.send(ip, message) ?? 'EPIPE');
-          if (error !== '') input = { kind: 'error', socket, error: socketError(error) };
-          break;
-        }
-        case 'wait': {
-          const patience = Math.max(0, action.until - world.clock.now);
-          if (events.length === 0) waitUntil(world, () => events.length > 0, patience);
-          input = events.shift() ?? { kind: 'timeout' };
-        }
-      }
+      if (host.events.length === 0) waitUntil(world, isThere, Math.max(0, step.value - world.clock.now));
+      step = lookup.next(host.events.shift() ?? { kind: 'timeout' });
     }
   } finally {
-    for (const socket of open.values()) socket.close();
+    host.closeAll();
+  }
+}
+
+/** The sockets of a look-up in a netns, and what they heard. */
+class NetnsHost implements ResolverHost {
+  readonly #netns: Netns;
+  readonly #program: string;
+  readonly #open = new Map<number, Open>();
+  events: ResolverEvent[] = [];
+
+  constructor(netns: Netns, program: string) {
+    this.#netns = netns;
+    this.#program = program;
+  }
+
+  open(socket: number, transport: Transport, connect?: string): void {
+    const server = connect === undefined ? undefined : tryParseIp(connect);
+    const hear = (event: ResolverEvent): void => {
+      if (this.#open.has(socket)) this.events.push(event);
+    };
+    const make = transport === 'udp' ? openUdp : openTcp;
+    this.#open.set(socket, make(this.#netns, this.#program, socket, server, hear));
+  }
+
+  close(socket: number): void {
+    this.#open.get(socket)?.close();
+    this.#open.delete(socket);
+    // What a closed socket had in its queue is gone with it.
+    if (this.events.length > 0)
+      this.events = this.events.filter((event) => event.kind === 'timeout' || event.socket !== socket);
+  }
+
+  send(socket: number, server: string, message: Uint8Array): SocketError | undefined {
+    const ip = tryParseIp(server);
+    const error = ip === undefined ? 'EAFNOSUPPORT' : (this.#open.get(socket)?.send(ip, message) ?? 'EPIPE');
+    return error === '' ? undefined : socketError(error);
+  }
+
+  closeAll(): void {
+    for (const socket of this.#open.values()) socket.close();
   }
 }
 
