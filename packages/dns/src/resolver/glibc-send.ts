@@ -118,7 +118,7 @@ function* sendDatagram(
       failed ||= sockets.send(socket, server, message) !== undefined;
     }
     while (!failed) {
-      const event = yield deadline;
+      const event = sockets.poll() ?? (yield deadline);
       if (event.kind === 'timeout') break;
       if (event.socket !== socket) continue;
       if (event.kind === 'error') {
@@ -215,7 +215,7 @@ function* sendStream(pair: QueryPair, server: string, sockets: Sockets): Convers
     let failed = false;
     for (const message of pair) failed ||= sockets.send(socket, server, message, 'tcp') !== undefined;
     while (!failed) {
-      const event = yield Number.POSITIVE_INFINITY;
+      const event = sockets.poll() ?? (yield Number.POSITIVE_INFINITY);
       if (event.kind === 'timeout') break;
       if (event.socket !== socket) continue;
       if (event.kind === 'error') {

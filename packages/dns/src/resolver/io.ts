@@ -10,7 +10,7 @@ export type SocketError =
   | 'EPIPE'
   | 'EAFNOSUPPORT';
 
-/** The socket calls of a look-up that do not wait. Sockets are numbered by the look-up. */
+/** The calls of a look-up that do not wait. Sockets are numbered by the look-up. */
 export interface ResolverHost {
   /**
    * Makes a socket. With `connect` it is connected to that server (and so hears of ICMP errors); without, it is bound to any
@@ -23,6 +23,8 @@ export interface ResolverHost {
    */
   send(socket: number, server: string, message: Uint8Array): SocketError | undefined;
   close(socket: number): void;
+  /** The next event that comes before time passes; undefined where there is none, or where one is told of when it is waited for only. */
+  poll(): ResolverEvent | undefined;
 }
 
 export type Transport = 'udp' | 'tcp';

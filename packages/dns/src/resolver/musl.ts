@@ -102,7 +102,7 @@ function* sendToAll(queries: readonly Uint8Array[], context: MuslContext): Conve
       sentAt = sockets.now;
       retries = 2 * queries.length;
     }
-    const event = yield sentAt + interval;
+    const event = sockets.poll() ?? (yield sentAt + interval);
     if (event.kind !== 'message' || event.socket !== socket || !conf.nameservers.includes(event.server)) continue;
     const bytes = event.message.subarray(0, ANSWER_SIZE);
     const reply = decodeReply(bytes);

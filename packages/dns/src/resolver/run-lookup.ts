@@ -19,6 +19,7 @@ export function runLookup<T>(begin: Talk<T>, exchange: Exchange, clock: MovableC
   const lookup = begin({
     open: (socket, transport) => void open.set(socket, transport),
     close: (socket) => void open.delete(socket),
+    poll: () => undefined,
     send: (socket, server, message) => {
       const result = exchange(server, message, { transport: open.get(socket) ?? 'udp' });
       if (result === undefined) return undefined;

@@ -1,4 +1,4 @@
-import type { Query, ResolverClock, ResolverHost, SocketError, Transport } from './io.ts';
+import type { Query, ResolverClock, ResolverEvent, ResolverHost, SocketError, Transport } from './io.ts';
 import { answerText, type Question, questionOf, type Reply, rcodeName } from './message.ts';
 
 /** The sockets of one look-up, and the record of all that went over them. */
@@ -29,6 +29,11 @@ export class Sockets {
 
   close(socket: number): void {
     this.#host.close(socket);
+  }
+
+  /** See {@link ResolverHost.poll}. */
+  poll(): ResolverEvent | undefined {
+    return this.#host.poll();
   }
 
   /** Sends; returns the error of the system call, if any. */

@@ -75,7 +75,7 @@ function* once(
   host.open(socket, transport, server);
   let error = host.send(socket, server, encodeMessage(query));
   while (error === undefined) {
-    const event = yield start + timeout;
+    const event = host.poll() ?? (yield start + timeout);
     if (event.kind === 'error') error = event.error;
     if (event.kind !== 'message') break;
     const message = decoded(event.message);

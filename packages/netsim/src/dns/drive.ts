@@ -23,8 +23,8 @@ export function driveLookup<T>(netns: Netns, begin: Talk<T>, program = ''): T {
   try {
     for (let step = lookup.next(); ; ) {
       if (step.done === true) return step.value;
-      if (host.events.length === 0) waitUntil(world, isThere, Math.max(0, step.value - world.clock.now));
-      step = lookup.next(host.events.shift() ?? { kind: 'timeout' });
+      waitUntil(world, isThere, Math.max(0, step.value - world.clock.now));
+      step = lookup.next(host.poll() ?? { kind: 'timeout' });
     }
   } finally {
     host.closeAll();
@@ -64,6 +64,12 @@ class NetnsHost implements ResolverHost {
     const ip = tryParseIp(server);
     const error = ip === undefined ? 'EAFNOSUPPORT' : (this.#open.get(socket)?.send(ip, message) ?? 'EPIPE');
     return error === '' ? undefined : socketError(error);
+  }
+
+  /** Lets the packets that are under way arrive. */
+  poll(): ResolverEvent | undefined {
+    if (this.events.length === 0) this.#netns.world.run();
+    return this.events.shift();
   }
 
   closeAll(): void {
