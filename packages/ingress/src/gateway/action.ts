@@ -93,15 +93,19 @@ export function compileAction(context: ActionContext, rule: HTTPRouteRule): Acti
     targets,
     redirect: filters.map(redirectOf).find((redirect) => redirect !== undefined),
     cors: corsFilter === undefined ? undefined : new Cors(corsFilter),
-    timeouts: {
-      request: milliseconds(rule.timeouts?.request),
-      backendRequest: milliseconds(rule.timeouts?.backendRequest),
-      connect: 0,
-    },
+    timeouts:
+      rule.timeouts === undefined
+        ? NO_TIMEOUTS
+        : {
+            request: milliseconds(rule.timeouts.request),
+            backendRequest: milliseconds(rule.timeouts.backendRequest),
+            connect: 0,
+          },
     retry: rule.retry,
   });
 }
 
+const NO_TIMEOUTS: Forward['timeouts'] = { request: 0, backendRequest: 0, connect: 0 };
 const FAILED: Outcome = { kind: 'respond', status: 500, headers: [], body: '' };
 
 interface Parts {
@@ -234,7 +238,7 @@ class WeightedTarget implements Target {
   readonly isPlain: boolean;
 
   constructor(context: ActionContext, ruleFilters: readonly HTTPRouteFilter[], ref: HTTPBackendRef) {
-    const filters = [...ruleFilters, ...(ref.filters ?? [])];
+    const filters = ref.filters === undefined ? ruleFilters : [...ruleFilters, ...ref.filters];
     const found = readBackend(context.view, ref, context.from, readOptions(context));
     this.ref = ref;
     this.weight = ref.weight ?? 1;

@@ -1,11 +1,14 @@
 import type { HeaderFilter, HTTPRouteFilter, PathModifier } from '@netsim/manifest';
 import type { HeaderChange, HeaderField } from '../model.ts';
 
+const NO_CHANGES: readonly HeaderChange[] = [];
+
 /** What header modifiers of a list of filters do, in their order. */
 export function headerChanges(
   filters: readonly HTTPRouteFilter[],
   which: 'requestHeaderModifier' | 'responseHeaderModifier',
-): HeaderChange[] {
+): readonly HeaderChange[] {
+  if (filters.length === 0) return NO_CHANGES;
   return filters.flatMap((filter) => (filter[which] === undefined ? [] : changesOf(filter[which])));
 }
 

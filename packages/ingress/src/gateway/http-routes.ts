@@ -48,9 +48,17 @@ export class RouteCompiler {
         order++;
         const plain = action.plain === undefined ? undefined : this.#shared(action.plain);
         for (const hostname of hostnames) {
+          // Written out: an object that is spread from another is larger and slower, and there are very many of them.
+          const { path, method, headers, params, broken, unconditional } = conditions;
+          const { kind, namespace, name, field, path: text, pathType, backends } = rule;
           const entry: Entry = {
-            ...conditions,
-            rule: { ...rule, host: hostname ?? '*' },
+            path,
+            method,
+            headers,
+            params,
+            broken,
+            unconditional,
+            rule: { kind, namespace, name, field, path: text, pathType, backends, host: hostname ?? '*' },
             hostname,
             action,
             plain,
@@ -70,12 +78,20 @@ export class RouteCompiler {
 
   /** Rules that do the same share one object, and with it a place in the caches of the processor. */
   #shared(plain: PlainForward): PlainForward {
-    const text = JSON.stringify(plain);
+    const text = textOf(plain);
     const known = this.#plain.get(text);
     if (known !== undefined) return known;
     this.#plain.set(text, plain);
     return plain;
   }
+}
+
+/** The same for those that do the same. */
+function textOf(plain: PlainForward): string {
+  const { backend, response, timeouts } = plain;
+  if (backend.kind !== 'service' || response.length > 0) return JSON.stringify(plain);
+  const { namespace, name, port, weight } = backend;
+  return `${namespace}/${name}:${port} ${weight} ${timeouts.request} ${timeouts.backendRequest} ${timeouts.connect}`;
 }
 
 function compileRoute(route: AnyRoute, context: ActionContext): Compiled[] {
@@ -108,12 +124,13 @@ function compileRoute(route: AnyRoute, context: ActionContext): Compiled[] {
 
 /** The conditions in words: path first, then what else. */
 function describe({ path, method, headers, params }: Conditions): { path: string; pathType: string } {
+  const text = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression', suffix: 'Method' } as const;
+  const value = path.kind === 'prefix' ? path.written : path.kind === 'regex' ? path.source : path.value;
+  if (method === undefined && headers.length + params.length === 0) return { path: value, pathType: text[path.kind] };
   const rest = [
     ...(method === undefined ? [] : [`method ${method}`]),
     ...headers.map(({ name, value, regex }) => `header ${name}${regex ? '~' : '='}${value}`),
     ...params.map(({ name, value, regex }) => `query ${name}${regex ? '~' : '='}${value}`),
   ];
-  const text = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression', suffix: 'Method' } as const;
-  const value = path.kind === 'prefix' ? path.written : path.kind === 'regex' ? path.source : path.value;
   return { path: [value, ...rest].join(' '), pathType: text[path.kind] };
 }

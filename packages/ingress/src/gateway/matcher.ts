@@ -81,25 +81,28 @@ function complete(
   headers: readonly HTTPHeaderMatch[],
   params: readonly HTTPHeaderMatch[],
 ): Conditions {
-  const conditions = {
-    path,
-    method,
-    headers: valueConditions(headers, (name) => name.toLowerCase()),
-    params: valueConditions(params, (name) => name),
-  };
   const sources = [...headers, ...params].filter(({ type }) => type === 'RegularExpression').map(({ value }) => value);
   if (path.kind === 'regex') sources.push(path.source);
   const wrong = sources.find((source) => compilePattern(source) === undefined);
   const message = `regular expression "${wrong}" does not compile`;
   return {
-    ...conditions,
+    path,
+    method,
+    headers: valueConditions(headers, (name) => name.toLowerCase()),
+    params: valueConditions(params, (name) => name),
     broken: wrong === undefined ? undefined : { reason: 'UnsupportedValue', message },
     unconditional: wrong === undefined && method === undefined && headers.length + params.length === 0,
   };
 }
 
+const NO_CONDITIONS: readonly ValueCondition[] = [];
+
 /** Of several conditions on one name only the first counts. */
-function valueConditions(matches: readonly HTTPHeaderMatch[], fold: (name: string) => string): ValueCondition[] {
+function valueConditions(
+  matches: readonly HTTPHeaderMatch[],
+  fold: (name: string) => string,
+): readonly ValueCondition[] {
+  if (matches.length === 0) return NO_CONDITIONS;
   const conditions = new Map<string, ValueCondition>();
   for (const { name, value, type = 'Exact' } of matches) {
     const key = fold(name);
