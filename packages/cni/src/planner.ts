@@ -47,7 +47,7 @@ export interface PlannerOptions {
   readonly config: CniConfig;
   readonly underlay?: UnderlayConfig;
   /** Sysctls of a node's netns besides those the plugin itself sets (kube-proxy's, a test's). */
-  readonly nodeSysctls?: Readonly<Record<string, number>>;
+  readonly nodeSysctls?: (node: string) => Readonly<Record<string, number>>;
 }
 
 interface Sandbox {
@@ -91,7 +91,7 @@ export class NetworkPlanner {
   readonly underlayConfig: UnderlayConfig;
   readonly underlay: Underlay;
   readonly #machines = new Map<string, Machine>();
-  readonly #sysctls: Readonly<Record<string, number>>;
+  readonly #sysctlsOf: (node: string) => Readonly<Record<string, number>>;
   #reach: readonly Reach[] | undefined;
   /** Pods whose address lies outside their node's block: routed one by one. */
   readonly #strays = new Map<string, { node: string; ip: Ip }[]>();
@@ -100,7 +100,7 @@ export class NetworkPlanner {
     this.config = options.config;
     this.underlayConfig = options.underlay ?? defaultUnderlay;
     this.underlay = planUnderlay(options.nodes, this.underlayConfig);
-    this.#sysctls = options.nodeSysctls ?? {};
+    this.#sysctlsOf = options.nodeSysctls ?? (() => ({}));
     for (const info of options.nodes) {
       this.#machines.set(info.name, { info, pods: new Map(), veths: new Set(), bridged: false });
     }
@@ -265,7 +265,7 @@ export class NetworkPlanner {
       }
     }
     const pods = [...machine.pods.values()].map((sandbox) => sandbox.info);
-    const sysctls = { ...nodeSysctls, ...this.#sysctls, ...this.#localnet(pods) };
+    const sysctls = { ...nodeSysctls, ...this.#sysctlsOf(info.name), ...this.#localnet(pods) };
     return { name: info.name, machine: info.name, label: 'host', sysctls, links, addresses, routes, neighbours, fdb };
   }
 

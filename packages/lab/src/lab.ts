@@ -65,6 +65,9 @@ export class LabUnavailable extends Error {
   }
 }
 
+/** A sysctl that every netns shows and only the first one can set. */
+const MACHINE_WIDE = 'net.netfilter.nf_conntrack_max';
+
 let labCount = 0;
 
 /**
@@ -235,7 +238,9 @@ class LabBuilder implements Lab {
     for (const config of this.plan.netns) {
       const values = Object.entries(this.#options.realTiming === true ? {} : quickFailures(this.#devices(config)));
       values.push(...Object.entries(config.sysctls ?? {}));
-      for (const [name, value] of values) if (wanted(name)) await this.#sysctl(config.name, name, value);
+      for (const [name, value] of values) {
+        if (wanted(name) && name !== MACHINE_WIDE) await this.#sysctl(config.name, name, value);
+      }
     }
   }
 

@@ -20,7 +20,7 @@ import type {
   WorldPlan,
 } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
-import { proxyConfigOf, proxySysctls } from '@netsim/proxy';
+import { conntrackSysctls, proxyConfigOf, proxySysctls } from '@netsim/proxy';
 import { familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
 import { nodeCacheOf, nodeCacheRulesets } from './dns/node-cache.ts';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
@@ -462,15 +462,15 @@ export class Datapath {
       .list<Pod>('Pod')
       .map(podInfo)
       .filter((info) => info !== undefined);
-    // What kube-proxy sets does not depend on the node.
-    const [first] = this.#store.list<Node>('Node');
-    const nodeSysctls =
-      first === undefined
-        ? {}
-        : proxySysctls(
-            proxyConfigOf(this.#proxy.configuration, first, 4, this.#config.podCIDRs, this.#proxy.surroundings),
-          );
-    return new NetworkPlanner({ nodes, pods, config: this.#cni, nodeSysctls });
+    return new NetworkPlanner({ nodes, pods, config: this.#cni, nodeSysctls: (node) => this.#proxySysctls(node) });
+  }
+
+  /** What kube-proxy sets in a node. */
+  #proxySysctls(name: string): Record<string, number> {
+    const { configuration, surroundings } = this.#proxy;
+    const node = this.#store.get<Node>('Node', undefined, name)!;
+    const config = proxyConfigOf(configuration, node, 4, this.#config.podCIDRs, surroundings);
+    return { ...proxySysctls(config), ...conntrackSysctls(configuration, node) };
   }
 
   /** Tells the segment of every machine that can be built on demand. */

@@ -8,7 +8,14 @@ import {
   type ObjectStore,
   ORIGIN,
 } from '@netsim/manifest';
-import { kindProxyMode, ProxyConfigError, type ProxyMode, type ProxySurroundings, proxyConfigOf } from '@netsim/proxy';
+import {
+  conntrackSysctls,
+  kindProxyMode,
+  ProxyConfigError,
+  type ProxyMode,
+  type ProxySurroundings,
+  proxyConfigOf,
+} from '@netsim/proxy';
 import { schedulerOf } from './ipvs-rules.ts';
 
 /** What the kube-proxies of a cluster are told. */
@@ -55,6 +62,7 @@ export function proxyFromObjects(
   const node = store.list<Node>('Node')[0];
   if (configuration === undefined || node === undefined) return { settings: { configuration, surroundings }, findings };
   try {
+    conntrackSysctls(configuration, node);
     for (const family of [4, 6] as const) {
       if (proxyConfigOf(configuration, node, family, config.podCIDRs, surroundings).mode === 'ipvs') {
         schedulerOf(configuration);

@@ -1,4 +1,4 @@
-import type { AnyObject, Node } from '@netsim/manifest';
+import { type AnyObject, type Node, quantityValue } from '@netsim/manifest';
 import type { Family, Ip, Prefix } from '@netsim/wire';
 import {
   familyBits,
@@ -196,19 +196,54 @@ export function ipvsConfigOf(configuration: AnyObject | undefined): IpvsConfig {
       throw new ProxyConfigError(['ipvs', 'excludeCIDRs'], `${JSON.stringify(text)} is not a CIDR`);
     }),
     timeouts: {
-      tcp: wholeSeconds(read, 'tcpTimeout'),
-      tcpFin: wholeSeconds(read, 'tcpFinTimeout'),
-      udp: wholeSeconds(read, 'udpTimeout'),
+      tcp: wholeSeconds(read, 'ipvs', 'tcpTimeout') ?? 0,
+      tcpFin: wholeSeconds(read, 'ipvs', 'tcpFinTimeout') ?? 0,
+      udp: wholeSeconds(read, 'ipvs', 'udpTimeout') ?? 0,
     },
   };
 }
 
-/** A duration of Go (`15m0s`) in the section `ipvs`, in whole seconds as kube-proxy hands it to the kernel. */
-function wholeSeconds(read: Reader, field: string): number {
-  const text = read.text('ipvs', field) ?? '0s';
+/** Cores of a node that does not tell how many it has: with kube-proxy's defaults, any number up to four makes no difference. */
+const DEFAULT_CORES = 1;
+
+/**
+ * The sysctls of connection tracking that kube-proxy sets when it starts, in every mode (section `conntrack`). Source: setupConntrack
+ * of cmd/kube-proxy/app/server_linux.go.
+ *
+ * @throws ProxyConfigError for what kube-proxy would refuse
+ */
+export function conntrackSysctls(configuration: AnyObject | undefined, node: Node): Record<string, number> {
+  const read = new Reader(configuration ?? {});
+  const maxPerCore = notNegative(read, 'maxPerCore') ?? 32 * 1024;
+  const min = notNegative(read, 'min') ?? 128 * 1024;
+  const cores = Math.ceil(quantityValue(String(node.status?.capacity?.['cpu'] ?? DEFAULT_CORES)) ?? DEFAULT_CORES);
+  const timeout = (field: string, standard: number): number => wholeSeconds(read, 'conntrack', field) ?? standard;
+  const values = {
+    max: maxPerCore === 0 ? 0 : Math.max(min, maxPerCore * cores),
+    tcp_timeout_established: timeout('tcpEstablishedTimeout', 24 * 3600),
+    tcp_timeout_close_wait: timeout('tcpCloseWaitTimeout', 3600),
+    tcp_be_liberal: read.boolean('conntrack', 'tcpBeLiberal') === true ? 1 : 0,
+    udp_timeout: timeout('udpTimeout', 0),
+    udp_timeout_stream: timeout('udpStreamTimeout', 0),
+  };
+  // What is 0 is left as the kernel has it.
+  const set = Object.entries(values).filter(([, value]) => value > 0);
+  return Object.fromEntries(set.map(([name, value]) => [`net.netfilter.nf_conntrack_${name}`, value]));
+}
+
+function notNegative(read: Reader, field: string): number | undefined {
+  const value = read.number('conntrack', field);
+  if (value === undefined || value >= 0) return value;
+  throw new ProxyConfigError(['conntrack', field], 'must be greater than or equal to 0');
+}
+
+/** A duration of Go (`15m0s`), in whole seconds as kube-proxy hands it to the kernel. */
+function wholeSeconds(read: Reader, section: string, field: string): number | undefined {
+  const text = read.text(section, field);
+  if (text === undefined) return undefined;
   const parts = /^(?:0|(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)(?:\.\d+)?s)?)$/.exec(text);
-  if (parts === null || text === '') {
-    throw new ProxyConfigError(['ipvs', field], `${JSON.stringify(text)} is no duration such as 900s or 15m0s`);
+  if (parts === null) {
+    throw new ProxyConfigError([section, field], `${JSON.stringify(text)} is no duration such as 900s or 15m0s`);
   }
   const [, hours = 0, minutes = 0, seconds = 0] = parts;
   return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);

@@ -2,6 +2,7 @@ import type { AnyObject, Node } from '@netsim/manifest';
 import { formatIp, formatPrefix, parsePrefix } from '@netsim/wire';
 import { expect, test } from 'vitest';
 import {
+  conntrackSysctls,
   ipvsConfigOf,
   ipvsSysctls,
   kindProxyMode,
@@ -52,6 +53,51 @@ test('options that change rules are read', () => {
   expect(config.localhostNodePorts).toBe(false);
   expect(config.nodePortAddresses.map(formatPrefix)).toEqual(['192.168.1.0/24']);
   expect(config.detectLocal).toEqual({ kind: 'cidr', prefix: parsePrefix('fd00::/48') });
+});
+
+const conntrack = (values: Record<string, number>) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`net.netfilter.nf_conntrack_${name}`, value]));
+const defaultTimeouts = { tcp_timeout_established: 86_400, tcp_timeout_close_wait: 3600 };
+
+test.each<[string, object, string | undefined, Record<string, number>]>([
+  ['nothing said', {}, undefined, { max: 131_072, ...defaultTimeouts }],
+  ['a node of four cores', {}, '4', { max: 131_072, ...defaultTimeouts }],
+  ['a node of eight cores', {}, '8', { max: 262_144, ...defaultTimeouts }],
+  ['a node that offers 7.9 of its cores', {}, '7900m', { max: 262_144, ...defaultTimeouts }],
+  ['own limits', { maxPerCore: 1000, min: 1500 }, '2', { max: 2000, ...defaultTimeouts }],
+  ['a floor above', { maxPerCore: 100, min: 1500 }, '2', { max: 1500, ...defaultTimeouts }],
+  ['the limit left alone', { maxPerCore: 0 }, '64', defaultTimeouts],
+  ['timeouts left alone', { tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s', maxPerCore: 0 }, '1', {}],
+  [
+    'all timeouts',
+    {
+      maxPerCore: 0,
+      tcpEstablishedTimeout: '1h30m0s',
+      tcpCloseWaitTimeout: '90s',
+      udpTimeout: '10s',
+      udpStreamTimeout: '2m0s',
+      tcpBeLiberal: true,
+    },
+    '1',
+    {
+      tcp_timeout_established: 5400,
+      tcp_timeout_close_wait: 90,
+      tcp_be_liberal: 1,
+      udp_timeout: 10,
+      udp_timeout_stream: 120,
+    },
+  ],
+])('conntrack, %s', (_, section, cpu, expected) => {
+  const sized = cpu === undefined ? node : { ...node, status: { ...node.status, capacity: { cpu } } };
+  expect(conntrackSysctls(configuration({ conntrack: section }), sized)).toEqual(conntrack(expected));
+});
+
+test.each([
+  [{ maxPerCore: -1 }, 'conntrack.maxPerCore: must be greater than or equal to 0'],
+  [{ min: 'many' }, 'conntrack.min: is not a whole number'],
+  [{ tcpEstablishedTimeout: 'long' }, 'conntrack.tcpEstablishedTimeout: "long" is no duration such as 900s or 15m0s'],
+])('conntrack %o is refused', (section, message) => {
+  expect(() => conntrackSysctls(configuration({ conntrack: section }), node)).toThrow(message);
 });
 
 test.each([
