@@ -41,6 +41,7 @@ export function schedulerOf(configuration: AnyObject | undefined): SchedulerName
   throw new ProxyConfigError(
     ['ipvs', 'scheduler'],
     `${JSON.stringify(scheduler)} is none of those modelled: ${schedulerNames.join(', ')}`,
+    { notModelled: true },
   );
 }
 

@@ -22,6 +22,57 @@ metadata: { name: server }
 spec: { selector: { app: server }, ports: [{ name: dns, port: 53, protocol: UDP }] }
 `;
 
+describe('a KubeProxyConfiguration that kube-proxy would not start with', () => {
+  const findings = async (more: string) => {
+    const { findings: all } = await Cluster.load({ yaml: configuration(more) });
+    return all
+      .filter(({ code }) => code === 'proxy-config')
+      .map(
+        ({ severity, line, column, message, suggestion }) =>
+          `${severity} ${line}:${column} ${message}${suggestion === undefined ? '' : ` (${suggestion})`}`,
+      );
+  };
+
+  test.each([
+    [
+      'mode: userspace',
+      /^error 4:1 .*mode: "userspace" is no mode of kube-proxy any more since Kubernetes 1.26; iptables .* nftables/,
+    ],
+    ['mode: iptable', /^error 4:1 .*mode: "iptable" is none of iptables, nftables, ipvs$/],
+    ['iptables: { masqueradeBit: 40 }', /^error 4:13 .*iptables.masqueradeBit: must be within the range \[0, 31\]$/],
+    ['conntrack: { min: -4 }', /^error 4:14 .*conntrack.min: must be greater than or equal to 0$/],
+    ['nodePortAddresses: [10.0.0.0/8, 10.0.0.0]', /^error 4:33 .*nodePortAddresses\[1\]: "10.0.0.0" is not a CIDR/],
+    ['nodePortAddresses: [primary, 10.0.0.0/8]', /^error 4:21 .*"primary" stands alone, without CIDRs beside it$/],
+    [
+      'mode: ipvs\nipvs: { excludeCIDRs: [10.0.0.0] }',
+      /^error 5:24 .*ipvs.excludeCIDRs\[0\]: "10.0.0.0" is not a CIDR/,
+    ],
+    [
+      'mode: ipvs\nipvs: { scheduler: lblc }',
+      /^warning 5:9 .*"lblc" is none of those modelled.*\(kube-proxy's default is used in its place\)$/,
+    ],
+    [
+      'nodePortAdresses: [10.0.0.0/8]',
+      /^warning 4:1 .*unknown field "nodePortAdresses", which kube-proxy passes over \(did you mean "nodePortAddresses"\?\)$/,
+    ],
+    ['conntrack: { maxPercore: 4 }', /^warning 4:14 .*"conntrack.maxPercore".*\(did you mean "maxPerCore"\?\)$/],
+  ])('%s', async (more, expected) => {
+    const told = await findings(more);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(expected);
+  });
+
+  test('all that is wrong is told at once', async () => {
+    expect(await findings('mode: iptable\nconntrack: { min: -4, tcpTimeout: 1s }')).toHaveLength(3);
+  });
+
+  test('a whole configuration, as kubeadm writes it, is taken without a word', async () => {
+    const whole =
+      'bindAddress: 0.0.0.0\nclientConnection: { kubeconfig: /var/lib/kube-proxy/kubeconfig.conf, qps: 0 }\nconntrack: { maxPerCore: null, min: null, tcpBeLiberal: false, tcpCloseWaitTimeout: null }\nmetricsBindAddress: ""\nnodePortAddresses: null\nwinkernel: { enableDSR: false }\nlogging: { verbosity: 0 }';
+    expect(await findings(whole)).toEqual([]);
+  });
+});
+
 describe('the section conntrack of a KubeProxyConfiguration', () => {
   const remaining = async (more: string) => {
     const cluster = await Cluster.load({ yaml: configuration(more) });

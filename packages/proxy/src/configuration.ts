@@ -1,4 +1,4 @@
-import { type AnyObject, type Node, quantityValue } from '@netsim/manifest';
+import { type AnyObject, type Node, type Path, quantityValue } from '@netsim/manifest';
 import type { Family, Ip, Prefix } from '@netsim/wire';
 import {
   familyBits,
@@ -13,13 +13,21 @@ import {
 import type { LocalDetector, NodeProxyConfig, ProxyMode } from './config.ts';
 import { nodeProxyConfig } from './config.ts';
 
-/** Thrown where a KubeProxyConfiguration (or kind's Cluster) cannot be used; `path` is the field. */
+/**
+ * Thrown where a KubeProxyConfiguration (or kind's Cluster) cannot be used; `path` is the field. With it kube-proxy would not
+ * start, unless it is `notModelled`.
+ */
 export class ProxyConfigError extends Error {
   override readonly name = 'ProxyConfigError';
-  readonly path: readonly string[];
-  constructor(path: readonly string[], message: string, kind = 'KubeProxyConfiguration') {
-    super(`${kind}: ${path.join('.')}: ${message}`);
+  readonly path: Path;
+  readonly notModelled: boolean;
+  constructor(path: Path, message: string, { kind = 'KubeProxyConfiguration', notModelled = false } = {}) {
+    const field = path
+      .map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`))
+      .join('');
+    super(`${kind}: ${field}: ${message}`);
     this.path = path;
+    this.notModelled = notModelled;
   }
 }
 
@@ -57,7 +65,8 @@ export function proxyConfigOf(
   const mode = written === undefined ? (surroundings.mode ?? 'iptables') : checkedMode(written, ['mode']);
   const modes = surroundings.modes ?? ['iptables'];
   if (!modes.includes(mode)) {
-    throw new ProxyConfigError(['mode'], `${JSON.stringify(mode)} is not modelled; ${modes.join(' and ')} is`);
+    const message = `${JSON.stringify(mode)} is not modelled; ${modes.join(' and ')} is`;
+    throw new ProxyConfigError(['mode'], message, { notModelled: true });
   }
   // IPVS mode takes its marks from the section for iptables too.
   const section = mode === 'nftables' ? 'nftables' : 'iptables';
@@ -93,7 +102,7 @@ export function proxyConfigOf(
   });
 }
 
-function checkedMode(text: string, path: readonly string[], kind?: string): ProxyMode {
+function checkedMode(text: string, path: readonly string[], kind = 'KubeProxyConfiguration'): ProxyMode {
   const mode = allModes.find((name) => name === text);
   if (mode !== undefined) return mode;
   if (text === 'userspace') {
@@ -101,10 +110,10 @@ function checkedMode(text: string, path: readonly string[], kind?: string): Prox
     throw new ProxyConfigError(
       path,
       `"userspace" is no mode of kube-proxy any more since Kubernetes 1.26; ${instead}`,
-      kind,
+      { kind },
     );
   }
-  throw new ProxyConfigError(path, `${JSON.stringify(text)} is none of ${allModes.join(', ')}`, kind);
+  throw new ProxyConfigError(path, `${JSON.stringify(text)} is none of ${allModes.join(', ')}`, { kind });
 }
 
 /**
@@ -124,12 +133,17 @@ function nodePortBlocks(texts: readonly string[], mode: ProxyMode, addresses: re
   if ((only === undefined && mode === 'nftables') || (texts.length === 1 && only === 'primary')) {
     return addresses.map((ip) => prefixOf(ip, familyBits(familyOf(ip))));
   }
-  return texts.map((text) => {
-    const prefix = tryParsePrefix(text);
-    if (prefix === undefined)
-      throw new ProxyConfigError(['nodePortAddresses'], `${JSON.stringify(text)} is not a CIDR`);
-    return prefix;
+  return texts.map((text, index) => {
+    const path = ['nodePortAddresses', index];
+    if (text === 'primary') throw new ProxyConfigError(path, '"primary" stands alone, without CIDRs beside it');
+    return cidr(text, path);
   });
+}
+
+function cidr(text: string, path: Path): Prefix {
+  const prefix = text.includes('/') ? tryParsePrefix(text) : undefined;
+  if (prefix !== undefined) return prefix;
+  throw new ProxyConfigError(path, `${JSON.stringify(text)} is not a CIDR (e.g. 10.9.8.0/24 or 2001:db8::/64)`);
 }
 
 function detectorOf(read: Reader, node: Node, family: Family, podNetworks: readonly Prefix[]): LocalDetector {
@@ -137,7 +151,8 @@ function detectorOf(read: Reader, node: Node, family: Family, podNetworks: reado
   switch (mode) {
     case 'ClusterCIDR': {
       const text = read.text('clusterCIDR');
-      const blocks = text === undefined ? podNetworks : text.split(',').map((part) => parseBlock(part.trim()));
+      const blocks =
+        text === undefined ? podNetworks : text.split(',').map((part) => cidr(part.trim(), ['clusterCIDR']));
       const prefix = blocks.find((block) => familyOf(block.address) === family);
       return prefix === undefined ? { kind: 'none' } : { kind: 'cidr', prefix };
     }
@@ -167,12 +182,6 @@ function detectorOf(read: Reader, node: Node, family: Family, podNetworks: reado
   }
 }
 
-function parseBlock(text: string): Prefix {
-  const prefix = tryParsePrefix(text);
-  if (prefix === undefined) throw new ProxyConfigError(['clusterCIDR'], `${JSON.stringify(text)} is not a CIDR`);
-  return prefix;
-}
-
 /** The section `ipvs` of a KubeProxyConfiguration. */
 export interface IpvsConfig {
   readonly scheduler: string;
@@ -190,11 +199,7 @@ export function ipvsConfigOf(configuration: AnyObject | undefined): IpvsConfig {
   return {
     scheduler: read.text('ipvs', 'scheduler') ?? 'rr',
     strictARP: read.boolean('ipvs', 'strictARP') ?? false,
-    excludeCIDRs: read.texts('ipvs', 'excludeCIDRs').map((text) => {
-      const prefix = tryParsePrefix(text);
-      if (prefix !== undefined) return prefix;
-      throw new ProxyConfigError(['ipvs', 'excludeCIDRs'], `${JSON.stringify(text)} is not a CIDR`);
-    }),
+    excludeCIDRs: read.texts('ipvs', 'excludeCIDRs').map((text, index) => cidr(text, ['ipvs', 'excludeCIDRs', index])),
     timeouts: {
       tcp: wholeSeconds(read, 'ipvs', 'tcpTimeout') ?? 0,
       tcpFin: wholeSeconds(read, 'ipvs', 'tcpFinTimeout') ?? 0,
@@ -216,7 +221,7 @@ export function conntrackSysctls(configuration: AnyObject | undefined, node: Nod
   const read = new Reader(configuration ?? {});
   const maxPerCore = notNegative(read, 'maxPerCore') ?? 32 * 1024;
   const min = notNegative(read, 'min') ?? 128 * 1024;
-  const cores = Math.ceil(quantityValue(String(node.status?.capacity?.['cpu'] ?? DEFAULT_CORES)) ?? DEFAULT_CORES);
+  const cores = Math.ceil(quantityValue(String(node.status?.capacity?.cpu ?? DEFAULT_CORES)) ?? DEFAULT_CORES);
   const timeout = (field: string, standard: number): number => wholeSeconds(read, 'conntrack', field) ?? standard;
   const values = {
     max: maxPerCore === 0 ? 0 : Math.max(min, maxPerCore * cores),

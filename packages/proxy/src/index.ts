@@ -21,3 +21,4 @@ export * from './nftables/transaction.ts';
 export * from './proxy-state.ts';
 export * from './service-map.ts';
 export * from './topology.ts';
+export { unknownProxyFields } from './unknown-fields.ts';
