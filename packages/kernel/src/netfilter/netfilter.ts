@@ -21,7 +21,7 @@ import { NftState } from './nftables/load.ts';
 import { emptyNftRuleset, type NftRuleset } from './nftables/ruleset.ts';
 import { NftTraversal } from './nftables/traverse.ts';
 import { passIndex, passToFill } from './pass.ts';
-import { type HookPlan, isBusy, planHooks, type Stage } from './plan.ts';
+import { type HookPlan, planHooks, type Stage } from './plan.ts';
 import { ConntrackTracker } from './tracker.ts';
 import { isIcmpErrorType } from './tuple-of.ts';
 
@@ -294,11 +294,9 @@ export class Netfilter {
     if (!isError) {
       const manip = manipOf(hook);
       if (info === CtInfo.NEW && !nat.isDone(conn, manip)) {
-        const { lookups } = stage;
+        const lookups = listening ? stage.lookups : stage.busyLookups;
         for (let i = 0; i < lookups.length && !nat.isDone(conn, manip); i++) {
-          const lookup = lookups[i]!;
-          if (!listening && !isBusy(lookup)) continue;
-          const verdict = this.#chain(lookup, skb);
+          const verdict = this.#chain(lookups[i]!, skb);
           if (verdict !== Verdict.ACCEPT) return verdict;
         }
         if (!nat.isDone(conn, manip)) nat.nullBinding(conn, manip);

@@ -14,6 +14,8 @@ export interface Stage {
   readonly nft: NftHookChain | null;
   /** What a nat stage asks, in turn, until one has decided: stages of the kinds `table` and `nft`. */
   readonly lookups: readonly Stage[];
+  /** Those of them that can do anything. */
+  readonly busyLookups: readonly Stage[];
 }
 
 /** What happens at one hook, in the order of Linux's priorities. */
@@ -42,9 +44,10 @@ export interface NftHooks {
   readonly tracked: boolean;
 }
 
-const track: Stage = { kind: 'track', table: '', chain: null, nft: null, lookups: [] };
-const confirm: Stage = { kind: 'confirm', table: '', chain: null, nft: null, lookups: [] };
-const ipvsStage: Stage = { kind: 'ipvs', table: 'ipvs', chain: null, nft: null, lookups: [] };
+const noLookups = { lookups: [], busyLookups: [] };
+const track: Stage = { kind: 'track', table: '', chain: null, nft: null, ...noLookups };
+const confirm: Stage = { kind: 'confirm', table: '', chain: null, nft: null, ...noLookups };
+const ipvsStage: Stage = { kind: 'ipvs', table: 'ipvs', chain: null, nft: null, ...noLookups };
 /** Where IPVS stands, if it is there: after the filter at INPUT and FORWARD, just after nat at OUTPUT. */
 const ipvsPriority = [undefined, 99, 100, -98, undefined] as const;
 
@@ -80,12 +83,12 @@ export function planHooks(ruleset: Ruleset, nft: NftHooks, age = 0, ipvs = false
       const chain = found === undefined ? undefined : linkTable(found).chain(hookNames[hook]);
       if (chain === undefined) continue;
       const priority = table === 'nat' ? natPriority[hook] : tablePriority[table];
-      const stage: Stage = { kind: 'table', table, chain, nft: null, lookups: [] };
+      const stage: Stage = { kind: 'table', table, chain, nft: null, ...noLookups };
       entries.push({ priority, age, nat: table === 'nat', stage });
     }
     for (const { hook: own, type, priority, age: nftAge, at } of nft.chains) {
       if (own !== hook) continue;
-      const stage: Stage = { kind: 'nft', table: at.table.label, chain: null, nft: at, lookups: [] };
+      const stage: Stage = { kind: 'nft', table: at.table.label, chain: null, nft: at, ...noLookups };
       entries.push({ priority, age: nftAge, nat: type === 'nat', stage });
     }
     const priority = ipvs ? ipvsPriority[hook] : undefined;
@@ -99,7 +102,14 @@ function planHook(hook: Hook, entries: readonly Entry[], tracked: boolean): Hook
   const lookups = inOrder.filter(({ nat }) => nat).map(({ stage }) => stage);
   const filters: Entry[] = inOrder.filter(({ nat }) => !nat);
   if (tracked && lookups.length > 0) {
-    const stage: Stage = { kind: 'nat', table: 'nat', chain: null, nft: null, lookups };
+    const stage: Stage = {
+      kind: 'nat',
+      table: 'nat',
+      chain: null,
+      nft: null,
+      lookups,
+      busyLookups: lookups.filter(isBusy),
+    };
     const [first] = inOrder.filter(({ nat }) => nat);
     filters.push({ priority: natPriority[hook], age: first!.age, nat: true, stage });
   }
@@ -117,7 +127,7 @@ function planHook(hook: Hook, entries: readonly Entry[], tracked: boolean): Hook
 }
 
 /** Can a stage do anything to a packet? */
-export function isBusy({ kind, chain, nft }: Stage): boolean {
+function isBusy({ kind, chain, nft }: Stage): boolean {
   if (kind === 'table') return chain !== null && (chain.compiled.rules.length > 0 || chain.compiled.policy === 'DROP');
   if (kind === 'nft') return nft !== null && (nft.chain.live.length > 0 || nft.drops);
   return true;

@@ -16,6 +16,7 @@ map no-ways { type inet_service : verdict; }
 /** Rules of all that may make one idle, and of all that may not. */
 const statements = [
   'ip daddr @full',
+  'ip daddr 10.0.0.2',
   'ip daddr @empty',
   'ip daddr != @empty',
   'ip daddr @learned',

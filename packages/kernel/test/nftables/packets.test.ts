@@ -219,6 +219,25 @@ describe('choices', () => {
     expect(steps[0]).toMatchObject({ action: 'goto b', probability: 1 / 3, choice: { number: 3, of: 3 } });
   });
 
+  test('numgen counts only packets that came by what stands before it in the rule', () => {
+    netfilter.applyNft(`table ip t {
+      set s { type ipv4_addr; elements = { 10.0.0.2, 10.0.0.3 } }
+      chain c { type filter hook forward priority 0;
+        ip daddr @s ip saddr 10.0.0.9 numgen inc mod 2 == 0 drop
+      }
+    }`);
+    const sent = [
+      { src: '10.0.0.9', dst: '10.0.0.4' },
+      { src: '10.0.0.9', dst: '10.0.0.2' },
+      { src: '10.0.0.8', dst: '10.0.0.2' },
+      { src: '10.0.0.9', dst: '10.0.0.3' },
+      { src: '10.0.0.9', dst: '10.0.0.4' },
+      { src: '10.0.0.9', dst: '10.0.0.2' },
+    ];
+    const { ACCEPT, DROP } = Verdict;
+    expect(sent.map((fields) => send(fields))).toEqual([ACCEPT, DROP, ACCEPT, ACCEPT, ACCEPT, DROP]);
+  });
+
   test('numgen inc takes each in turn', () => {
     netfilter.applyNft(text.replace('random', 'inc'));
     expect([1, 2, 3, 4].map((sport) => send({ sport }))).toEqual([

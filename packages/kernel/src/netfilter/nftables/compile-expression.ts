@@ -3,6 +3,7 @@ import type { Skb } from '../../skb.ts';
 import { type Conn, CtInfo, ctDirection } from '../conntrack.ts';
 import type { AddressType } from '../iptables/rule.ts';
 import type { NftContext } from './context.ts';
+import type { LinkedNftTable, LinkedSet } from './link.ts';
 import { maskAndXor } from './parse-expression.ts';
 import type { NftElement, NftExpression, NftScalar, NftSetOperand } from './ruleset.ts';
 import { addressTypes } from './symbols.ts';
@@ -60,16 +61,34 @@ export function compileLookup(key: NftExpression, operand: NftSetOperand): Finde
       return values === null ? null : elements.find(values);
     };
   }
-  const { name } = operand;
+  const findSet = compileSet(operand.name);
   return (skb, context) => {
-    const now = context.at.host.now();
-    const set = context.table!.set(name, now);
+    const set = findSet(context);
     if (set === undefined) return null;
-    if (set.dynamic !== null) context.at.repeatable = false;
+    if (set.dynamic !== null) {
+      context.at.repeatable = false;
+      const values = fill(skb, context);
+      return values === null ? null : set.dynamic.find(values, context.at.host.now());
+    }
+    const { elements } = set.set;
     // Most sets of most clusters are empty: nothing need be read for those.
-    else if (set.set.elements.size === 0) return null;
+    if (elements.size === 0) return null;
     const values = fill(skb, context);
-    return values === null ? null : set.find(values, now);
+    return values === null ? null : elements.find(values);
+  };
+}
+
+/** The set of a name in the table whose rules are asked. Mostly that is the table of the time before, and the set is at hand. */
+export function compileSet(name: string): (context: NftContext) => LinkedSet | undefined {
+  let lastTable: LinkedNftTable | null = null;
+  let lastSet: LinkedSet | undefined;
+  return (context) => {
+    const { table } = context;
+    if (table !== lastTable) {
+      lastSet = table!.set(name, context.at.host.now());
+      lastTable = table;
+    }
+    return lastSet;
   };
 }
 

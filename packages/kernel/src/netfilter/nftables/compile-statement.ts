@@ -2,7 +2,7 @@ import type { Skb } from '../../skb.ts';
 import { CtInfo } from '../conntrack.ts';
 import { logLevels } from '../iptables/names.ts';
 import type { NatRange, RejectWith } from '../iptables/rule.ts';
-import { compileExpression, compileFill, compileLookup, type Reader } from './compile-expression.ts';
+import { compileExpression, compileFill, compileLookup, compileSet, type Reader } from './compile-expression.ts';
 import type { LogTarget, NatTarget, NftContext } from './context.ts';
 import { bounds, isIp, ordinal } from './datatype.ts';
 import { holds } from './elements.ts';
@@ -103,11 +103,11 @@ function compileVmap({ key, map }: Extract<NftStatement, { kind: 'vmap' }>): Com
   const byRule: CompiledStatement = (skb, context) => elementResult(find(skb, context), context);
   if (map.kind !== 'set') return byRule;
   const fill = compileFill(key);
-  const { name } = map;
+  const findSet = compileSet(map.name);
   return (skb, context) => {
     if (!context.flat) return byRule(skb, context);
     const table = context.table!;
-    const set = table.set(name, context.at.host.now());
+    const set = findSet(context);
     if (set === undefined || set.dynamic !== null || set.set.elements.size === 0) return byRule(skb, context);
     const elements = set.set.elements.flat();
     if (elements === null) return byRule(skb, context);

@@ -1,6 +1,7 @@
 import { type CompiledStatement, compileStatement } from './compile-statement.ts';
+import { hasState } from './idle.ts';
 import { printNftRule } from './print-rule.ts';
-import type { NftChain, NftRule } from './ruleset.ts';
+import type { NftChain, NftRule, NftStatement } from './ruleset.ts';
 
 /** A rule made ready to be asked. */
 export class CompiledNftRule {
@@ -15,7 +16,9 @@ export class CompiledNftRule {
   constructor(rule: NftRule, index: number) {
     this.rule = rule;
     this.index = index;
-    this.statements = rule.statements.map(compileStatement).filter((statement) => statement !== undefined);
+    this.statements = cheapFirst(rule.statements)
+      .map(compileStatement)
+      .filter((statement) => statement !== undefined);
     const last = rule.statements.at(-1);
     this.target = last?.kind === 'verdict' && 'chain' in last.verdict ? last.verdict.chain : undefined;
   }
@@ -25,6 +28,23 @@ export class CompiledNftRule {
     this.#text ??= printNftRule(this.rule);
     return this.#text;
   }
+}
+
+/**
+ * Comparisons that stand in a row may be asked in any order: one with a constant before one with a set, which may be large, or
+ * with a route. What counts or draws stays where it is.
+ */
+function cheapFirst(statements: readonly NftStatement[]): NftStatement[] {
+  const ordered: NftStatement[] = [];
+  let dear: NftStatement[] = [];
+  for (const statement of statements) {
+    if (statement.kind !== 'match' || hasState(statement.left)) {
+      ordered.push(...dear, statement);
+      dear = [];
+    } else if (statement.right.kind === 'value' && statement.left.kind !== 'fib') ordered.push(statement);
+    else dear.push(statement);
+  }
+  return [...ordered, ...dear];
 }
 
 /** A chain made ready. It knows nothing of its table, so that unchanged chains outlive a change of others. */

@@ -35,7 +35,7 @@ export function isIdle({ statements }: NftRule, table: IdleQuestions): boolean {
 }
 
 /** Is reading it an effect: does what comes next differ for it? */
-function hasState(expression: NftExpression): boolean {
+export function hasState(expression: NftExpression): boolean {
   switch (expression.kind) {
     case 'numgen':
       return true;

@@ -3,7 +3,7 @@ import { DynamicElements } from './dynamic-elements.ts';
 import type { NftElements } from './elements.ts';
 import type { FlatElements } from './flat-elements.ts';
 import { type IdleQuestions, isIdle } from './idle.ts';
-import type { NftChain, NftElement, NftScalar, NftSet, NftTable } from './ruleset.ts';
+import type { NftChain, NftElement, NftSet, NftTable } from './ruleset.ts';
 import { Spreads } from './spread.ts';
 
 /** An element that was met once, or that leads to a chain which does not just spread connections. */
@@ -44,10 +44,6 @@ export class LinkedSet {
     const place = chain === undefined ? -1 : spreads.place(chain);
     return place < 0 ? ELSEWHERE : place;
   }
-
-  find(key: readonly NftScalar[], now: number): NftElement | null {
-    return this.dynamic === null ? this.set.elements.find(key) : this.dynamic.find(key, now);
-  }
 }
 
 /** State of a set in a netns, and the elements that commands had put there when it was made. */
@@ -86,6 +82,7 @@ export class LinkedNftChain {
   readonly compiled: CompiledNftChain;
   readonly #table: LinkedNftTable;
   #live: readonly CompiledNftRule[] | undefined;
+  #entry: LinkedNftChain | undefined;
   /** Where each rule leads, found the first time. */
   readonly #targets: (LinkedNftChain | undefined)[];
 
@@ -107,6 +104,18 @@ export class LinkedNftChain {
       this.#live = this.compiled.rules.filter(({ rule }) => !isIdle(rule, this.#table));
     }
     return this.#live;
+  }
+
+  /** The chain that a packet is in for, where nobody listens: of chains that do nothing but jump, the one at the end of the row. */
+  get entry(): LinkedNftChain {
+    if (this.#entry === undefined) {
+      // A loop of jumps meets itself here.
+      this.#entry = this;
+      const [only] = this.live;
+      const jumps = this.live.length === 1 && only!.target !== undefined && only!.statements.length === 1;
+      this.#entry = (jumps ? this.target(only!)?.entry : undefined) ?? this;
+    }
+    return this.#entry;
   }
 
   /** Where a rule with a `target` leads. */

@@ -55,16 +55,28 @@ function protocolOf(statement: NftStatement): number | null {
   const { left, right } = statement;
   if (left.kind !== 'meta' || left.key !== 'l4proto' || right.kind !== 'value') return null;
   const [value] = right.value;
-  return right.value.length === 1 && typeof value === 'number' ? value : null;
+  return right.value.length === 1 && typeof value === 'number' && value >= 0 && value < 256 ? value : null;
 }
+
+/** Words of a chain, of which {@link Spreads} keeps whole groups: so that those of most lie in one line of memory. */
+const HEAD = 0;
+const DRAW = 1;
+const ENDS = 2;
+const GROUP = 4;
+/** In the head: the ends are IPv6 addresses. Below it stands the protocol, above it the number of ways. */
+const WIDE = 0x100;
+const WAYS_SHIFT = 9;
 
 /**
  * The spreading chains of a table that packets have reached, written side by side: the first packet of a connection takes
  * a chain that no packet before it took, and all of it should lie in one line of memory.
  */
 export class Spreads {
-  /** For each: protocol, number of its draw, number of ways, then the ends. */
-  readonly #cells: Ip[] = [0];
+  /** For each: head, number of its draw, then address and port of each end; an IPv6 address stands as its number in `#wide`. */
+  #words = new Int32Array(16 * GROUP);
+  /** The first place is never given: 0 says that there is none. */
+  #used = GROUP;
+  readonly #wide: bigint[] = [];
   readonly #draws: Numgen[] = [];
   readonly #places = new Map<string, number>();
 
@@ -73,35 +85,51 @@ export class Spreads {
     let place = this.#places.get(chain.name);
     if (place === undefined) {
       const spread = spreadOf(chain);
-      place = -1;
-      if (spread !== null) {
-        place = this.#cells.length;
-        this.#cells.push(spread.protocol, this.#draws.push(spread.draw) - 1, spread.draw.mod, ...spread.ends);
-      }
+      place = spread === null ? -1 : this.#write(spread);
       this.#places.set(chain.name, place);
+    }
+    return place;
+  }
+
+  #write({ protocol, draw, ends }: Spread): number {
+    const place = this.#used;
+    this.#used += Math.ceil((ENDS + ends.length) / GROUP) * GROUP;
+    if (this.#used > this.#words.length) {
+      const words = new Int32Array(Math.max(this.#used, this.#words.length * 2));
+      words.set(this.#words);
+      this.#words = words;
+    }
+    const wide = typeof ends[0] === 'bigint' ? WIDE : 0;
+    this.#words[place + HEAD] = protocol | wide | (draw.mod << WAYS_SHIFT);
+    this.#words[place + DRAW] = this.#draws.push(draw) - 1;
+    for (const [i, end] of ends.entries()) {
+      this.#words[place + ENDS + i] = typeof end === 'bigint' ? this.#wide.push(end) - 1 : end;
     }
     return place;
   }
 
   /** Is the packet one of those that the chain translates? */
   takes(place: number, skb: Skb): boolean {
-    return this.#cells[place] === skb.protocol && typeof this.#cells[place + 3] === typeof skb.dst;
+    const asked = typeof skb.dst === 'number' ? skb.protocol : skb.protocol | WIDE;
+    return (this.#words[place + HEAD]! & (WIDE | 0xff)) === asked;
   }
 
   ways(place: number): number {
-    return this.#cells[place + 2] as number;
+    return this.#words[place + HEAD]! >>> WAYS_SHIFT;
   }
 
   /** Names the choice. */
   draw(place: number): Numgen {
-    return this.#draws[this.#cells[place + 1] as number]!;
+    return this.#draws[this.#words[place + DRAW]!]!;
   }
 
   address(place: number, way: number): Ip {
-    return this.#cells[place + 3 + way * 2]!;
+    const words = this.#words;
+    const word = words[place + ENDS + way * 2]!;
+    return (words[place + HEAD]! & WIDE) === 0 ? word : this.#wide[word]!;
   }
 
   port(place: number, way: number): number {
-    return this.#cells[place + 4 + way * 2] as number;
+    return this.#words[place + ENDS + way * 2 + 1]!;
   }
 }

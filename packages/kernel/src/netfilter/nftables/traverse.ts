@@ -79,7 +79,7 @@ export class NftTraversal {
 
   #walk(first: LinkedNftChain, skb: Skb): Outcome {
     const context = this.#context;
-    let chain = first;
+    let chain = this.#seen ? first : first.entry;
     let rules = this.#rulesOf(chain);
     for (let i = 0; i < rules.length; i++) {
       if (context.at.budget-- <= 0) return Outcome.EXHAUSTED;
@@ -87,7 +87,7 @@ export class NftTraversal {
       if (outcome >= 0) return outcome as Outcome;
       if (outcome !== GOTO) continue;
       // The chain that is left is forgotten: a loop of these needs no stack, and ends with the budget.
-      chain = this.#target!;
+      chain = this.#seen ? this.#target! : this.#target!.entry;
       rules = this.#rulesOf(chain);
       i = -1;
     }
