@@ -1,13 +1,22 @@
-import { formatIp, type Ip, tryParseIp } from '@netsim/wire';
-import { httpCall } from '../http/client.ts';
+import { X509Certificate } from 'node:crypto';
+import { formatIp, tryParseIp } from '@netsim/wire';
+import { HttpError, type HttpFailure, httpCall } from '../http/client.ts';
 import { fieldOf, type HttpResponse, statusText } from '../http/message.ts';
+import type { Stream } from '../http/stream.ts';
+import { connectTls } from '../http/tls.ts';
+import { certificateProblem, fitsHost } from '../http/verify.ts';
 import { lastValue, type ParsedArgs, parseArgs } from './args.ts';
+import { readAuthorities } from './authorities.ts';
 import { strerror } from './errno.ts';
 import { addressesOf } from './lookup.ts';
 import { type ExecContext, fail, type Tool, type ToolResult } from './tool.ts';
 
 /** Milliseconds that wget waits for a server, of GNU and of BusyBox alike. */
 const PATIENCE = 900_000;
+/** GNU's wget asks twenty times; more are not made. */
+const MOST_TRIES = 20;
+/** Milliseconds of the longest pause between two tries (--waitretry). */
+const LONGEST_PAUSE = 10_000;
 const MOST_REDIRECTS = { gnu: 20, busybox: 5 } as const;
 
 interface Options {
@@ -20,6 +29,12 @@ interface Options {
   readonly agent: string | undefined;
   readonly timeout: number;
   readonly family: 4 | 6 | undefined;
+  /** `-P`. */
+  readonly directory: string | undefined;
+  readonly tries: number;
+  readonly retryRefused: boolean;
+  readonly checkCertificate: boolean;
+  readonly caFile: string | undefined;
 }
 
 /** `wget` for HTTP, of GNU or of BusyBox by the image; rates are not told, as virtual time stands still in between. */
@@ -35,6 +50,9 @@ export const wget: Tool = async (args, context) => {
       header: 'header:',
       'post-data': 'post-data:',
       'no-check-certificate': 'no-check-certificate',
+      'ca-certificate': 'ca-certificate:',
+      'directory-prefix': 'P:',
+      'retry-connrefused': 'retry-connrefused',
       timeout: 'T:',
       tries: 't:',
       'user-agent': 'U:',
@@ -65,8 +83,10 @@ function optionsOf(parsed: ParsedArgs): Options | string {
   const { flags, values } = parsed;
   const timeout = lastValue(parsed, 'T');
   if (timeout !== undefined && !/^[0-9]+(\.[0-9]+)?$/.test(timeout)) {
-    return `wget: timeout: Invalid time period ‘${timeout}’`;
+    return `wget: --timeout: Invalid time period ‘${timeout}’`;
   }
+  // What is no number, and `inf`, is taken as 0: for ever, as far as patience goes here.
+  const tries = Math.min(Math.trunc(Number(lastValue(parsed, 't') ?? 20)) || MOST_TRIES, MOST_TRIES);
   const fields = (values.get('header') ?? []).map((text): [string, string] => {
     const colon = text.indexOf(':');
     return colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1).trim()];
@@ -81,6 +101,11 @@ function optionsOf(parsed: ParsedArgs): Options | string {
     agent: lastValue(parsed, 'U'),
     timeout: timeout === undefined || Number(timeout) === 0 ? PATIENCE : Number(timeout) * 1000,
     family: flags.has('4') ? 4 : flags.has('6') ? 6 : undefined,
+    directory: lastValue(parsed, 'P'),
+    tries,
+    retryRefused: flags.has('retry-connrefused'),
+    checkCertificate: !flags.has('no-check-certificate'),
+    caFile: lastValue(parsed, 'ca-certificate'),
   };
 }
 
@@ -126,10 +151,14 @@ async function fetchOne(text: string, options: Options, context: ExecContext): P
     const url = URL.canParse(target) ? new URL(target) : undefined;
     if (url === undefined)
       return fail(1, userland === 'gnu' ? `${text}: Invalid host name.` : `wget: bad address '${text}'`);
-    if (url.protocol !== 'http:') {
-      return fail(1, `netsim: wget of ${url.protocol}//: TLS is emulated for curl: try curl -k ${target}`);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+      const scheme = url.protocol.slice(0, -1);
+      return fail(
+        1,
+        userland === 'gnu' ? `${text}: Unsupported scheme ‘${scheme}’.` : `wget: not an http or ftp url: ${text}`,
+      );
     }
-    const found = await connect(url, options, context, log);
+    const found = await withTries(url, options, context, log);
     if ('code' in found) return found;
     const { response } = found;
     const location = fieldOf(response, 'location');
@@ -146,16 +175,49 @@ async function fetchOne(text: string, options: Options, context: ExecContext): P
   }
 }
 
-async function connect(
+/** What a try came to that may be repeated: GNU's words, BusyBox's, and GNU's exit status. */
+interface Failed {
+  readonly gnu: string;
+  readonly busybox: string;
+  readonly code: number;
+  readonly again: boolean;
+}
+
+/** GNU's wget tries again where the network failed, with longer and longer pauses. */
+async function withTries(
   url: URL,
   options: Options,
   context: ExecContext,
   log: Log,
 ): Promise<ToolResult | { readonly response: HttpResponse }> {
+  const { userland, netns } = context;
+  for (let tried = 1; ; tried++) {
+    const result = await once(url, options, context, log, tried);
+    if (!('again' in result)) return result;
+    log.gnu(result.gnu);
+    if (userland !== 'gnu' || !result.again) return log.end(result.code, result.busybox);
+    if (tried >= options.tries) {
+      log.gnu('Giving up.\n\n');
+      return log.end(result.code, result.busybox);
+    }
+    log.gnu('Retrying.\n\n');
+    netns.world.advance(Math.min(tried * 1000, LONGEST_PAUSE));
+  }
+}
+
+async function once(
+  url: URL,
+  options: Options,
+  context: ExecContext,
+  log: Log,
+  tried: number,
+): Promise<ToolResult | Failed | { readonly response: HttpResponse }> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(url.port || 80);
+  const secure = url.protocol === 'https:';
+  const port = Number(url.port || (secure ? 443 : 80));
   const literal = tryParseIp(host) !== undefined;
-  log.gnu(`--${log.time}--  ${url.href}\n`);
+  log.gnu(`--${log.time}--  ${tried === 1 ? '' : `(try:${String(tried).padStart(2)})  `}${url.href}\n`);
+  const trust = secure ? authoritiesOf(options, context, log) : [];
   const addresses = await addressesOf(host, context, options.family);
   if (addresses.length === 0) {
     log.gnu(
@@ -164,15 +226,14 @@ async function connect(
     return log.end(4, `bad address '${host}'`);
   }
   const shown = addresses.map(formatIp).join(', ');
-  if (!literal) log.gnu(`Resolving ${host} (${host})... ${shown}\n`);
-  let last = '';
-  let failed: Ip = addresses[0]!;
+  if (!literal && tried === 1) log.gnu(`Resolving ${host} (${host})... ${shown}\n`);
+  let last: Failed | undefined;
   for (const ip of addresses) {
-    failed = ip;
     const at = formatIp(ip);
     const name = literal ? `${at}:${port}` : `${host} (${host})|${at}|:${port}`;
     log.gnu(`Connecting to ${name}... `);
     log.busybox(`Connecting to ${host}${url.port === '' ? '' : `:${port}`} (${at}:${port})\n`);
+    const session = new TlsSession(host, options, context, trust);
     try {
       const response = await httpCall({
         netns: context.netns,
@@ -182,18 +243,112 @@ async function connect(
         port,
         timeout: options.timeout,
         request: requestOf(url, options, context),
+        ...(secure ? { secure: (stream, ready) => session.open(stream, ready) } : {}),
       });
-      log.gnu('connected.\nHTTP request sent, awaiting response... ');
+      log.gnu(`connected.\n${session.said}`);
+      if (secure && context.userland === 'busybox' && options.checkCertificate) {
+        log.busybox('wget: note: TLS certificate validation not implemented\n');
+      }
+      log.gnu('HTTP request sent, awaiting response... ');
       return { response };
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      if (code === '') throw error;
-      last = code === 'EPROTO' ? 'Bad response' : strerror(code as Parameters<typeof strerror>[0]);
-      log.gnu(`failed: ${last}.\n`);
+      if (!(error instanceof HttpError)) throw error;
+      last = failedBy(error, session, at, options);
+      if (error.phase !== 'connect') {
+        log.gnu(session.failed === undefined ? 'connected.\nHTTP request sent, awaiting response... ' : 'connected.\n');
+        return last;
+      }
+      if (ip !== addresses.at(-1)) log.gnu(last.gnu);
     }
   }
-  if (last === strerror('ETIMEDOUT')) log.gnu('Giving up.\n\n');
-  return log.end(4, `can't connect to remote host (${formatIp(failed)}): ${last}`);
+  return last!;
+}
+
+function failedBy({ code, phase, empty }: HttpError, session: TlsSession, at: string, options: Options): Failed {
+  if (session.failed !== undefined) return session.failed;
+  const text = code === 'EPROTO' ? 'Protocol error' : strerror(code as Parameters<typeof strerror>[0]);
+  if (phase === 'connect') {
+    return {
+      gnu: `failed: ${text}.\n`,
+      busybox: `can't connect to remote host (${at}): ${text}`,
+      code: 4,
+      again: code !== 'ECONNREFUSED' && code !== 'ENETUNREACH' && code !== 'EHOSTUNREACH' ? true : options.retryRefused,
+    };
+  }
+  if (empty) return { gnu: 'No data received.\n', busybox: 'error getting response', code: 4, again: true };
+  if (code === 'EPROTO') {
+    return { gnu: '200 No headers, assuming HTTP/0.9\n', busybox: 'bad response from server', code: 4, again: false };
+  }
+  const busybox = code === 'ETIMEDOUT' ? 'download timed out' : `error getting response: ${text}`;
+  return { gnu: `Read error (${text}) in headers.\n`, busybox, code: 4, again: true };
+}
+
+/** What --ca-certificate adds to the authorities that are trusted anyway. */
+function authoritiesOf({ caFile }: Options, { files }: ExecContext, log: Log): readonly X509Certificate[] {
+  if (caFile === undefined) return [];
+  const found = readAuthorities(caFile, files);
+  log.gnu(
+    found === undefined ? `ERROR: Failed to open cert ${caFile}: (-64).\n` : `Loaded CA certificate '${caFile}'\n`,
+  );
+  return found ?? [];
+}
+
+/** TLS of one connection, with what GNU's wget (built with GnuTLS) says of it. BusyBox's own TLS checks no certificates. */
+class TlsSession {
+  readonly #host: string;
+  readonly #options: Options;
+  readonly #context: ExecContext;
+  readonly #authorities: readonly X509Certificate[];
+  /** Warnings about a certificate that is taken all the same. */
+  said = '';
+  failed: Failed | undefined;
+
+  constructor(host: string, options: Options, context: ExecContext, authorities: readonly X509Certificate[]) {
+    this.#host = host;
+    this.#options = options;
+    this.#context = context;
+    this.#authorities = authorities;
+  }
+
+  open(stream: Stream, ready: (stream: Stream | HttpFailure) => void): void {
+    const give = (failed: Failed): void => {
+      this.failed = failed;
+      ready({ code: 'EPROTO', phase: 'read', message: failed.gnu });
+    };
+    connectTls(stream, {
+      serverName: tryParseIp(this.#host) === undefined ? this.#host : undefined,
+      accept: (certificates) => {
+        const words = this.#judge(certificates.map((der) => new X509Certificate(der)));
+        const taken = words === '' || !this.#options.checkCertificate || this.#context.userland === 'busybox';
+        if (taken) this.said = words;
+        else give({ gnu: words, busybox: 'error getting response', code: 5, again: false });
+        return taken;
+      },
+      ready,
+      failed: ({ reason, error }) => {
+        const why = {
+          'wrong version number': 'An unexpected TLS packet was received.',
+          'alert handshake failure': 'A TLS fatal alert has been received.',
+          closed: error === '' ? 'The TLS connection was non-properly terminated.' : 'Error in the pull function.',
+        }[reason];
+        const gnu = `GnuTLS: ${why}\nUnable to establish SSL connection.\n`;
+        give({ gnu, busybox: 'error getting response: Connection reset by peer', code: 4, again: false });
+      },
+    });
+  }
+
+  #judge(chain: readonly X509Certificate[]): string {
+    const now = this.#context.dns?.now().getTime() ?? this.#context.netns.world.clock.now;
+    const host = this.#host;
+    const problem = certificateProblem(chain, { host, now, authorities: this.#authorities });
+    if (problem === undefined) return '';
+    const owner = `The certificate's owner does not match hostname ‘${host}’\n`;
+    if (problem.kind === 'name') return owner;
+    const level = this.#options.checkCertificate ? 'ERROR' : 'WARNING';
+    const why = { 9: 'is not yet activated', 10: 'has expired' }[problem.code] ?? "doesn't have a known issuer";
+    const fits = chain[0] === undefined || fitsHost(chain[0], host);
+    return `${level}: The certificate of ‘${host}’ is not trusted.\n${level}: The certificate of ‘${host}’ ${why}.\n${fits ? '' : owner}`;
+  }
 }
 
 function requestOf(url: URL, { fields, body, agent, spider }: Options, { userland }: ExecContext) {
@@ -241,7 +396,8 @@ function finish(url: URL, response: HttpResponse, options: Options, { files }: E
     log.busybox('remote file exists\n');
     return { stdout: '', stderr: log.stderr, code: 0 };
   }
-  const name = options.output ?? (url.pathname.split('/').at(-1) || 'index.html');
+  const base = url.pathname.split('/').at(-1) || 'index.html';
+  const name = options.output ?? (options.directory === undefined ? base : `${options.directory}/${base}`);
   const text = new TextDecoder().decode(body);
   const stdout = name === '-';
   if (!stdout && name !== '/dev/null') {

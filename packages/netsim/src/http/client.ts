@@ -10,6 +10,8 @@ export type HttpFailure = {
   /** Before the connection was made, or after. */
   readonly phase: 'connect' | 'read';
   readonly message: string;
+  /** It was closed without an answer. */
+  readonly empty?: boolean;
 };
 
 /** What Node.js calls what is wrong with a certificate. */
@@ -21,12 +23,17 @@ type TlsCode =
   | 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'
   | 'ERR_TLS_CERT_ALTNAME_INVALID';
 
-class HttpError extends Error {
+export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly code: HttpFailure['code'];
-  constructor({ code, message }: HttpFailure) {
+  readonly phase: HttpFailure['phase'];
+  /** The server has closed the connection, in peace and without a word. */
+  readonly empty: boolean;
+  constructor({ code, phase, message, empty = false }: HttpFailure) {
     super(message);
     this.code = code;
+    this.phase = phase;
+    this.empty = empty;
   }
 }
 
@@ -63,7 +70,8 @@ export function askStream(
   stream.onEnd = () => {
     reader.end();
     read();
-    fail('ECONNRESET', 'the connection was closed without an answer');
+    const message = `${where}: the connection was closed without an answer`;
+    finish({ code: 'ECONNRESET', phase: 'read', message, empty: true }, false);
   };
   stream.onClose = (error) => fail(error || 'ECONNRESET', `connection ended: ${error || 'ECONNRESET'}`);
   const error = stream.send(encodeRequest(request));

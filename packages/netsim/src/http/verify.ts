@@ -25,8 +25,12 @@ export function certificateProblem(
   if (untrusted !== undefined) return untrusted;
   if (now < Date.parse(leaf.validFrom)) return { kind: 'chain', code: 9, text: 'certificate is not yet valid' };
   if (now > Date.parse(leaf.validTo)) return { kind: 'chain', code: 10, text: 'certificate has expired' };
-  const fits = /^[0-9.]+$|:/.test(host) ? leaf.checkIP(host) : leaf.checkHost(host);
-  return fits === undefined ? { kind: 'name', names: dnsNames(leaf) } : undefined;
+  return fitsHost(leaf, host) ? undefined : { kind: 'name', names: dnsNames(leaf) };
+}
+
+/** Is the certificate for that name or address? */
+export function fitsHost(leaf: X509Certificate, host: string): boolean {
+  return (/^[0-9.]+$|:/.test(host) ? leaf.checkIP(host) : leaf.checkHost(host)) !== undefined;
 }
 
 export function dnsNames({ subjectAltName = '' }: X509Certificate): string[] {

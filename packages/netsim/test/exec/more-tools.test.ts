@@ -1,3 +1,4 @@
+import type { KubeObject } from '@netsim/manifest';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Cluster, type ExecResult } from '../../src/index.ts';
 
@@ -101,6 +102,134 @@ describe('wget', () => {
     const { stdout } = await run('full', `wget -qO- --header X-A:1 --post-data d=1 http://${ip}:8080/a`);
     expect(stdout).toBe('end');
     expect(seen[0]).toBe('POST /a 1 d=1');
+  });
+});
+
+describe('wget, where the server fails', () => {
+  const times = /[0-9]{4}-[0-9-]+ [0-9:]{8}/g;
+  const listen = (port: number, act: 'close' | 'reset' | 'silent' | 'foreign'): void => {
+    const { sockets } = cluster.netnsOfPod(cluster.pod('web').object);
+    sockets.tcp.listen({
+      port,
+      program: 'server',
+      onConnection: (connection) => {
+        connection.handlers.onEnd = () => connection.close();
+        connection.handlers.onData = () => {
+          if (act === 'close') connection.close();
+          if (act === 'reset') connection.abort();
+          if (act === 'foreign') connection.send(new TextEncoder().encode('220 hello\r\n'));
+        };
+      },
+    });
+  };
+
+  test('GNU tries again, with a longer pause each time', async () => {
+    listen(8081, 'close');
+    const before = cluster.now;
+    const { stderr, code } = await run('full', `wget -O- -t 3 http://${ip}:8081/`);
+    const once = `Connecting to ${ip}:8081... connected.\nHTTP request sent, awaiting response... No data received.\n`;
+    expect([stderr.replace(times, 'NOW'), code]).toEqual([
+      `--NOW--  http://${ip}:8081/\n${once}Retrying.\n\n--NOW--  (try: 2)  http://${ip}:8081/\n${once}Retrying.\n\n--NOW--  (try: 3)  http://${ip}:8081/\n${once}Giving up.\n\n`,
+      4,
+    ]);
+    expect(cluster.now - before).toBe(3000);
+  });
+
+  test.each([
+    [
+      'full',
+      'reset',
+      'wget -O- -t 1 http://IP:8082/',
+      'HTTP request sent, awaiting response... Read error (Connection reset by peer) in headers.\nGiving up.\n\n',
+      4,
+    ],
+    ['small', 'reset', 'wget -qO- http://IP:8082/', 'wget: error getting response: Connection reset by peer\n', 1],
+    ['small', 'close', 'wget -qO- http://IP:8082/', 'wget: error getting response\n', 1],
+    [
+      'full',
+      'silent',
+      'wget -O- -T 1 -t 1 http://IP:8082/',
+      'HTTP request sent, awaiting response... Read error (Connection timed out) in headers.\nGiving up.\n\n',
+      4,
+    ],
+    [
+      'full',
+      'foreign',
+      'wget -O- https://IP:8082/',
+      'connected.\nGnuTLS: An unexpected TLS packet was received.\nUnable to establish SSL connection.\n',
+      4,
+    ],
+    [
+      'full',
+      'close',
+      'wget -O- https://IP:8082/',
+      'connected.\nGnuTLS: The TLS connection was non-properly terminated.\nUnable to establish SSL connection.\n',
+      4,
+    ],
+    [
+      'full',
+      'reset',
+      'wget -O- https://IP:8082/',
+      'connected.\nGnuTLS: Error in the pull function.\nUnable to establish SSL connection.\n',
+      4,
+    ],
+    ['full', 'close', 'wget foo://IP/', 'foo://IP/: Unsupported scheme ‘foo’.\n', 1],
+    ['small', 'close', 'wget foo://IP/', 'wget: not an http or ftp url: foo://IP/\n', 1],
+  ] as const)('%s, %s: %s', async (target, act, line, end, code) => {
+    listen(8082, act);
+    const fill = (text: string) => text.replaceAll('IP', ip);
+    const result = await run(target, fill(line));
+    expect(result.stderr.endsWith(fill(end)) ? fill(end) : result.stderr).toBe(fill(end));
+    expect(result.code).toBe(code);
+  });
+});
+
+describe('wget over TLS', () => {
+  const examples = new URL('../../../../examples/', import.meta.url).pathname;
+  const load = async (): Promise<Cluster> => {
+    const files = [
+      'd3-tls/apps.yaml',
+      'd3-tls/secret.yaml',
+      'd1-ingress/metallb.yaml',
+      'd1-ingress/ingress-nginx.yaml',
+    ];
+    return Cluster.load({ files: files.map((file) => examples + file), yaml: manifests });
+  };
+  const url = 'https://kubia.example.com/';
+
+  test('of GNU takes no certificate of an unknown authority', async () => {
+    const { stderr, stdout, code } = await (await load()).exec('full', ['wget', '-O-', url]);
+    expect([stdout, code]).toEqual(['', 5]);
+    expect(stderr).toContain(
+      "connected.\nERROR: The certificate of ‘kubia.example.com’ is not trusted.\nERROR: The certificate of ‘kubia.example.com’ doesn't have a known issuer.\n",
+    );
+  });
+
+  test('of GNU takes it with --no-check-certificate, and warns', async () => {
+    const { stderr, stdout, code } = await (await load()).exec('full', ['wget', '-O-', '--no-check-certificate', url]);
+    expect([stdout.startsWith("You've hit kubia-"), code]).toEqual([true, 0]);
+    expect(stderr).toContain('WARNING: The certificate of ‘kubia.example.com’ is not trusted.\n');
+    expect(stderr).toContain('HTTP request sent, awaiting response... 200 OK\n');
+  });
+
+  test('of GNU and curl trust the authority that is given', async () => {
+    const cluster = await load();
+    const secret = cluster.store.list<KubeObject & { data?: Record<string, string> }>('Secret', 'default');
+    const pem = secret
+      .flatMap(({ data }) => data?.['tls.crt'] ?? [])
+      .map((text) => Buffer.from(text, 'base64').toString())[0]!;
+    cluster.containers
+      .view(cluster.pod('full').object, cluster.pod('full').object.spec.containers[0]!)
+      .files.write('/tmp/ca.pem', pem);
+    const wget = await cluster.exec('full', ['wget', '-qO-', '--ca-certificate=/tmp/ca.pem', url]);
+    const curl = await cluster.exec('full', ['curl', '-sS', '--cacert', '/tmp/ca.pem', url]);
+    expect([wget.code, curl.code, wget.stderr + curl.stderr]).toEqual([0, 0, '']);
+  });
+
+  test('of BusyBox checks nothing, and says so', async () => {
+    const { stdout, stderr, code } = await (await load()).exec('small', ['wget', '-O-', url]);
+    expect([stdout.startsWith("You've hit kubia-"), code]).toEqual([true, 0]);
+    expect(stderr).toContain('wget: note: TLS certificate validation not implemented\n');
   });
 });
 

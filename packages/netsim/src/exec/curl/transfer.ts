@@ -1,7 +1,7 @@
-import { X509Certificate } from 'node:crypto';
 import type { TcpConnection } from '@netsim/kernel';
 import { formatIp, tryParseIp } from '@netsim/wire';
 import type { Stream } from '../../http/stream.ts';
+import { readAuthorities } from '../authorities.ts';
 import type { Inbox } from '../tcp-attempt.ts';
 import type { ExecContext } from '../tool.ts';
 import { waitUntil } from '../wait.ts';
@@ -362,18 +362,6 @@ function brokenOff(
   }
   const bytes = length === undefined ? `${received} bytes` : `${received} out of ${length} bytes`;
   return [28, `Operation timed out after ${elapsed + 1} milliseconds with ${bytes} received`];
-}
-
-/** Certificates of a file of --cacert; none where it is no such file. */
-function readAuthorities(path: string, files: ExecContext['files']): readonly X509Certificate[] | undefined {
-  const text = files.read(path);
-  if (typeof text !== 'string') return undefined;
-  const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  try {
-    return found.length === 0 ? undefined : found.map((pem) => new X509Certificate(pem));
-  } catch {
-    return undefined;
-  }
 }
 
 function localOf(connection: TcpConnection): { ip: string; port: number } {
