@@ -1,3 +1,4 @@
+import { together } from '../http/host.ts';
 import { byHostSpecificity, hostMatches } from './hostname.ts';
 
 /**
@@ -23,6 +24,7 @@ export class HostMap<T> {
       among
         .filter((pattern) => pattern === name || (name !== undefined && hostMatches(pattern, name)))
         .map((pattern) => entries.get(pattern)!);
+    const exact: string[] = [];
     let longest = 0;
     for (const pattern of patterns) {
       if (pattern === undefined) continue;
@@ -30,10 +32,11 @@ export class HostMap<T> {
         this.#wildcard.set(pattern.slice(1), chain(pattern, wild));
         longest = Math.max(longest, pattern.length - 1);
       } else {
-        this.#exact.set(pattern, entries.get(pattern)!);
+        exact.push(pattern);
         this.#chains.set(pattern, chain(pattern, [pattern, ...wild]));
       }
     }
+    for (const name of together(exact)) this.#exact.set(name, entries.get(name)!);
     this.#all = chain(undefined, wild.includes(undefined) ? [undefined] : []);
     this.#longestSuffix = longest;
   }

@@ -22,3 +22,11 @@ function isLowerCase(text: string): boolean {
   }
   return true;
 }
+
+/**
+ * The same texts, made anew one after another. Keys of a large map then stand together in the memory, not each beside the object
+ * that it came with: a look-up touches fewer of its pages.
+ */
+export function together(texts: readonly string[]): string[] {
+  return JSON.parse(JSON.stringify(texts)) as string[];
+}

@@ -1,3 +1,4 @@
+import { together } from '../../http/host.ts';
 import { type PathEntry, PathTables } from '../../http/path-tables.ts';
 import { NONE } from '../../http/path-trie.ts';
 import type { Backend, Forward, FrontRequest, HeaderField } from '../../model.ts';
@@ -61,13 +62,18 @@ export class PlainRoutes {
   readonly #wayOfSettings = new Map<Settings | undefined, number>();
 
   constructor(servers: readonly CompiledServer[], index: ServerIndex<CompiledServer>) {
+    const tables: [name: string, table: number][] = [];
     for (const server of servers) {
       if (server.redirectTo !== undefined || server.appRoot !== '' || server.index.hasRegexes) continue;
       const names = server.names.filter((name) => validateHost(name) === name && index.find(name) === server);
       if (names.length === 0) continue;
       const table = this.#paths.add(server.index.entries.map((entry) => this.#entry(entry)));
-      for (const name of names) this.#tables.set(name, table);
+      for (const name of names) tables.push([name, table]);
     }
+    const names = together(tables.map(([name]) => name));
+    tables.forEach(([, table], i) => {
+      this.#tables.set(names[i]!, table);
+    });
     const { values } = this.#paths;
     this.#backends = values.map((plain) => plain?.backend);
     this.#wayOf = Int32Array.from(values, (plain) => plain?.way ?? 0);

@@ -1,5 +1,5 @@
 import type { Ingress } from '@netsim/manifest';
-import { canonicalHost } from '../../http/host.ts';
+import { canonicalHost, together } from '../../http/host.ts';
 import { PathTables } from '../../http/path-tables.ts';
 import { NONE } from '../../http/path-trie.ts';
 import { splitTarget } from '../../http/target.ts';
@@ -77,7 +77,8 @@ class SpecRouter implements IngressRouter {
       shared.set(text, known);
       return known;
     };
-    for (const [host, table] of this.#hosts) {
+    for (const host of together([...this.#hosts.keys()])) {
+      const table = this.#hosts.get(host)!;
       // Never asked for: a request that names such a host is a bad one.
       if (lengthWithout(host, false) === -1 || canonicalHost(host) !== host) continue;
       this.#tables.set(host, this.#paths.add(table.entries(backendOf)));
