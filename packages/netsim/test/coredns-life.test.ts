@@ -204,6 +204,22 @@ describe('the HTTP ports of CoreDNS', () => {
     expect(await status(cluster, 8080, '/healthz')).toBe(404);
   });
 
+  test('tell Prometheus what CoreDNS was asked', async () => {
+    const cluster = await Cluster.load({ yaml: CLIENT });
+    const pods = coreDnsPods(cluster);
+    for (let at = 0; at < 8; at++) cluster.pod('client').lookup('kubernetes.default');
+    let asked = 0;
+    for (const { ip } of pods) {
+      const response = await cluster.pod('client').fetch(`http://${ip}:9153/metrics`);
+      expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+      const text = await response.text();
+      for (const [, count] of text.matchAll(/^coredns_dns_requests_total\{.*type="A",.*\} (\d+)$/gm))
+        asked += Number(count);
+    }
+    // The name itself, and with the first entry of the search list.
+    expect(asked).toBe(16);
+  });
+
   test('are closed without the plugins, whatever the pod declares', async () => {
     const cluster = await clusterWith(answering('1.1.1.1'));
     expect(await status(cluster, 8080, '/health')).toMatch(/ECONNREFUSED/);

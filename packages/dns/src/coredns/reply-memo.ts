@@ -1,3 +1,5 @@
+import { type Tally, UNCOUNTED } from './metrics.ts';
+
 /** Places for queries: each has one, where the query before it with the same place is forgotten. A power of two. */
 const PLACES = 16_384;
 /** Octets of queries and replies that are kept: once as many were written, the oldest are written over. A power of two. */
@@ -7,12 +9,13 @@ const FIRST_CAPACITY = 64 * 1024;
 const MAX_LENGTH = 512;
 
 /** What is known of a place, as numbers one after the other. */
-const FIELDS = 4;
+const FIELDS = 8;
 /** Octets that had been written before the query and its reply were; and, after them, their lengths as query * 1024 + reply. */
 const POSITION = 0;
 const LENGTHS = 1;
 const GENERATION = 2;
 const NOW = 3;
+const TALLY = 4;
 
 /**
  * The octets that were replied to the octets of a query: a server that is asked the same again within the same second, while
@@ -27,6 +30,8 @@ export class ReplyMemo {
   /** The place that was looked at last, mostly that of the query which is remembered next. */
   #asked: Uint8Array | undefined;
   #place = 0;
+  /** What the query that was recalled last counts as. */
+  tally: Tally = UNCOUNTED;
 
   /**
    * The reply to a query that is known and still holds, with the query's own identifier. `generation` counts the changes of what
@@ -47,13 +52,14 @@ export class ReplyMemo {
     // All but the identifier.
     for (let at = 2; at < query.length; at++) if (octets[start + at] !== query[at]) return undefined;
     const from = start + query.length;
+    this.tally = places[place + TALLY]!;
     const reply = octets.slice(from, from + (lengths & 1023));
     reply[0] = query[0]!;
     reply[1] = query[1]!;
     return reply;
   }
 
-  remember(query: Uint8Array, reply: Uint8Array, generation: number, now: number): void {
+  remember(query: Uint8Array, reply: Uint8Array, generation: number, now: number, tally: Tally = UNCOUNTED): void {
     const length = query.length + reply.length;
     if (query.length > MAX_LENGTH || reply.length > MAX_LENGTH) return;
     if (this.#places.length === 0) this.#places = new Float64Array(PLACES * FIELDS);
@@ -68,6 +74,7 @@ export class ReplyMemo {
     places[place + LENGTHS] = (query.length << 10) | reply.length;
     places[place + GENERATION] = generation;
     places[place + NOW] = now;
+    places[place + TALLY] = tally;
   }
 
   /** Where so many octets can be written, one after the other. */

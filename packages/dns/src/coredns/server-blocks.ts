@@ -1,9 +1,11 @@
 import type { Finding } from '@netsim/manifest';
+import { formatIp } from '@netsim/wire';
 import { parseServerKey } from '../corefile/keys.ts';
 import { corefileFinding, type ServerBlock } from '../corefile/parse.ts';
 import { buildChain } from './chain.ts';
 import { bindAddresses, type Listener } from './listeners.ts';
 import type { Environment, Handler, QuerySource, Request, UpstreamServer } from './plugin.ts';
+import { CacheHandler } from './plugins/cache.ts';
 import { ForwardHandler } from './plugins/forward.ts';
 import { LoopHandler } from './plugins/observe.ts';
 import { ReplyMemo } from './reply-memo.ts';
@@ -31,9 +33,18 @@ const REPEATABLE = new Set([
 ]);
 
 /** A zone of a server, and the plugins that answer for it. */
-interface Zone {
+export interface Zone {
   readonly zone: string;
   readonly chain: Handler;
+  /** Its place among the zones of all servers. */
+  readonly number: number;
+  /** The server as metrics name it: `dns://:53`. */
+  readonly server: string;
+  /** Whether plugin `prometheus` counts its queries. */
+  readonly counted: boolean;
+  /** The plugin that replies pass last, as far as it is one that all of them pass; else empty. */
+  readonly writer: string;
+  readonly cache: CacheHandler | undefined;
 }
 
 /** What listens at one port: the zones of all blocks that name it. */
@@ -57,6 +68,8 @@ export interface Loop {
 /** The servers that the blocks of a Corefile come to. */
 export class Servers {
   readonly list: Server[] = [];
+  /** The zones of all servers. */
+  readonly zones: Zone[] = [];
   readonly loops: Loop[] = [];
 
   /** Adds the servers and zones of a block. */
@@ -76,6 +89,8 @@ export class Servers {
       const upstreams = forward instanceof ForwardHandler ? forward.upstreams : [];
       this.loops.push({ loop, port: addresses[0]?.port ?? 53, upstreams });
     }
+    const cache = handlers.get('cache');
+    const counted = block.directives.some(({ name }) => name === 'prometheus');
     const chaos = block.directives.some(({ name }) => name === 'chaos' || name === 'forward');
     const repeatable = block.directives.every(({ name }) => REPEATABLE.has(name));
     for (const { scheme, port, zone, key } of addresses) {
@@ -100,7 +115,17 @@ export class Servers {
       }
       server.chaos ||= chaos;
       server.repeatable &&= repeatable;
-      server.zones.set(zone, { zone, chain });
+      const added: Zone = {
+        zone,
+        chain,
+        number: this.zones.length,
+        server: `${scheme}://${bound[0] === undefined ? '' : formatIp(bound[0])}:${port}`,
+        counted,
+        writer: handlers.has('loadbalance') ? 'loadbalance' : '',
+        cache: cache instanceof CacheHandler ? cache : undefined,
+      };
+      this.zones.push(added);
+      server.zones.set(zone, added);
     }
   }
 

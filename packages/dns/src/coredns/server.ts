@@ -4,9 +4,11 @@ import { type Corefile, CorefileError, parseCorefile } from '../corefile/parse.t
 import { accept } from './accept.ts';
 import { drive, type ExchangeFunction } from './drive.ts';
 import { encodeMessage } from './encode.ts';
+import { rcodeNumber } from './header.ts';
 import { ClusterIndexes } from './kubernetes/cluster-indexes.ts';
 import { type HttpListener, httpListenersOf, type Listener } from './listeners.ts';
 import { type DnsMessage, queryMessage } from './message.ts';
+import { Metrics, type Tally, UNCOUNTED } from './metrics.ts';
 import {
   type Environment,
   isWaiting,
@@ -15,10 +17,11 @@ import {
   type Serving,
   type UpstreamServer,
 } from './plugin.ts';
+import { CacheResult } from './plugins/cache.ts';
 import { parseDuration } from './plugins/lines.ts';
 import { finish, plainReply, writeDatagram, writeReply } from './reply.ts';
 import type { ReplyMemo } from './reply-memo.ts';
-import { findZone, Servers } from './server-blocks.ts';
+import { findZone, Servers, type Zone } from './server-blocks.ts';
 
 export interface CoreDnsOptions {
   /** Text of the Corefile, or one that was read. */
@@ -102,6 +105,9 @@ export class CoreDns {
   #singular = 0;
   readonly #ends: (() => void)[] = [];
   readonly #environment: Environment;
+  /** The zone of the last query that was served; undefined where none took it. */
+  #zone: Zone | undefined;
+  readonly #metrics: Metrics | undefined;
 
   constructor(options: CoreDnsOptions) {
     const { corefile, env = {}, files = {} } = options;
@@ -123,6 +129,8 @@ export class CoreDns {
     });
     for (const block of this.corefile.blocks) this.#servers.add(block, this.#environment, findings);
     if (findings.length > 0) throw new CorefileError(findings);
+    const { zones } = this.#servers;
+    this.#metrics = zones.some(({ counted }) => counted) ? new Metrics(zones) : undefined;
   }
 
   get listeners(): readonly Listener[] {
@@ -132,6 +140,11 @@ export class CoreDns {
   /** The TCP ports of plugins `health`, `ready` and `prometheus`, and the path that answers 200. */
   get httpListeners(): readonly HttpListener[] {
     return httpListenersOf(this.corefile);
+  }
+
+  /** What plugin `prometheus` tells at `/metrics`; empty without it. */
+  get metrics(): string {
+    return this.#metrics?.text() ?? '';
   }
 
   /** Plugins of the Corefile that real answers would depend on, and that are not modelled: they are passed over. */
@@ -190,6 +203,7 @@ export class CoreDns {
     const now = this.#environment.now();
     const known = memo?.recall(bytes, generation, now);
     if (known !== undefined) {
+      this.#metrics?.count(memo!.tally, source);
       reply(known);
       return;
     }
@@ -200,16 +214,29 @@ export class CoreDns {
     }
     const singular = this.#singular;
     const served = this.#serve(query, source);
+    const zone = this.#zone;
+    const cache = zone?.cache?.last ?? CacheResult.NOT_ASKED;
     if (served !== undefined && isWaiting(served)) {
-      this.#wait(served, query, source, (message) => writeReply(query, message, source, reply));
-    } else if (memo === undefined || served === undefined) {
+      this.#wait(served, query, source, (message) => {
+        if (message !== undefined) this.#metrics?.count(this.#tallyOf(message, zone, cache), source);
+        writeReply(query, message, source, reply);
+      });
+      return;
+    }
+    const tally = served === undefined ? UNCOUNTED : this.#tallyOf(served, zone, cache);
+    this.#metrics?.count(tally, source);
+    if (memo === undefined || served === undefined) {
       writeReply(query, served, source, reply);
     } else {
       const written = writeDatagram(query, served);
       if (written !== undefined && singular === this.#singular && generation === this.#generation)
-        memo.remember(bytes, written, generation, now);
+        memo.remember(bytes, written, generation, now, tally);
       reply(written);
     }
+  }
+
+  #tallyOf({ questions, rcode }: DnsMessage, zone: Zone | undefined, cache: CacheResult): Tally {
+    return this.#metrics?.tally(zone, questions[0]?.type ?? '', rcodeNumber(rcode), cache) ?? UNCOUNTED;
   }
 
   /** Where a reply may be kept that does not depend on what the server is busy with. */
@@ -239,6 +266,7 @@ export class CoreDns {
 
   /** The reply, or a plugin that has to wait for it; undefined where none is sent. */
   #serve(query: DnsMessage, source: QuerySource): DnsMessage | Serving | undefined {
+    this.#zone = undefined;
     const server = this.fatal === undefined ? this.#servers.for(source) : undefined;
     if (server === undefined) return undefined;
     const question = query.questions[0];
@@ -250,6 +278,8 @@ export class CoreDns {
     const zone = findZone(server, request);
     if (zone === undefined || (question.class !== 'IN' && !server.chaos)) return plainReply(query, 'REFUSED');
     if (this.#depth >= MAX_DEPTH || this.#waiting >= MAX_WAITING) return plainReply(query, 'SERVFAIL');
+    this.#zone = zone;
+    if (zone.cache !== undefined) zone.cache.last = CacheResult.NOT_ASKED;
     const served = zone.chain.serve(request);
     return isWaiting(served) ? served : finish(query, source, served);
   }

@@ -117,7 +117,11 @@ export class CoreDnsProgram {
       }
     }
     for (const listener of dns.httpListeners) {
-      const answer = coreDnsAnswer(listener, () => true);
+      const answer = coreDnsAnswer(
+        listener,
+        () => true,
+        () => dns.metrics,
+      );
       const onConnection = (connection: TcpConnection): void => serveHttp(acceptedStream(connection), { answer });
       this.#add(netns.sockets.tcp.listen({ port: listener.port, program: PROGRAM, onConnection }));
     }

@@ -40,9 +40,15 @@ interface Entry {
 }
 type Kind = 'success' | 'denial' | 'servfail' | 'other';
 
+/** What was found when a query came. */
+export const CacheResult = { NOT_ASKED: 0, MISS: 1, SUCCESS: 2, DENIAL: 3 } as const;
+export type CacheResult = (typeof CacheResult)[keyof typeof CacheResult];
+
 /** Keeps answers. After CoreDNS `plugin/cache`: one shard, the oldest entry goes first where it is full. */
-class CacheHandler implements Handler {
+export class CacheHandler implements Handler {
   readonly name = 'cache';
+  /** What the last query has found, for who counts. */
+  last: CacheResult = CacheResult.NOT_ASKED;
   readonly #options: CacheOptions;
   readonly #context: SetupContext;
   readonly #next: Handler;
@@ -57,12 +63,21 @@ class CacheHandler implements Handler {
     this.#next = next;
   }
 
+  /** The zones that it keeps answers of. */
+  get zones(): readonly string[] {
+    return this.#options.zones;
+  }
+
   serve(request: Request): Served {
     if (matchZone(this.#options.zones, request.name) === undefined) return this.#next.serve(request);
     const now = this.#context.environment.now();
     const entry = this.#find(request);
     const left = entry === undefined ? 0 : entry.stored + entry.ttl - now;
-    if (entry !== undefined && left > 0) return replied(this.#serveEntry(entry, request, left));
+    if (entry !== undefined && left > 0) {
+      this.last = kindOf(entry.message) === 'success' ? CacheResult.SUCCESS : CacheResult.DENIAL;
+      return replied(this.#serveEntry(entry, request, left));
+    }
+    this.last = CacheResult.MISS;
     const stale = entry !== undefined && -left < this.#options.stale ? entry : undefined;
     const served = this.#next.serve(request);
     return isWaiting(served) ? this.#later(request, served, now, stale) : this.#settle(request, served, now, stale);
