@@ -15,6 +15,7 @@ import { comment, dport, fromLocal, host, jump, MARK_MASQ_CHAIN, protocolNumber,
 
 /** Everything that one service port adds to a node's rules. */
 export class PortRules {
+  readonly #state: PortState;
   readonly port: ServicePort;
   readonly heads: HeadRules;
   /** Its own chains in the nat table, but for those of endpoints. */
@@ -25,18 +26,25 @@ export class PortRules {
   #byName: Map<string, Chain> | undefined;
 
   constructor(
+    state: PortState,
     heads: HeadRules,
     entries: readonly Chain[],
     endpoints: readonly Endpoint[],
     commented: boolean,
     cache: PortRulesCache,
   ) {
-    this.port = heads.port;
+    this.#state = state;
+    this.port = state.port;
     this.heads = heads;
     this.entries = entries;
     this.#endpoints = endpoints;
     this.#commented = commented;
     this.#cache = cache;
+  }
+
+  /** Were they written of just this? */
+  isOf(state: PortState, commented: boolean): boolean {
+    return this.#state === state && this.#commented === commented;
   }
 
   /** How many chains it has in the nat table. */
@@ -157,7 +165,7 @@ export function portRules(
   const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
   const key = `${profile}${hasEndpoints ? 'e' : '-'}${hasInternal ? 'i' : '-'}${hasExternal ? 'x' : '-'}${usesFirewall ? 'f' : '-'}`;
   const heads = cache.heads(key, () => headRules(port, traffic, config, cache));
-  if (!hasEndpoints) return new PortRules(heads, [], [], commented, cache);
+  if (!hasEndpoints) return new PortRules(state, heads, [], [], commented, cache);
 
   const entries: Chain[] = [];
   const { names, origin } = cache;
@@ -176,7 +184,7 @@ export function portRules(
   if (usesFirewall) {
     entries.push(cache.own(new EntryChain(names.firewall, () => firewallRules(port, config, names, origin))));
   }
-  return new PortRules(heads, entries, choice.reachable, commented, cache);
+  return new PortRules(state, heads, entries, choice.reachable, commented, cache);
 }
 
 const nothing = (): Rule[] => [];

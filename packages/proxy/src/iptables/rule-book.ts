@@ -15,24 +15,32 @@ export class RuleBook {
   readonly #ports = new WeakMap<ServicePort, PortRulesCache>();
   readonly #rules = new WeakMap<PortState, SmallMap<PortRules>>();
 
-  rules(state: PortState, choice: EndpointChoice, config: PortRulesConfig, commented: boolean, key: string): PortRules {
+  /** Rules that differ between nodes: `key` tells apart what they depend on, beside the configuration. */
+  rulesOfNode(
+    state: PortState,
+    choice: EndpointChoice,
+    config: PortRulesConfig,
+    commented: boolean,
+    key: string,
+  ): PortRules {
     let variants = this.#rules.get(state);
     if (variants === undefined) {
       variants = new SmallMap();
       this.#rules.set(state, variants);
     }
-    const profile = this.#profileOf(config);
-    const id = `${profile}${key}${commented ? '' : '#'}`;
-    const known = variants.get(id);
-    if (known !== undefined) return known;
+    const id = `${this.#profileOf(config)}${key}${commented ? '' : '#'}`;
+    return variants.getOrMake(id, () => this.rules(state, choice, config, commented));
+  }
+
+  /** Rules that are the same everywhere; made anew at each use. */
+  rules(state: PortState, choice: EndpointChoice, config: PortRulesConfig, commented: boolean): PortRules {
     let cache = this.#ports.get(state.port);
     if (cache === undefined) {
       cache = new PortRulesCache(state.port, this.owners);
       this.#ports.set(state.port, cache);
     }
-    const rules = portRules(state, choice, config, commented, profile, cache);
+    const rules = portRules(state, choice, config, commented, this.#profileOf(config), cache);
     cache.retain(state.endpoints);
-    variants.set(id, rules);
     return rules;
   }
 

@@ -155,12 +155,21 @@ export class RuleSection {
 
   #rulesOf(id: string, commented: boolean): readonly PortRules[] {
     const rules: PortRules[] = [];
+    const before = this.#services.current.get(id) ?? NO_RULES;
     for (const state of this.#state.ports(id)) {
+      const known = before.find((one) => one.isOf(state, commented));
+      if (known !== undefined) {
+        rules.push(known);
+        continue;
+      }
       const local = dependsOnNode(state.endpoints, state.port) || dependsOnNodeIP(state.port, this.#config);
       if (local !== (this.#scope === 'of this node')) continue;
       const choice = chooseEndpoints(state.endpoints, state.port, this.#config);
-      const key = local ? this.#choiceKey(state, choice) : '';
-      rules.push(this.#book.rules(state, choice, this.#config, commented, key));
+      rules.push(
+        local
+          ? this.#book.rulesOfNode(state, choice, this.#config, commented, this.#choiceKey(state, choice))
+          : this.#book.rules(state, choice, this.#config, commented),
+      );
     }
     return rules;
   }
