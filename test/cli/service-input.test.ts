@@ -56,6 +56,16 @@ async function lint(manifest: string): Promise<{ code: number; lines: string[] }
 
 const refused: readonly Row[] = [
   [
+    'a port without a name, and a node port that two others both ask for: all at once',
+    service('ports: [{ port: 80 }, { name: b, port: 81 }]') +
+      service('type: NodePort\nports:\n- port: 80\n  nodePort: 30080', 'web2') +
+      service('type: NodePort\nports:\n- port: 80\n  nodePort: 30080', 'web3'),
+    [
+      'error: a.yaml:11:11: service "default/web": spec.ports[0].name: Required value',
+      'error: a.yaml:31:5: service "default/web3": spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated; service "default/web2" has it',
+    ],
+  ],
+  [
     'a node port below the range',
     service('type: NodePort\nports:\n- port: 80\n  nodePort: 8080'),
     [

@@ -38,7 +38,7 @@ import { gkeMachines } from './ingress/gke/machines.ts';
 import { type RouteEntry, routeTable } from './ingress/route-table.ts';
 import { lintListeners } from './lint.ts';
 import { routeFindings } from './lint-routes.ts';
-import { inOrder, type LoadSources, loadStore, readObjects } from './load.ts';
+import { inOrder, isError, type LoadSources, loadStore, readObjects } from './load.ts';
 import { NameResolver } from './names.ts';
 import { NodeHandle } from './node-handle.ts';
 import { PodHandle } from './pod-handle.ts';
@@ -179,7 +179,17 @@ export class Cluster {
     const nothing = options.files === undefined && options.yaml === undefined && options.objects === undefined;
     const sources = nothing && options.demo === undefined ? { ...options, demo: 'kubia' as const } : options;
     const { store, findings } = loadStore(sources);
-    return new Cluster(store, findings, options);
+    if (!findings.some(isError)) return new Cluster(store, findings, options);
+    throw new ManifestError(inOrder([...findings, ...Cluster.#clashes(store, options)]));
+  }
+
+  /** What else is wrong where objects were refused: addresses and ports that the others cannot have. */
+  static #clashes(store: ObjectStore, options: LoadOptions): Finding[] {
+    try {
+      return new Cluster(store, [], options).findings.filter(isError);
+    } catch {
+      return []; // too little is left to make a cluster of
+    }
   }
 
   /** What there is to say about the manifests: warnings, in order of file and line. */
@@ -313,7 +323,7 @@ export class Cluster {
     const { namespace } = this;
     const given = typeof what === 'string' ? { yaml: what } : { objects: Array.isArray(what) ? what : [what] };
     const objects = readObjects({ ...given, namespace }, findings);
-    if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
+    if (findings.some(isError)) throw new ManifestError(inOrder(findings));
     for (const { kind, metadata } of objects) if (kind === 'ConfigMap') this.#wakeCoreDns(metadata.namespace);
     // What was decided for an object that is applied again, the control plane's admission gives back to it.
     for (const object of objects) this.store.put(object);

@@ -4,7 +4,6 @@ import {
   type Finding,
   type KubeObject,
   loadManifests,
-  ManifestError,
   type ManifestSource,
   ObjectStore,
   ORIGIN,
@@ -35,16 +34,15 @@ export interface Loaded {
   readonly findings: readonly Finding[];
 }
 
-/** Reads, checks and defaults manifests into a store. Throws {@link ManifestError} with every finding where one is an error. */
+/** Reads, checks and defaults manifests into a store: what the API server would accept of them. Its refusals are findings. */
 export function loadStore(from: LoadSources): Loaded {
   const findings: Finding[] = [];
   // What has no namespace of its own goes where the caller says, but the demo is the same wherever one looks.
   const { namespace: _, ...elsewhere } = from;
   const objects = readObjects(from.demo === undefined ? from : elsewhere, findings);
-  if (from.files !== undefined && objects.length === 0 && !findings.some(({ severity }) => severity === 'error')) {
+  if (from.files !== undefined && objects.length === 0 && !findings.some(isError)) {
     findings.push({ severity: 'error', code: 'no-manifests', message: 'no objects in what was given' });
   }
-  if (findings.some((finding) => finding.severity === 'error')) throw new ManifestError(inOrder(findings));
   const store = new ObjectStore();
   for (const object of objects) store.put(object);
   return { store, findings: inOrder(findings) };
@@ -82,6 +80,10 @@ export function readObjects(from: LoadSources, findings: Finding[]): KubeObject[
     if (checked.accepted) objects.push(checked.object);
   }
   return withoutForeignKinds(objects, findings);
+}
+
+export function isError({ severity }: Finding): boolean {
+  return severity === 'error';
 }
 
 /** By file and line, so that a reader goes through them from top to bottom; those without a place come last. */
