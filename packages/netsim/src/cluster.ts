@@ -160,6 +160,7 @@ export class Cluster {
         start: (netns, address) => serveOutside(netns, familyOf(address), this.outsideNames),
         machines: gkeMachines(this.frontDoor),
       },
+      now: () => this.now,
       serve: (netns, port, program, handler) => this.programs.serve(netns, port, program, handler),
     });
     this.clock = new ClusterClock(this.world, {

@@ -83,6 +83,8 @@ export class Datapath {
     started: NetnsStarted;
     outsideServers: OutsideServers;
     serve: ServeHttp;
+    /** Milliseconds since the Unix epoch. */
+    now: () => number;
   }) {
     this.#outsideServers = options.outsideServers;
     this.#outsideMachines = new OutsideMachines({
@@ -112,6 +114,7 @@ export class Datapath {
       state: this.#rules.state,
       netns: (name) => this.world.netns(name),
       serve: options.serve,
+      now: options.now,
     });
     this.#loadBalancers = this.#newLoadBalancers();
     this.#watch();

@@ -1,6 +1,6 @@
 import type { Netns } from '@netsim/kernel';
-import type { ObjectStore, Service, StoreEvent } from '@netsim/manifest';
-import { healthCheckAnswer, type ProxyState } from '@netsim/proxy';
+import type { Node, ObjectStore, Service, StoreEvent } from '@netsim/manifest';
+import { healthCheckAnswer, PROXY_HEALTH_PORT, type ProxyState, proxyHealthAnswer } from '@netsim/proxy';
 import type { RequestHandler } from './programs.ts';
 
 /** Serves HTTP on a port of a machine; returns what ends it. */
@@ -11,11 +11,13 @@ interface HealthCheckGround {
   readonly state: ProxyState;
   netns(name: string): Netns | undefined;
   readonly serve: ServeHttp;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
 }
 
 /**
- * kube-proxy's answers on the healthCheckNodePorts of load balancers with externalTrafficPolicy Local: on every node, whether it has
- * ready pods of the service.
+ * kube-proxy's answers on every node: on its own health port, and on the healthCheckNodePorts of load balancers with
+ * externalTrafficPolicy Local, whether the node has ready pods of the service.
  */
 export class HealthChecks {
   readonly #ground: HealthCheckGround;
@@ -40,9 +42,13 @@ export class HealthChecks {
   update(node: string): void {
     const { netns, serve, state } = this.#ground;
     const where = netns(node);
-    const open = this.#open.get(node) ?? new Map<number, () => void>();
-    if (where === undefined || (this.#ports.size === 0 && open.size === 0)) return;
-    this.#open.set(node, open);
+    if (where === undefined) return;
+    let open = this.#open.get(node);
+    if (open === undefined) {
+      open = new Map();
+      this.#open.set(node, open);
+      serve(where, PROXY_HEALTH_PORT, 'kube-proxy', (request) => this.#ownHealth(node, request));
+    }
     const wanted = new Map([...this.#ports].map(([service, port]) => [port, service]));
     for (const [port, close] of open) {
       if (wanted.has(port)) continue;
@@ -57,6 +63,15 @@ export class HealthChecks {
       };
       open.set(port, serve(where, port, 'kube-proxy', answer));
     }
+  }
+
+  #ownHealth(name: string, request: Request): Response {
+    const { store, now } = this.#ground;
+    const node = store.get<Node>('Node', undefined, name);
+    const answer = node && proxyHealthAnswer(new URL(request.url).pathname, node, now());
+    return answer === undefined
+      ? new Response('404 page not found\n', { status: 404 })
+      : new Response(answer.body, answer);
   }
 
   /** The machines are gone, and their sockets with them. */

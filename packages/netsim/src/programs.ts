@@ -2,6 +2,7 @@ import type { ClusterConfig } from '@netsim/control';
 import { ClusterIndexes } from '@netsim/dns';
 import { type Netns, type Socket, type TcpConnection, TcpListener, UdpSocket, type World } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod } from '@netsim/manifest';
+import { PROXY_HEALTH_PORT } from '@netsim/proxy';
 import { coreDnsContainer } from './dns/coredns-files.ts';
 import { nodeCacheOf, setUpInterface } from './dns/node-cache.ts';
 import { podFiles } from './dns/pod-files.ts';
@@ -54,7 +55,10 @@ export class Programs {
   start(netns: Netns, pod: Pod | undefined, store: ObjectStore): void {
     if (pod === undefined) {
       const node = store.get<Node>('Node', undefined, netns.name);
-      for (const listener of node === undefined ? [] : nodeListeners(node)) this.#world.addListener(listener);
+      for (const listener of node === undefined ? [] : nodeListeners(node)) {
+        // That one answers: see HealthChecks.
+        if (listener.port !== PROXY_HEALTH_PORT) this.#world.addListener(listener);
+      }
       return;
     }
     this.stopPod(pod);

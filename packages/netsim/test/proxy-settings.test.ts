@@ -104,3 +104,39 @@ describe('the section conntrack of a KubeProxyConfiguration', () => {
     expect(await settings(own)).toEqual([60, undefined, 1]);
   });
 });
+
+describe('the health port of kube-proxy', () => {
+  const taint = `
+---
+apiVersion: v1
+kind: Node
+metadata: { name: w1-k8s }
+spec: { podCIDR: 10.244.1.0/24, taints: [{ key: ToBeDeletedByClusterAutoscaler, effect: NoSchedule }] }
+status: { addresses: [{ type: InternalIP, address: 192.168.1.101 }] }
+`;
+  test.each([
+    ['', '/healthz', 200, { nodeEligible: true, healthy: true }],
+    ['', '/livez', 200, { healthy: true }],
+    [taint, '/healthz', 503, { nodeEligible: false, healthy: false }],
+    [taint, '/livez', 200, { healthy: true }],
+  ])('with "%s" at %s: %i', async (nodes, path, status, said) => {
+    const client =
+      'apiVersion: v1\nkind: Pod\nmetadata: { name: c }\nspec: { containers: [{ name: c, image: nginx }] }\n';
+    const cluster = await Cluster.load({ yaml: client + nodes });
+    const { stdout } = await cluster.exec('host/external', ['curl', '-si', `http://192.168.1.101:10256${path}`]);
+    const [head, body] = stdout.split('\r\n\r\n');
+    expect(head).toContain(`HTTP/1.1 ${status} `);
+    const { lastUpdated, currentTime, ...rest } = JSON.parse(body!) as Record<string, unknown>;
+    expect([lastUpdated, currentTime].every((time) => !Number.isNaN(Date.parse(String(time))))).toBe(true);
+    expect(rest).toEqual(said);
+  });
+
+  test('another path is not there', async () => {
+    const { stdout } = await (await Cluster.load({ demo: 'kubia' })).exec('host/external', [
+      'curl',
+      '-s',
+      'http://192.168.1.101:10256/',
+    ]);
+    expect(stdout).toBe('404 page not found\n');
+  });
+});

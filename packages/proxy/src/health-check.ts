@@ -1,3 +1,4 @@
+import type { Node } from '@netsim/manifest';
 import type { ProxyState } from './proxy-state.ts';
 
 /** What kube-proxy answers a load balancer that asks whether this node has endpoints of a service. */
@@ -38,5 +39,28 @@ export function healthCheckAnswer(
       'X-Load-Balancing-Endpoint-Weight': String(ips.size),
     },
     body: JSON.stringify(answer, undefined, '\t'),
+  };
+}
+
+/** Port on which kube-proxy tells whether it is well: `healthzBindAddress`, where nothing is said of it. */
+export const PROXY_HEALTH_PORT = 10256;
+
+/**
+ * kube-proxy's answer on its own health port; undefined for a path that it does not know. A node that the autoscaler is about to
+ * remove is not well by `/healthz`, so that load balancers leave it, and still is by `/livez`. Source: KEP-3836; the fields of the
+ * body as seen in answers of 2026, the state of the families alone left out. `now` is in milliseconds since the Unix epoch.
+ */
+export function proxyHealthAnswer(path: string, node: Node, now: number): HealthCheckAnswer | undefined {
+  if (path !== '/healthz' && path !== '/livez') return undefined;
+  const leaving =
+    node.metadata.deletionTimestamp !== undefined ||
+    node.spec?.taints?.some(({ key }) => key === 'ToBeDeletedByClusterAutoscaler') === true;
+  const healthy = path === '/livez' || !leaving;
+  const time = new Date(now).toISOString();
+  const eligible = path === '/livez' ? {} : { nodeEligible: !leaving };
+  return {
+    status: healthy ? 200 : 503,
+    headers: { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' },
+    body: JSON.stringify({ lastUpdated: time, currentTime: time, ...eligible, healthy }),
   };
 }
