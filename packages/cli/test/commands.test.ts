@@ -318,6 +318,19 @@ expectations:
     expect((await netsim(['test', expectations('slip', 'delivred')])).stderr).toMatch(/did you mean "delivered"\?/);
   });
 
+  test('finds the expectations in a directory that has the manifests too', async () => {
+    const both = mkdtempSync(join(folder, 'both-'));
+    writeFileSync(join(both, 'kubia.yaml'), (await netsim(['demo'])).stdout);
+    expect(await netsim(['test', both])).toMatchObject({
+      code: 2,
+      stderr: `error: no object of kind Expectations in ${both}\n`,
+    });
+    writeFileSync(join(both, 'expectations.yaml'), readFileSync(met, 'utf8'));
+    expect(await netsim(['-f', both, 'test', both])).toMatchObject({ code: 0, stderr: '' });
+    const named = await netsim(['test', join(both, 'kubia.yaml')]);
+    expect([named.code, named.stderr]).toEqual([2, expect.stringMatching(/Pod of v1: expected kind Expectations/)]);
+  });
+
   test('reads the expectations or the manifests from stdin, but not both', async () => {
     const stdin = readFileSync(met, 'utf8');
     expect(await netsim(['test', '-'], { stdin })).toMatchObject({ code: 0 });

@@ -6,7 +6,9 @@ import { formats } from '../formats.ts';
 export async function test(context: CommandContext, files: readonly string[]): Promise<number> {
   const output = context.output(formats.test);
   const { checkExpectations, readExpectations } = await import('netsim');
-  const expectations = readExpectations(await sourcesOf(context, files));
+  const sources = await sourcesOf(context, files);
+  const expectations = readExpectations(sources, { mayHoldOthers: (file) => !files.includes(file) });
+  if (expectations.length === 0) throw new CliError(`no object of kind Expectations in ${files.join(', ')}`);
   const cluster = await context.loadCluster();
   const report = await checkExpectations(cluster, expectations);
   const { renderJunit, renderReport, renderTap } = await import('@netsim/render');

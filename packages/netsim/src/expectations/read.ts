@@ -33,13 +33,22 @@ const words = Object.keys(dispositions).map((each) => each.toLowerCase());
 const fields = ['name', 'from', 'to', 'protocol', 'expect', 'backends', 'sourceSeen'] as const;
 const httpFields = ['status', 'bodyContains', 'insecure'] as const;
 
+export interface ReadExpectationsOptions {
+  /** Whether objects of other kinds in this file are passed over, as in a directory that has the manifests too. Default: they are refused. */
+  readonly mayHoldOthers?: (file: string) => boolean;
+}
+
 /**
  * Reads files of `kind: Expectations`, `netsim.dev/v1`.
  * @throws ManifestError with everything that is wrong in them.
  */
-export function readExpectations(sources: readonly ManifestSource[]): Expectation[] {
+export function readExpectations(
+  sources: readonly ManifestSource[],
+  { mayHoldOthers = () => false }: ReadExpectationsOptions = {},
+): Expectation[] {
   const { objects, findings } = loadManifests(sources, { raw: true });
-  const expectations = objects.flatMap((object) => new Reader(object, findings).read());
+  const own = objects.filter((object) => object.kind === 'Expectations' || !mayHoldOthers(object[ORIGIN]?.file ?? ''));
+  const expectations = own.flatMap((object) => new Reader(object, findings).read());
   if (findings.some(({ severity }) => severity === 'error')) throw new ManifestError(inOrder(findings));
   return expectations;
 }
