@@ -47,7 +47,12 @@ const asked: fc.Arbitrary<FrontRequest> = fc
     }),
   );
 
-function ingress(name: string, rules: readonly Rule[], annotations: Readonly<Record<string, string>> = {}): Ingress {
+function ingress(
+  name: string,
+  rules: readonly Rule[],
+  annotations: Readonly<Record<string, string>> = {},
+  tls: readonly string[] = [],
+): Ingress {
   const prefixed = Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]);
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -55,6 +60,7 @@ function ingress(name: string, rules: readonly Rule[], annotations: Readonly<Rec
     metadata: { name, namespace: 'default', annotations: Object.fromEntries(prefixed) },
     spec: {
       ingressClassName: 'nginx',
+      ...(tls.length > 0 && { tls: [{ hosts: [...tls] }] }),
       rules: rules.map(({ host, paths }) => ({
         ...(host !== undefined && { host }),
         http: {
@@ -146,26 +152,31 @@ describe('profile ingress-nginx', () => {
     { canary: 'true', 'canary-weight': '60' },
     { canary: 'true', 'canary-by-header': 'accept', 'canary-by-header-value': '*/*' },
   );
-  const objects = fc.array(fc.tuple(fc.array(rule, { minLength: 1, maxLength: 3 }), annotations), {
+  // Without a Secret the host gets the controller's own certificate: http is redirected to https then.
+  const tls = fc.constantFrom<readonly string[]>([], [], ['a.example'], ['*.example', 'b.example']);
+  const objects = fc.array(fc.tuple(fc.array(rule, { minLength: 1, maxLength: 3 }), annotations, tls), {
     minLength: 1,
     maxLength: 4,
   });
 
   test('what the tables know is decided as by reading the request and the locations with care', () => {
     let plain = 0;
+    let redirected = 0;
     const check = fc.property(objects, fc.array(asked, { minLength: 1, maxLength: 20 }), (given, requests) => {
       const router = routerOf(
         'ingress-nginx',
-        given.map(([rules, annotated], i) => ingress(`i${i}`, rules, annotated)),
+        given.map(([rules, annotated, hosts], i) => ingress(`i${i}`, rules, annotated, hosts)),
       );
       for (const one of requests) {
         const outcome = router.decide(one, 0.5);
         expect(outcome).toEqual(router.explain(one, 0.5).outcome);
         if (outcome.kind === 'forward') plain++;
+        if (outcome.kind === 'redirect' && outcome.status === 308) redirected++;
       }
     });
     fc.assert(check, { numRuns: 300 });
     expect(plain).toBeGreaterThan(100);
+    expect(redirected).toBeGreaterThan(100);
   });
 
   test('a path finds its location as a walk over all locations does: the whole path, else the longest prefix', () => {
