@@ -51,7 +51,7 @@ describe('completion knows', () => {
     expect(await complete('completion', 'f')).toEqual(['fish', ':4']);
   });
   test('nothing, quietly, where the files cannot be read', async () => {
-    expect(await complete('trace', '-f', '/no/such/file', '')).toEqual(['external', ':4']);
+    expect(await complete('trace', '-f', '/no/such/file', '')).toEqual(['external', 'host/external', ':4']);
   });
 });
 

@@ -11,6 +11,8 @@ export interface PodListener {
   /** Only this address; absent: all. */
   readonly address?: Ip;
   readonly http: boolean;
+  /** TLS, and HTTP within. */
+  readonly tls?: boolean;
   /** How netsim knows. */
   readonly from: 'containerPort' | 'image' | 'annotation';
 }
@@ -25,7 +27,7 @@ export interface PodListeners {
   readonly errors: readonly string[];
 }
 
-/** Annotation on a pod: `8080`, `127.0.0.1:8080`, `53/udp`, `sidecar=9090`; several by commas; `none` for nothing. */
+/** Annotation on a pod: `8080`, `127.0.0.1:8080`, `53/udp`, `8443/https`, `sidecar=9090`; several by commas; `none` for nothing. */
 export const LISTEN_ANNOTATION = 'netsim.dev/listen';
 
 /** Annotation on a pod: how long after its start its programs begin to listen (`10s`). Until then connections are refused. */
@@ -88,6 +90,9 @@ export const imagePorts: ReadonlyMap<string, readonly ImagePort[]> = new Map<str
 /** Ports that usually speak HTTP, for containers that only declare numbers. */
 const httpPortNames = /^(http|web|ui|api|http-.*|.*-http)$/;
 const httpPorts = new Set([80, 3000, 5000, 5678, 8000, 8008, 8080, 8081, 8888, 9090]);
+/** What says that a port speaks TLS. */
+const tlsPortNames = /^(https|tls|https-.*|.*-https)$/;
+const tlsPorts = new Set([443, 8443, 9443]);
 /** Images whose declared port is no HTTP whatever its number. */
 const notHttp = new Set(['redis', 'memcached', 'postgres', 'mysql', 'mariadb', 'mongo', 'rabbitmq']);
 
@@ -102,12 +107,17 @@ export function imageName(image: string): string {
   return (hasRegistry ? rest.join('/') : repository).replace(/^library\//, '');
 }
 
-/** Who writes an httpGet probe for a port knows that it speaks HTTP. */
-function isProbedByHttp({ startupProbe, livenessProbe, readinessProbe }: Container, port: ContainerPort): boolean {
-  return [startupProbe, livenessProbe, readinessProbe].some((probe) => {
+/** Who writes an httpGet probe for a port knows that it speaks HTTP, or HTTPS. */
+function probedScheme(
+  { startupProbe, livenessProbe, readinessProbe }: Container,
+  port: ContainerPort,
+): string | undefined {
+  for (const probe of [startupProbe, livenessProbe, readinessProbe]) {
     const probed = probe?.httpGet?.port;
-    return probed !== undefined && (probed === port.containerPort || probed === port.name);
-  });
+    if (probed === undefined || (probed !== port.containerPort && probed !== port.name)) continue;
+    return probe?.httpGet?.scheme?.toUpperCase() === 'HTTPS' ? 'HTTPS' : 'HTTP';
+  }
+  return undefined;
 }
 
 function ofContainer(container: Container): PodListener[] | undefined {
@@ -116,14 +126,27 @@ function ofContainer(container: Container): PodListener[] | undefined {
   if (declared.length > 0) {
     return declared.map((port) => {
       const protocol = (port.protocol ?? 'TCP').toLowerCase() as PodListener['protocol'];
+      const probed = probedScheme(container, port);
       const http =
         protocol === 'tcp' &&
         !notHttp.has(image) &&
         (imagePorts.get(image)?.some((known) => known.http && known.port === port.containerPort) ||
           httpPorts.has(port.containerPort) ||
           httpPortNames.test(port.name ?? '') ||
-          isProbedByHttp(container, port));
-      return { container: container.name, protocol, port: port.containerPort, http, from: 'containerPort' };
+          probed === 'HTTP');
+      const tls =
+        protocol === 'tcp' &&
+        !http &&
+        !notHttp.has(image) &&
+        (probed === 'HTTPS' || tlsPorts.has(port.containerPort) || tlsPortNames.test(port.name ?? ''));
+      return {
+        container: container.name,
+        protocol,
+        port: port.containerPort,
+        http,
+        ...(tls && { tls }),
+        from: 'containerPort',
+      };
     });
   }
   const known = imagePorts.get(image);
@@ -158,7 +181,7 @@ function fromAnnotation(pod: Pod, text: string): PodListeners {
     const entry = part.trim();
     if (entry === '' || entry === 'none') continue;
     const found =
-      /^(?:([a-z0-9-]+)=)?(?:(\[[^\]]+\]|[0-9.]+|localhost):)?([0-9]{1,5})(?:\/(tcp|udp|sctp|http))?$/i.exec(entry);
+      /^(?:([a-z0-9-]+)=)?(?:(\[[^\]]+\]|[0-9.]+|localhost):)?([0-9]{1,5})(?:\/(tcp|udp|sctp|https?))?$/i.exec(entry);
     const port = Number(found?.[3]);
     const host = found?.[2]?.replace(/[[\]]/g, '');
     const address = host === undefined ? undefined : tryParseIp(host === 'localhost' ? '127.0.0.1' : host);
@@ -170,10 +193,11 @@ function fromAnnotation(pod: Pod, text: string): PodListeners {
     const container = found[1] ?? pod.spec.containers?.[0]?.name ?? '';
     listeners.push({
       container,
-      protocol: kind === 'http' ? 'tcp' : (kind as 'tcp' | 'udp' | 'sctp'),
+      protocol: kind.startsWith('http') ? 'tcp' : (kind as 'tcp' | 'udp' | 'sctp'),
       port,
       ...(address === undefined ? {} : { address }),
       http: kind === 'http',
+      ...(kind === 'https' && { tls: true }),
       from: 'annotation',
     });
   }

@@ -7,9 +7,11 @@ import { coreDnsContainer } from './dns/coredns-files.ts';
 import { nodeCacheOf, setUpInterface } from './dns/node-cache.ts';
 import { podFiles } from './dns/pod-files.ts';
 import { CoreDnsProgram } from './dns/serve.ts';
-import { fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
+import { encodeResponse, fieldOf, type HttpRequest, type HttpResponse, textResponse } from './http/message.ts';
+import { certificatesOf } from './http/pod-tls.ts';
 import { type Answer, serveHttp } from './http/server.ts';
 import { acceptedStream } from './http/stream.ts';
+import { acceptTls } from './http/tls.ts';
 import { whoami } from './http/whoami.ts';
 import { controllerOf } from './ingress/controllers.ts';
 import type { FrontDoor } from './ingress/front-door.ts';
@@ -85,7 +87,7 @@ export class Programs {
       // What CoreDNS opens, its Corefile says.
       if (lost.has(listener) || listener.container === container?.name || taken.has(listener.port)) continue;
       if (down.has(listener.container)) continue;
-      const socket = this.#open(netns, pod, listener);
+      const socket = this.#open(netns, pod, listener, store);
       if (socket !== undefined) sockets.push(socket);
     }
     this.#running.set(keyOf(pod), { sockets, ...(coreDns === undefined ? {} : { coreDns }) });
@@ -182,7 +184,7 @@ export class Programs {
     running.sockets.push(opened);
   }
 
-  #open(netns: Netns, pod: Pod, listener: PodListener): Socket | undefined {
+  #open(netns: Netns, pod: Pod, listener: PodListener, store: ObjectStore): Socket | undefined {
     const { port, protocol, address, container: program } = listener;
     const where = address === undefined ? {} : { address };
     if (protocol === 'tcp') {
@@ -190,9 +192,21 @@ export class Programs {
       const onConnection = listener.http
         ? (connection: TcpConnection): void =>
             serveHttp(acceptedStream(connection), { answer: (request, reply) => answer(request, reply, connection) })
-        : (connection: TcpConnection): void => {
-            connection.handlers.onEnd = () => connection.close();
-          };
+        : listener.tls === true
+          ? (connection: TcpConnection): void =>
+              acceptTls(acceptedStream(connection), {
+                certificates: () => certificatesOf(pod, program, store, this.#epoch + this.#world.clock.now).chain,
+                ready: (stream) =>
+                  serveHttp(stream, { answer: (request, reply) => answer(request, reply, connection) }),
+                plain: (stream) => {
+                  // As Go's server says it.
+                  stream.send(encodeResponse(textResponse(400, 'Client sent an HTTP request to an HTTPS server.\n')));
+                  stream.close();
+                },
+              })
+          : (connection: TcpConnection): void => {
+              connection.handlers.onEnd = () => connection.close();
+            };
       const socket = netns.sockets.tcp.listen({ ...where, port, program, onConnection });
       return typeof socket === 'string' ? undefined : socket;
     }

@@ -158,8 +158,11 @@ async function tools(target: string): Promise<Candidate[]> {
   return (await execTools({ privileged: /^(node|host)\//.test(target) })).map((text) => ({ text }));
 }
 
+/** Any other name after `host/` is a machine outside too. */
+const OUTSIDE = 'host/external';
+
 function targets(store: ObjectStore | undefined, line: Line): Candidate[] {
-  return [...namesOf(store, 'Pod', line), ...withPrefix('node/', namesOf(store, 'Node', line))];
+  return [...namesOf(store, 'Pod', line), ...withPrefix('node/', namesOf(store, 'Node', line)), { text: OUTSIDE }];
 }
 
 function sources(store: ObjectStore | undefined, line: Line): Candidate[] {
@@ -169,6 +172,7 @@ function sources(store: ObjectStore | undefined, line: Line): Candidate[] {
     ...withPrefix('deploy/', namesOf(store, 'Deployment', line)),
     ...withPrefix('node/', namesOf(store, 'Node', line)),
     { text: 'external' },
+    { text: OUTSIDE },
   ];
 }
 

@@ -321,6 +321,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'A regular expression of a match does not compile, so that the match takes nothing.',
     mend: 'Mend the expression; it must match the whole path or value.',
   },
+  'gateway-mesh': {
+    meaning:
+      "A route whose parent is a Service steers requests that pods send to it. A mesh's proxies do that; where there is none the route changes nothing. netsim does not play the proxies.",
+    mend: 'Install a mesh that knows the Gateway API (Istio, Linkerd, Kuma, Cilium), or name a Gateway as the parent.',
+  },
   'gateway-policy': {
     meaning:
       'A BackendTLSPolicy is not accepted: an older one has the same target, or none of its certificate authorities can be used.',

@@ -2,6 +2,7 @@ import type { Gateway, KubeObject } from '@netsim/manifest';
 import { nearest } from '@netsim/manifest';
 import type { RouteFinding } from '../model.ts';
 import { BackendPolicies } from './backend-tls.ts';
+import { meshOf } from './mesh-presence.ts';
 import { checkRoute, type RouteMistake } from './route-check.ts';
 import { gatewayRouter } from './router.ts';
 import { readTopology, type Topology } from './topology.ts';
@@ -18,6 +19,7 @@ type Code =
   | 'gateway-filter'
   | 'gateway-expression'
   | 'gateway-policy'
+  | 'gateway-mesh'
   | 'gateway-rule-shadowed';
 
 /** What a user would be surprised by in the objects of the Gateway API: all that is in the conditions, and what no condition tells. */
@@ -27,6 +29,7 @@ export function gatewayFindings(view: GatewayView): RouteFinding[] {
     ...classFindings(view),
     ...listenerFindings(topology),
     ...parentFindings(topology),
+    ...meshFindings(topology),
     ...mistakeFindings(topology),
     ...policyFindings(view),
     ...shadowFindings(topology),
@@ -104,6 +107,21 @@ function parentFindings({ parents, lost, view }: Topology): RouteFinding[] {
           ],
     ),
   ];
+}
+
+/** Routes whose parent is a Service steer what the pods of a mesh send to it; without a mesh nobody reads them. */
+function meshFindings({ view, parents }: Topology): RouteFinding[] {
+  const ofMesh = parents.filter(({ node, refused }) => node === undefined && refused === undefined);
+  if (ofMesh.length === 0) return [];
+  const mesh = meshOf(view);
+  return ofMesh.map(({ route, index, parent }) => {
+    const what = `for requests from pods to Service "${namespaceOf(parent)}/${parent.metadata.name}"`;
+    const message =
+      mesh === undefined
+        ? `${what}, and no mesh is there that does it: the Service is reached as if the route were not there`
+        : `${what} by ${mesh}, which netsim does not play: traces and requests go as if the route were not there (netsim routes does not show it)`;
+    return tell('gateway-mesh', route, ['spec', 'parentRefs', index], message);
+  });
 }
 
 function codeOf({ about, reason }: RouteMistake): Code {

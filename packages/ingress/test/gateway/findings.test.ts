@@ -9,6 +9,7 @@ function said(...texts: string[]): string[] {
 }
 
 const BACKEND = 'backendRefs: [{name: a, port: 80}]';
+const MESH_ROUTE = routeOf(`{${BACKEND}}`).replace('[{name: web}]', "[{group: '', kind: Service, name: a, port: 80}]");
 
 test.each([
   [
@@ -31,6 +32,16 @@ test.each([
       ),
     ],
     'gateway-route-not-attached HTTPRoute/route spec.parentRefs.0: not attached (NotAllowedByListeners): no such listener of Gateway "default/web" takes routes from namespace "other"',
+  ],
+  [
+    'a route of a mesh, and no mesh',
+    [MESH_ROUTE],
+    'gateway-mesh HTTPRoute/route spec.parentRefs.0: for requests from pods to Service "default/a", and no mesh is there that does it: the Service is reached as if the route were not there',
+  ],
+  [
+    'a route of a mesh that is there',
+    [MESH_ROUTE, 'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio-injection: enabled}}'],
+    'gateway-mesh HTTPRoute/route spec.parentRefs.0: for requests from pods to Service "default/a" by Istio, which netsim does not play: traces and requests go as if the route were not there (netsim routes does not show it)',
   ],
   [
     'a Service that is misspelt',

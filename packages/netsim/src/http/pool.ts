@@ -8,6 +8,8 @@ export interface PoolTarget {
   readonly port: number;
   /** Virtual milliseconds. */
   readonly timeout: number;
+  /** Connections of another kind to the same place are others. */
+  readonly kind?: string;
 }
 
 /** Connections of one program that wait for their next request (nginx: `keepalive` of an upstream). */
@@ -26,7 +28,7 @@ export class ConnectionPool {
 
   /** A connection that waits, else a new one; `reused` says which. */
   take(target: PoolTarget, done: (result: Stream | Errno, reused: boolean) => void): void {
-    const waiting = this.#idle.get(formatEndpoint(target.ip, target.port))?.pop();
+    const waiting = this.#idle.get(keyOf(target.ip, target.port, target.kind))?.pop();
     if (waiting !== undefined) {
       done(waiting, true);
       return;
@@ -35,13 +37,13 @@ export class ConnectionPool {
   }
 
   /** Takes back a connection whose answer is complete. */
-  give(stream: Stream): void {
+  give(stream: Stream, kind?: string): void {
     const { connection } = stream;
     if (!connection.established) {
       stream.close();
       return;
     }
-    const key = formatEndpoint(connection.remoteAddress!, connection.remotePort);
+    const key = keyOf(connection.remoteAddress!, connection.remotePort, kind);
     const idle = this.#idle.get(key) ?? [];
     this.#idle.set(key, idle);
     idle.push(stream);
@@ -72,4 +74,9 @@ export class ConnectionPool {
       this.#idle.delete(key);
     }
   }
+}
+
+function keyOf(ip: Ip, port: number, kind: string | undefined): string {
+  const endpoint = formatEndpoint(ip, port);
+  return kind === undefined ? endpoint : `${endpoint} ${kind}`;
 }

@@ -12,16 +12,18 @@ export interface VerifyOptions {
   readonly now: number;
   /** Trusted beside the public ones. */
   readonly authorities?: readonly X509Certificate[];
+  /** The public ones are not trusted. */
+  readonly onlyThese?: boolean;
 }
 
 /** Checks a server's certificates (its own first) as a client does that trusts the public authorities. */
 export function certificateProblem(
   chain: readonly X509Certificate[],
-  { host, now, authorities = [] }: VerifyOptions,
+  { host, now, authorities = [], onlyThese = false }: VerifyOptions,
 ): CertificateProblem | undefined {
   const [leaf] = chain;
   if (leaf === undefined) return { kind: 'chain', code: 2, text: 'unable to get issuer certificate' };
-  const untrusted = chainProblem(chain, authorities);
+  const untrusted = chainProblem(chain, authorities, onlyThese ? [] : rootCertificates);
   if (untrusted !== undefined) return untrusted;
   if (now < Date.parse(leaf.validFrom)) return { kind: 'chain', code: 9, text: 'certificate is not yet valid' };
   if (now > Date.parse(leaf.validTo)) return { kind: 'chain', code: 10, text: 'certificate has expired' };
@@ -40,6 +42,7 @@ export function dnsNames({ subjectAltName = '' }: X509Certificate): string[] {
 function chainProblem(
   chain: readonly X509Certificate[],
   authorities: readonly X509Certificate[],
+  roots: readonly string[],
 ): CertificateProblem | undefined {
   let at = chain[0]!;
   const trusted = (certificate: X509Certificate): boolean =>
@@ -51,7 +54,7 @@ function chainProblem(
     at = next;
     if (trusted(at)) return undefined;
   }
-  for (const text of rootCertificates) if (issued(at, new X509Certificate(text))) return undefined;
+  for (const text of roots) if (issued(at, new X509Certificate(text))) return undefined;
   const root = chain.find(({ subject, issuer }) => subject === issuer);
   if (root !== undefined) return { kind: 'chain', code: 19, text: 'self-signed certificate in certificate chain' };
   return { kind: 'chain', code: 20, text: 'unable to get local issuer certificate' };

@@ -119,6 +119,7 @@ export class FrontDoor {
       netns,
       controller,
       backends: this.backends,
+      store: this.#options.store,
       compiled: () => this.compiled(pod, controller),
       now: () => this.#options.now(),
       resolve: (host) => this.#addressOf(host),
@@ -135,6 +136,7 @@ export class FrontDoor {
         proxy,
         backends: this.backends,
         store: this.#options.store,
+        now: () => this.#options.now(),
         compiled,
       }).listen(gateway.sockets);
       for (const { port, scheme, transport } of opened) doors.set(`${transport} ${port}`, { ...door, scheme });
@@ -155,6 +157,7 @@ export class FrontDoor {
       netns,
       controller,
       backends,
+      store: this.#options.store,
       compiled,
       now: () => this.#options.now(),
       resolve: () => undefined,

@@ -5,6 +5,7 @@ import { formatIp } from '@netsim/wire';
 import { pipe } from '../http/pipe.ts';
 import { acceptedStream, connectStream, type Stream } from '../http/stream.ts';
 import { acceptTls, peekServerName } from '../http/tls.ts';
+import { secureBackend } from './backend-tls.ts';
 import { RoundRobin } from './balancer.ts';
 import { type CompiledDoor, certificateChain } from './certificates.ts';
 import type { BackendSource, ProxyEndpoint } from './endpoints.ts';
@@ -20,8 +21,12 @@ export interface GatewayServerOptions {
   readonly proxy: FrontProxy;
   readonly backends: BackendSource;
   readonly store: ObjectStore;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
   compiled(): CompiledDoor;
 }
+
+type StreamPlan = Extract<ConnectionPlan, { kind: 'stream' }>;
 
 interface OpenSocket {
   readonly socket: TcpListener | UdpSocket;
@@ -90,7 +95,7 @@ export class GatewayServer {
     const plan = this.#plan(connection);
     if (plan.kind === 'http') proxy.serve(stream, { port, scheme: 'http' });
     else if (!tls) {
-      if (plan.kind === 'stream') this.#pass(stream, plan.backend);
+      if (plan.kind === 'stream') this.#pass(stream, plan);
       else stream.close();
     } else {
       peekServerName(stream, (sni, replay) => {
@@ -106,7 +111,7 @@ export class GatewayServer {
     const plan = this.#plan(connection);
     below.onData = () => {};
     if (plan.kind === 'stream' && plan.certificates === undefined) {
-      this.#pass(below, plan.backend);
+      this.#pass(below, plan);
       return;
     }
     if (plan.kind !== 'https' && plan.kind !== 'stream') {
@@ -117,7 +122,7 @@ export class GatewayServer {
     acceptTls(below, {
       certificates: () => (certificate === undefined ? undefined : certificateChain(certificate, store)),
       ready: (stream) => {
-        if (plan.kind === 'stream') this.#pass(stream, plan.backend);
+        if (plan.kind === 'stream') this.#pass(stream, plan);
         else proxy.serve(stream, { port, scheme: 'https' }, sni);
       },
       plain: (stream) => stream.close(),
@@ -125,7 +130,7 @@ export class GatewayServer {
   }
 
   /** Bytes to an endpoint of a backend and back. What comes before the connection is made waits. */
-  #pass(stream: Stream, backend: Backend): void {
+  #pass(stream: Stream, { backend, backendTls }: StreamPlan): void {
     const { netns, program } = this.#options;
     const endpoint = this.#endpoint(backend);
     if (endpoint === undefined) {
@@ -140,8 +145,17 @@ export class GatewayServer {
         stream.abort();
         return;
       }
-      pipe(stream, other);
-      for (const bytes of waiting) other.send(bytes);
+      const join = (secured: Stream): void => {
+        pipe(stream, secured);
+        for (const bytes of waiting) secured.send(bytes);
+      };
+      if (backendTls === undefined) join(other);
+      else {
+        secureBackend(other, backendTls, { ...this.#options, timeout: CONNECT_TIMEOUT }, (secured) => {
+          if (typeof secured === 'number') stream.abort();
+          else join(secured);
+        });
+      }
     });
   }
 }

@@ -1,5 +1,6 @@
 import type { Backend, Forward, FrontRequest, Outcome } from '@netsim/ingress';
 import type { Netns } from '@netsim/kernel';
+import type { ObjectStore } from '@netsim/manifest';
 import type { Ip } from '@netsim/wire';
 import { formatIp } from '@netsim/wire';
 import { askStream, type HttpFailure } from '../http/client.ts';
@@ -7,6 +8,7 @@ import { encodeResponse, type Field, fieldOf, type HttpRequest, type HttpRespons
 import { ConnectionPool } from '../http/pool.ts';
 import { serveHttp } from '../http/server.ts';
 import type { Stream } from '../http/stream.ts';
+import { type BackendTlsGround, secureBackend } from './backend-tls.ts';
 import { newCookie, RoundRobin, stickyEndpoint } from './balancer.ts';
 import type { CompiledDoor } from './certificates.ts';
 import type { Controller, ControllerListener } from './controllers.ts';
@@ -31,6 +33,7 @@ export interface ProxyOptions {
   readonly netns: Netns;
   readonly controller: Controller;
   readonly backends: BackendSource;
+  readonly store: ObjectStore;
   /** What the controller has compiled from the objects as they are now. */
   compiled(): CompiledDoor;
   /** Milliseconds since the Unix epoch. */
@@ -192,6 +195,7 @@ export class FrontProxy {
       pick,
       now: () => netns.world.clock.now,
       tries: this.#options.controller.kind === 'ingress-nginx' ? NGINX_TRIES : 1,
+      ground: this.#options,
       done: (result) => {
         if (typeof result === 'number') {
           done(this.#page(failureStatus(this.#options.controller, result === 504 ? 'silent' : 'refused')));
@@ -250,24 +254,30 @@ export class FrontProxy {
     };
     const port = Number(url.port || 80);
     const endpoint: ProxyEndpoint = { ip, port, text: `${formatIp(ip)}:${port}` };
-    new Attempts(this.#pool, message, forward, {
-      pick: () => endpoint,
-      now: () => netns.world.clock.now,
-      tries: 1,
-      done: (result) => {
-        if (typeof result === 'number') fail();
-        else if (result.status >= 200 && result.status < 300) {
-          const wanted = auth.responseHeaders.map((name) => name.toLowerCase());
-          const extra = result.fields.filter(([name]) => wanted.includes(name.toLowerCase()));
-          this.#send(exchange, { ...forward, headers: [...forward.headers, ...extra] });
-        } else if (result.status === 401 && auth.signin !== undefined) {
-          reply(this.#page(302, [['Location', auth.signin]]));
-        } else if (result.status === 401 || result.status === 403) {
-          const challenge = result.fields.filter(([name]) => name.toLowerCase() === 'www-authenticate');
-          reply(this.#page(result.status, challenge));
-        } else fail();
+    new Attempts(
+      this.#pool,
+      message,
+      { ...forward, tlsToBackend: false },
+      {
+        pick: () => endpoint,
+        now: () => netns.world.clock.now,
+        tries: 1,
+        ground: this.#options,
+        done: (result) => {
+          if (typeof result === 'number') fail();
+          else if (result.status >= 200 && result.status < 300) {
+            const wanted = auth.responseHeaders.map((name) => name.toLowerCase());
+            const extra = result.fields.filter(([name]) => wanted.includes(name.toLowerCase()));
+            this.#send(exchange, { ...forward, headers: [...forward.headers, ...extra] });
+          } else if (result.status === 401 && auth.signin !== undefined) {
+            reply(this.#page(302, [['Location', auth.signin]]));
+          } else if (result.status === 401 || result.status === 403) {
+            const challenge = result.fields.filter(([name]) => name.toLowerCase() === 'www-authenticate');
+            reply(this.#page(result.status, challenge));
+          } else fail();
+        },
       },
-    }).next();
+    ).next();
   }
 }
 
@@ -275,6 +285,7 @@ interface AttemptOptions {
   pick(): ProxyEndpoint;
   now(): number;
   readonly tries: number;
+  readonly ground: BackendTlsGround;
   /** The answer, or the status that stands for the lack of one. */
   done(result: HttpResponse | number): void;
 }
@@ -301,7 +312,7 @@ class Attempts {
 
   next(): void {
     const { pick, now, done } = this.#options;
-    const { connect, backendRequest } = this.#forward.timeouts;
+    const { connect } = this.#forward.timeouts;
     const rest = this.#end - now();
     if (rest <= 0) {
       done(504);
@@ -309,20 +320,42 @@ class Attempts {
     }
     this.#left--;
     const { ip, port } = pick();
-    this.#pool.take({ ip, port, timeout: Math.min(connect || CONNECT_TIMEOUT, rest) }, (stream, reused) => {
+    const kind = this.#kind;
+    const target = { ip, port, timeout: Math.min(connect || CONNECT_TIMEOUT, rest) };
+    this.#pool.take(kind === undefined ? target : { ...target, kind }, (stream, reused) => {
       if (typeof stream === 'string') {
         this.#failed(stream === 'ETIMEDOUT' ? 504 : 502, true);
         return;
       }
-      askStream(stream, this.#message, Math.min(backendRequest || READ_TIMEOUT, this.#end - now()), (result, keep) => {
-        if ('code' in result) this.#broken(stream, reused, result);
-        else {
-          if (keep) this.#pool.give(stream);
-          else stream.close();
-          this.#answered(result);
-        }
+      if (reused || !this.#forward.tlsToBackend) {
+        this.#ask(stream, reused);
+        return;
+      }
+      const timeout = Math.min(connect || CONNECT_TIMEOUT, rest);
+      secureBackend(stream, this.#forward.backendTls, { ...this.#options.ground, timeout }, (secured) => {
+        if (typeof secured === 'number') this.#failed(secured, true);
+        else this.#ask(secured, false);
       });
     });
+  }
+
+  #ask(stream: Stream, reused: boolean): void {
+    const { backendRequest } = this.#forward.timeouts;
+    const patience = Math.min(backendRequest || READ_TIMEOUT, this.#end - this.#options.now());
+    askStream(stream, this.#message, patience, (result, keep) => {
+      if ('code' in result) this.#broken(stream, reused, result);
+      else {
+        if (keep) this.#pool.give(stream, this.#kind);
+        else stream.close();
+        this.#answered(result);
+      }
+    });
+  }
+
+  /** Connections inside TLS are kept apart by what was asked of the certificate. */
+  get #kind(): string | undefined {
+    const { tlsToBackend, backendTls } = this.#forward;
+    return tlsToBackend ? `tls ${JSON.stringify(backendTls ?? '')}` : undefined;
   }
 
   #broken(stream: Stream, reused: boolean, { code }: HttpFailure): void {

@@ -60,7 +60,7 @@ function ofPort(pod: Pod, port: number, http: boolean): Expectation {
   const there = tcp.filter((listener) => listener.port === port);
   const heard = there.find((listener) => reachable(listener, pod));
   if (heard !== undefined) {
-    if (!http || heard.http) return success;
+    if (!http || heard.http || heard.tls === true) return success;
     return { kind: 'failure', why: `what listens on port ${port} speaks no HTTP` };
   }
   const [other] = there;

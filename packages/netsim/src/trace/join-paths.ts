@@ -21,6 +21,13 @@ export function endAtDoor(path: Path, passage: Passage, controller: Controller):
 /** A path to a controller and the one on from there, as one: the request goes both ways forward, the answer both ways back. */
 export function joinPaths(path: Path, passage: Passage, next: Path, controller: Controller): Path {
   const { cause, advice, backend, reply, sourceSeen, disposition, reason } = next;
+  if (passage.broken !== undefined && disposition === 'DELIVERED') {
+    const status = failureStatus(controller, 'refused');
+    const said = `TLS to the backend fails: ${passage.broken}: ${controllerWord(controller)} answers ${status}`;
+    const { broken: _, ...whole } = passage;
+    const joined = joinPaths(path, whole, next, controller);
+    return { ...joined, reason: said, ...(passage.http === undefined ? {} : { http: { ...passage.http, status } }) };
+  }
   const failed = disposition !== 'DELIVERED';
   const status = statusFor(next, controller);
   return {

@@ -2,8 +2,10 @@ import type { Backend, Decision, Forward, FrontRequest, HeaderField, RouteRule }
 import type { Netns, RandomSource } from '@netsim/kernel';
 import type { ObjectStore } from '@netsim/manifest';
 import type { Cause, HttpExchange, Step } from '@netsim/trace';
-import { tryParseIp } from '@netsim/wire';
+import { formatIp, tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
+import { certificatesOf } from '../http/pod-tls.ts';
+import { backendCertificateProblem } from '../ingress/backend-tls.ts';
 import { stickyEndpoint } from '../ingress/balancer.ts';
 import { controllerWord } from '../ingress/controllers.ts';
 import type { ProxyEndpoint, ProxyEndpoints } from '../ingress/endpoints.ts';
@@ -11,6 +13,7 @@ import type { Door } from '../ingress/front-door.ts';
 import { forwardedFor } from '../ingress/gke/fields.ts';
 import { placeOf } from '../ingress/route-table.ts';
 import { failureStatus } from '../ingress/statuses.ts';
+import { podListeners } from '../listeners.ts';
 import { changesOf, ruleText } from './http-text.ts';
 
 type HttpStep = Extract<Step, { kind: 'http' }>;
@@ -23,6 +26,8 @@ export interface Passage {
   readonly http?: HttpExchange;
   /** It goes on from there to this endpoint. */
   readonly onward?: { readonly netns: Netns; readonly endpoint: ProxyEndpoint };
+  /** The connection onward is made, and then TLS fails: why. */
+  readonly broken?: string;
   /** It ends there, and this is why; absent for what is as it should be. */
   readonly ended?: {
     readonly disposition: 'DELIVERED' | 'NO_ENDPOINTS';
@@ -93,6 +98,24 @@ export function throughDoor(
   }
   steps.push(step('request', `${method} ${url.href}`));
   return decided(cluster, door, netns, decision, { steps, exchange, random, front });
+}
+
+/** What is wrong with TLS to a backend, as far as its pod's program is known. */
+function tlsProblem(
+  { addresses, store, now }: Cluster,
+  { tlsToBackend, backendTls }: Forward,
+  { ip, port }: ProxyEndpoint,
+): Pick<Passage, 'broken'> {
+  const pod = tlsToBackend ? addresses.pod(formatIp(ip)) : undefined;
+  const listener = pod === undefined ? undefined : podListeners(pod).listeners.find((each) => each.port === port);
+  if (pod === undefined || listener === undefined) return {};
+  if (listener.tls !== true) return { broken: `pod "${pod.metadata.name}" speaks no TLS on port ${port}` };
+  if (backendTls === undefined) return {};
+  const { chain, secret } = certificatesOf(pod, listener.container, store, now);
+  const problem = backendCertificateProblem(chain, backendTls, { store, now: () => now });
+  if (problem === undefined) return {};
+  const whose = secret === undefined ? 'which no mounted Secret gives it, so it is its own' : `of Secret "${secret}"`;
+  return { broken: `the certificate of pod "${pod.metadata.name}" (${whose}) ${problem}` };
 }
 
 /** Who is asked: chance decides, unless the client has come before. */
@@ -191,6 +214,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
           ...forwardedOf(door, front),
         },
         onward: { netns, endpoint },
+        ...tlsProblem(cluster, outcome, endpoint),
       };
     }
     case 'redirect':

@@ -1,43 +1,9 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { Cluster } from 'netsim';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { certificateDer } from '../../src/http/der.ts';
+import { JANUARY_2026, tlsSecret, YEAR } from './certificates.ts';
 import { curl, ingress, METALLB, web } from './support.ts';
-
-const JANUARY_2026 = Date.parse('2026-01-01T00:00:00Z');
-const YEAR = 365 * 24 * 3600_000;
-
-/** The private key of the base point, which is the public key of all certificates that are written here: one. */
-const key = createPrivateKey({
-  format: 'jwk',
-  key: {
-    kty: 'EC',
-    crv: 'P-256',
-    x: Buffer.from('6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296', 'hex').toString('base64url'),
-    y: Buffer.from('4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5', 'hex').toString('base64url'),
-    d: Buffer.from('1'.padStart(64, '0'), 'hex').toString('base64url'),
-  },
-}).export({ format: 'pem', type: 'pkcs8' });
-
-/** A Secret with a certificate for these names. It is signed by nobody, which its readers do not mind. */
-function secret(names: readonly string[], validFrom = JANUARY_2026 - YEAR, validTo = JANUARY_2026 + YEAR): string {
-  const subject = `CN=${names[0]}`;
-  const der = certificateDer({ subject, issuer: subject, names, validFrom, validTo });
-  const lines = Buffer.from(der)
-    .toString('base64')
-    .match(/.{1,64}/g)!;
-  const pem = `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-  return `
-apiVersion: v1
-kind: Secret
-metadata: { name: kubia-tls }
-type: kubernetes.io/tls
-data:
-  tls.crt: ${Buffer.from(pem).toString('base64')}
-  tls.key: ${Buffer.from(key).toString('base64')}
----
-`;
-}
 
 const withTls = ingress({ '/': 'kubia' }).replace(
   '  rules:',
@@ -65,7 +31,7 @@ test('a certificate that is written says what it was told to', () => {
 describe('TLS ends at the controller', () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await Cluster.load({ yaml: secret(['kubia.example.com']) + manifests });
+    cluster = await Cluster.load({ yaml: tlsSecret('kubia-tls', ['kubia.example.com']) + manifests });
   });
 
   test('with the certificate of the Secret, and plain HTTP behind it', async () => {
@@ -128,6 +94,8 @@ describe('TLS ends at the controller', () => {
 
 test('time begins when the certificate is valid, not before', async () => {
   const from = Date.parse('2031-05-01T00:00:00Z');
-  const cluster = await Cluster.load({ yaml: secret(['kubia.example.com'], from, from + YEAR) + manifests });
+  const cluster = await Cluster.load({
+    yaml: tlsSecret('kubia-tls', ['kubia.example.com'], from, from + YEAR) + manifests,
+  });
   expect(cluster.now).toBe(from);
 });
