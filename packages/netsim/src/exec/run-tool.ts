@@ -8,6 +8,7 @@ import { ip } from './ip/ip.ts';
 import { ipset } from './ipset.ts';
 import { ipvsadm } from './ipvs.ts';
 import { nc } from './nc.ts';
+import { arp, netstat, route } from './net-tools.ts';
 import { conntrack, ip6tables, ip6tablesSave, iptables, iptablesSave } from './netfilter.ts';
 import { nft } from './nft.ts';
 import { ping } from './ping.ts';
@@ -18,6 +19,7 @@ import { traceroute } from './traceroute.ts';
 import { wget } from './wget.ts';
 
 const everywhere = new Map<string, Tool>([
+  ['arp', arp],
   ['[', bracket],
   ['bridge', bridge],
   ['cat', cat],
@@ -34,11 +36,13 @@ const everywhere = new Map<string, Tool>([
   ['mkdir', mkdir],
   ['nc', nc],
   ['netcat', nc],
+  ['netstat', netstat],
   ['nslookup', nslookup],
   ['ping', ping],
   ['ping6', (args, context) => ping(['-6', ...args], context)],
   ['printenv', printenv],
   ['rm', rm],
+  ['route', route],
   ['sleep', sleep],
   ['ss', ss],
   ['test', test],

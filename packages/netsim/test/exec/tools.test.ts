@@ -338,6 +338,29 @@ describe('ss', () => {
   });
 });
 
+describe('netstat', () => {
+  test('lists what listens, with the program', async () => {
+    expect((await run('full', 'netstat -tlnp')).stdout).toBe(
+      'Active Internet connections (only servers)\n' +
+        'Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name    \n',
+    );
+    const { stdout } = await run('db', 'netstat -tulnp');
+    expect(stdout.split('\n').slice(2)).toEqual([
+      'tcp6       0      0 :::6379                 :::*                    LISTEN      1/db                ',
+      'udp6       0      0 :::53                   :::*                                1/db                ',
+      '',
+    ]);
+  });
+
+  test('is refused what is not emulated, with a reason', async () => {
+    expect(await run('full', 'netstat -s')).toMatchObject({
+      code: 1,
+      stderr: 'netsim: netstat -s is not emulated: see ip -s link, ss\n',
+    });
+    expect((await run('full', 'netstat -Z')).code).toBe(4);
+  });
+});
+
 describe('on nodes', () => {
   test('iptables-save prints what kube-proxy wrote, iptables -S one chain of it', async () => {
     const { stdout } = await run('node/w1-k8s', 'iptables-save -t nat');
