@@ -48,6 +48,8 @@ export type Backend =
       /** A number or a name of the Service's port. */
       readonly port: number | string;
       readonly weight?: number;
+      /** Connections go to the Service's own address instead of its endpoints. */
+      readonly clusterIp?: true;
     }
   | { readonly kind: 'resource'; readonly text: string; readonly weight?: number }
   /** The controller's own answer to what nobody wants. */
@@ -82,7 +84,7 @@ export interface Forward {
   readonly host: string;
   /** The header fields that the backend sees, `Host` left out. */
   readonly headers: readonly HeaderField[];
-  /** What is done to the header fields of the answer. */
+  /** What is done to the header fields of the answer, also of one that the front door gives itself. */
   readonly response: readonly HeaderChange[];
   /** Milliseconds; 0: no limit. */
   readonly timeouts: { readonly request: number; readonly backendRequest: number; readonly connect: number };
@@ -99,19 +101,82 @@ export interface Forward {
   readonly affinity?: CookieAffinity;
   /** The same client address comes to the same endpoint. */
   readonly clientAffinity?: boolean;
+  /** How the endpoint is chosen; absent: in turn. */
+  readonly balance?: Balance;
+  /** When the next endpoint is tried; absent: as the front door does by default. */
+  readonly next?: NextEndpoint;
+  readonly limits?: RequestLimits;
+  /** URLs that get a copy of the request; what they answer is thrown away. */
+  readonly copies?: readonly { readonly url: string; readonly host: string; readonly body: boolean }[];
+  /** Who the client is, where a proxy in front is trusted to say so. */
+  readonly client?: TrustedClient;
   /** Asked before the backend: a 2xx lets the request pass, 401 and 403 are handed to the client, all else is a 500. */
   readonly auth?: AuthRequest;
   /** Bytes of a request body that are let through, 413 above; 0 or absent: no limit. */
   readonly maxBody?: number;
-  /** An answer of the backend with one of these codes is replaced by what another backend says. */
-  readonly onStatus?: { readonly codes: readonly number[]; readonly backend: Backend };
+  /** An answer with one of these codes is replaced by what another backend says. */
+  readonly onStatus?: {
+    readonly codes: readonly number[];
+    readonly backend: Backend;
+    /** What the other backend is told of the request. */
+    readonly headers: readonly HeaderField[];
+    /** Only where the front door itself would answer so, not the backend. */
+    readonly ownOnly?: true;
+  };
+}
+
+/** A choice of the endpoint by other means than in turn. */
+export type Balance =
+  /** Of two that are drawn the one that has answered faster (`load-balance: ewma`). */
+  | { readonly kind: 'ewma' }
+  /** The same key comes to the same endpoint, or to one of as many as `subset` says. */
+  | { readonly kind: 'hash'; readonly key: string; readonly subset?: number };
+
+/** nginx's `proxy_next_upstream`. */
+export interface NextEndpoint {
+  /** `error`, `timeout`, `http_503`, `non_idempotent`; none: never. */
+  readonly on: readonly string[];
+  /** 0: no limit. */
+  readonly tries: number;
+  /** Milliseconds; 0: no limit. */
+  readonly timeout: number;
+}
+
+/** What one client may ask; more is refused. */
+export interface RequestLimits {
+  /** Whose requests are counted together. */
+  readonly zone: string;
+  readonly client: string;
+  /** `perMinute` requests on average, `burst` more at once. */
+  readonly rates: readonly { readonly perMinute: number; readonly burst: number }[];
+  /** Requests under way at a time; 0: any number. */
+  readonly connections: number;
+  readonly status: { readonly rate: number; readonly connections: number };
+}
+
+/** A client by the words of a proxy in front that is trusted. */
+export interface TrustedClient {
+  readonly address: string;
+  /** `X-Forwarded-For` for the backend. */
+  readonly forwardedFor: string;
+  readonly scheme: string;
+  readonly port: string;
+  readonly host: string;
 }
 
 /** A cookie that the front door sets, so that the same client comes to the same endpoint. */
 export interface CookieAffinity {
   readonly cookie: string;
-  /** What the client sent; undefined: a new one is to be set. */
+  /** What the client sent; undefined: an endpoint is drawn. */
   readonly value?: string;
+  /** What a new value ends with, `|` before it: whose cookie it is; absent: nothing. */
+  readonly key?: string;
+  /** A value names one endpoint for good; absent: it is hashed over those that are there. */
+  readonly persistent?: true;
+  /** A client whose endpoint fails is moved to another. */
+  readonly changeOnFailure?: true;
+  /** No cookie is set here: another rule of the same backend asks for it. */
+  readonly silent?: true;
   /** What follows the value in `Set-Cookie`: `; Path=/; HttpOnly`. */
   readonly attributes: string;
   /** Seconds from the answer, for an `Expires` before the other attributes. */
@@ -125,8 +190,17 @@ export interface AuthRequest {
   readonly url: string;
   /** Where a 401 is sent instead of being handed on. */
   readonly signin?: string;
-  /** Fields of its answer that the backend gets with the request. */
+  /** Fields of its answer that the backend gets in the place of the client's. */
   readonly responseHeaders: readonly string[];
+  /** Fields that it gets beside the client's. */
+  readonly fields?: readonly HeaderField[];
+  /** Its cookie goes to the client with every answer; absent: with success and redirects. */
+  readonly alwaysSetCookie?: true;
+  /** Its answers are kept under this key, by status for so many milliseconds. */
+  readonly cache?: {
+    readonly key: string;
+    readonly times: readonly { readonly statuses: readonly number[]; readonly time: number }[];
+  };
 }
 
 /** The certificate that ends a TLS connection, as a client sees it. */

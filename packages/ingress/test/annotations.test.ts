@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Ingress } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
 import type { Forward, FrontRequest, Outcome } from '../src/index.ts';
@@ -48,6 +49,7 @@ const serviceOf = (outcome: Outcome): string => {
   const { backend } = forwarded(outcome);
   return backend.kind === 'service' ? backend.name : backend.kind;
 };
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 const location = (outcome: Outcome): string =>
   outcome.kind === 'redirect' ? `${outcome.status} ${outcome.location}` : outcome.kind;
 const status = (outcome: Outcome): number => (outcome.kind === 'respond' ? outcome.status : 200);
@@ -295,6 +297,7 @@ describe('affinity', () => {
     );
     expect(forwarded(decide([main], request('http://a.example/shop'))).affinity).toEqual({
       cookie: 'route',
+      key: md5(`${md5('default-web-80')}default-web-80`),
       attributes: '; Max-Age=60; Path=/shop; HttpOnly',
     });
   });
@@ -305,6 +308,7 @@ describe('affinity', () => {
     expect(forwarded(decide([main], asked)).affinity).toEqual({
       cookie: 'INGRESSCOOKIE',
       value: 'abc',
+      key: md5(`${md5('default-web-80')}default-web-80`),
       attributes: '; Path=/; Secure; HttpOnly; SameSite=Lax',
     });
   });
@@ -351,10 +355,18 @@ describe('default backends', () => {
   });
 
   test('custom-http-errors hands these answers to the default backend', () => {
-    const main = ingress({ 'custom-http-errors': '404,503,nonsense' });
-    expect(forwarded(decide([main], request('http://a.example/'))).onStatus).toEqual({
+    const main = ingress({ 'custom-http-errors': '404,503' });
+    expect(forwarded(decide([main], request('http://a.example/x?y=1'))).onStatus).toEqual({
       codes: [404, 503],
       backend: { kind: 'default-backend' },
+      headers: [
+        ['X-Format', ''],
+        ['X-Original-URI', '/x?y=1'],
+        ['X-Namespace', 'default'],
+        ['X-Ingress-Name', 'main'],
+        ['X-Service-Name', 'web'],
+        ['X-Service-Port', '80'],
+      ],
     });
   });
 });
@@ -400,7 +412,63 @@ describe('findings on annotations', () => {
       'ingress-annotation-snippet',
       'not modelled',
     ],
-    ['a limit', 'nginx.ingress.kubernetes.io/limit-rps', '5', 'ingress-annotation-not-modelled', 'not modelled'],
+    ['a password', 'nginx.ingress.kubernetes.io/auth-type', 'basic', 'ingress-annotation-not-modelled', 'not modelled'],
+    [
+      'an annotation of older releases',
+      'nginx.ingress.kubernetes.io/global-rate-limit',
+      '5',
+      'ingress-annotation-unknown',
+      'of older releases',
+    ],
+    [
+      'codes of errors with a space between them',
+      'nginx.ingress.kubernetes.io/custom-http-errors',
+      '404, 503',
+      'ingress-annotation-value',
+      'without spaces: it counts as not set',
+    ],
+    [
+      'one of the origins that is none',
+      'nginx.ingress.kubernetes.io/cors-allow-origin',
+      'https://a.example, b.example',
+      'ingress-annotation-value',
+      'an origin at "b.example": that one is passed over',
+    ],
+    [
+      'characters that no origin has',
+      'nginx.ingress.kubernetes.io/cors-allow-origin',
+      'https://a.example;https://b.example',
+      'ingress-annotation-value',
+      'every origin is allowed',
+    ],
+    [
+      'an auth service without a scheme',
+      'nginx.ingress.kubernetes.io/auth-url',
+      'auth.default.svc/check',
+      'ingress-annotation-value',
+      'answer 503',
+    ],
+    [
+      'SameSite in small letters',
+      'nginx.ingress.kubernetes.io/session-cookie-samesite',
+      'lax',
+      'ingress-annotation-value',
+      'one of None, Lax, Strict',
+    ],
+    [
+      'a canary that is none',
+      'nginx.ingress.kubernetes.io/canary-weight',
+      '10',
+      'ingress-canary-not-enabled',
+      'does nothing without',
+    ],
+    [
+      'a protocol that is not spoken here',
+      'nginx.ingress.kubernetes.io/backend-protocol',
+      'GRPC',
+      'ingress-annotation-not-modelled',
+      'HTTP/1.1 here',
+    ],
     [
       'a flag that is none',
       'nginx.ingress.kubernetes.io/use-regex',
@@ -419,7 +487,9 @@ describe('findings on annotations', () => {
   ];
   test.each(rows)('%s', (_what, name, value, code, says) => {
     const main = ingress({});
-    main.metadata.annotations = { [name]: value };
+    const kind = name.replace(/cors-allow-origin/, 'enable-cors').replace(/session-cookie-samesite/, 'affinity');
+    const enabling = kind.endsWith('affinity') ? 'cookie' : 'true';
+    main.metadata.annotations = { ...(kind !== name && { [kind]: enabling }), [name]: value };
     const found = routerOf('ingress-nginx', [main]).findings.find((each) => each.code === code);
     expect(found?.message).toContain(says);
     expect(found?.field).toEqual(['metadata', 'annotations', name]);

@@ -2,6 +2,7 @@ import type { Ingress } from '@netsim/manifest';
 import { afterAll, expect, test } from 'vitest';
 import type { FrontRequest, Outcome, RouteFinding } from '../src/index.ts';
 import { SecretReader } from '../src/ingress/certificates.ts';
+import { readGlobals } from '../src/ingress/nginx/globals.ts';
 import { type NginxRouter, nginxRouter } from '../src/ingress/nginx/nginx-router.ts';
 import { renderServers } from '../src/ingress/nginx/render.ts';
 import { fakeCertificate } from '../src/tls/certificate.ts';
@@ -324,6 +325,7 @@ test.each(bad)('leaves out what nginx does not start with: %s', async (_what, in
     secrets: new SecretReader(view, findings, 0),
     fake: fakeCertificate(0),
     defaultBackend: { kind: 'default-backend' },
+    globals: readGlobals(view, {}, findings),
     findings,
   });
   expect(real.test(servers)).toContain('[emerg]');

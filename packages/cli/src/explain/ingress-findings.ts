@@ -28,6 +28,14 @@ export const ingressFindings: Readonly<Record<string, Explanation>> = {
       'An ordinary rule names the Service and port of an older canary Ingress: ingress-nginx makes no location for it, and its requests go where the other rules of the host send them.',
     mend: 'Give the canary a Service of its own.',
   },
+  'ingress-canary-not-enabled': {
+    meaning: 'Annotations of a canary stand on an Ingress that is none: the controller treats it as any other.',
+    mend: 'Add the annotation nginx.ingress.kubernetes.io/canary: "true".',
+  },
+  'ingress-canary-second': {
+    meaning: 'The controller gives a share of a backend to one canary only, the oldest.',
+    mend: 'Delete the canary that is not wanted, or put one of them on another path.',
+  },
   'ingress-canary-without-main': {
     meaning: 'A canary takes a share of what another Ingress gets, and there is none with this host, path and type.',
     mend: 'Give the canary the same host, path and pathType as the main Ingress, and a Service of its own.',
@@ -35,6 +43,18 @@ export const ingressFindings: Readonly<Record<string, Explanation>> = {
   'ingress-class-missing': {
     meaning: 'The IngressClass that the Ingress names does not exist, so no controller serves it.',
     mend: 'Name one of the classes that kubectl get ingressclass shows.',
+  },
+  'ingress-config-not-modelled': {
+    meaning: 'The option of the ConfigMap is one of ingress-nginx, but netsim does not model what it does.',
+    mend: 'Nothing is wrong; mind that the answers here leave it out.',
+  },
+  'ingress-config-unknown': {
+    meaning: 'The controller has no such option in its ConfigMap and passes it over.',
+    mend: 'Mind the spelling: the finding names the nearest right one.',
+  },
+  'ingress-config-value': {
+    meaning: 'The controller cannot read the value of an option in its ConfigMap; the default holds.',
+    mend: 'Write the value as the finding says; all values are text in quotes.',
   },
   'ingress-default-backend-scope': {
     meaning:

@@ -5,6 +5,7 @@ import type { IngressView } from './view.ts';
 /** Whether a backend has an endpoint that takes requests now. */
 export function hasEndpoints(view: IngressView, backend: Backend): boolean {
   if (backend.kind !== 'service') return false;
+  if (backend.clusterIp) return true;
   const { namespace, name, port } = backend;
   const service = view.get<Service>('Service', namespace, name);
   if (service === undefined) return false;

@@ -21,4 +21,8 @@ export interface IngressOptions {
   readonly now: number;
   /** The Service that gets what no rule wants (`--default-backend-service`); undefined: the controller's own 404. */
   readonly defaultBackendService?: { readonly namespace: string; readonly name: string };
+  /** The ConfigMap with what holds for all Ingresses (`--configmap`); profile `ingress-nginx` only. */
+  readonly configMap?: { readonly namespace: string; readonly name: string };
+  /** The Secret whose certificate is shown where no other fits (`--default-ssl-certificate`). */
+  readonly defaultCertificate?: { readonly namespace: string; readonly name: string };
 }

@@ -11,10 +11,16 @@ export interface CompiledDoor {
   readonly gateway?: GatewayRouter;
   /** For the server name of a handshake; undefined: the handshake fails. */
   certificate(serverName: string | undefined, port: number): ServerCertificate | undefined;
+  /** Whether a header field of the client with this name is read at all. */
+  takesField(name: string): boolean;
 }
 
 export function ingressDoor(router: IngressRouter): CompiledDoor {
-  return { router, certificate: (serverName) => router.certificate(serverName) };
+  return {
+    router,
+    certificate: (serverName) => router.certificate(serverName),
+    takesField: (name) => router.takesField?.(name) ?? true,
+  };
 }
 
 /** A Gateway names the Secrets of each listener; the first of them that can be read is shown. */
@@ -22,6 +28,7 @@ export function gatewayDoor(router: GatewayRouter, store: ObjectStore): Compiled
   return {
     router,
     gateway: router,
+    takesField: () => true,
     certificate: (sni, port) => {
       const plan = router.connect({ port, transport: 'TCP', ...(sni === undefined ? {} : { sni }) }, 0);
       if (plan.kind !== 'https' && plan.kind !== 'stream') return undefined;

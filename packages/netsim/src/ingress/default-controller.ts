@@ -175,6 +175,7 @@ spec:
         - /nginx-ingress-controller
         - --controller-class=${controller}
         - --ingress-class=nginx
+        - --configmap=$(POD_NAMESPACE)/${name}
         ${type === 'LoadBalancer' ? `- --publish-service=$(POD_NAMESPACE)/${name}` : ''}
         ports:
         - { name: http, containerPort: 80 }

@@ -1,3 +1,4 @@
+import type { Backend } from '@netsim/ingress';
 import type { EndpointSlice, ObjectStore, Service, StoreEvent } from '@netsim/manifest';
 import { formatEndpoint, type Ip, tryParseIp } from '@netsim/wire';
 
@@ -22,7 +23,15 @@ export interface ProxyEndpoints {
 
 /** Says where requests for a port of a Service go. */
 export interface BackendSource {
-  of(namespace: string, name: string, port: number | string): ProxyEndpoints;
+  /** `clusterIp`: at its own address. */
+  of(namespace: string, name: string, port: number | string, clusterIp?: true): ProxyEndpoints;
+}
+
+/** Those of a backend; one that is no Service has none. */
+export function endpointsOf(source: BackendSource, backend: Backend): ProxyEndpoints {
+  if (backend.kind === 'resource') return { list: [], why: `${backend.text} is no Service` };
+  if (backend.kind === 'default-backend') return { list: [], why: 'there is no default backend' };
+  return source.of(backend.namespace, backend.name, backend.port, backend.clusterIp);
 }
 
 const SERVICE_LABEL = 'kubernetes.io/service-name';
@@ -45,7 +54,19 @@ export class ProxyBackends implements BackendSource {
     }
   }
 
-  of(namespace: string, name: string, port: number | string): ProxyEndpoints {
+  /** The Service's own address, behind which kube-proxy chooses. */
+  #addressOf(namespace: string, name: string, port: number | string): ProxyEndpoints {
+    const spec = this.#store.get<Service>('Service', namespace, name)?.spec;
+    const ip = tryParseIp(spec?.clusterIP ?? '');
+    const number = spec?.ports?.find((each) => each.port === port || each.name === port)?.port;
+    if (ip === undefined || number === undefined) {
+      return { list: [], why: `service ${namespace}/${name} has no address of its own with port ${port}` };
+    }
+    return { list: [{ ip, port: number, text: formatEndpoint(ip, number) }], why: '' };
+  }
+
+  of(namespace: string, name: string, port: number | string, clusterIp?: true): ProxyEndpoints {
+    if (clusterIp) return this.#addressOf(namespace, name, port);
     const key = `${namespace}/${name}`;
     let ports = this.#known.get(key);
     if (ports === undefined) {

@@ -1,4 +1,4 @@
-import type { FrontRequest } from '@netsim/ingress';
+import type { FrontRequest, TrustedClient } from '@netsim/ingress';
 import type { Field } from '../http/message.ts';
 import type { Controller } from './controllers.ts';
 
@@ -21,9 +21,13 @@ export function endToEnd(fields: readonly Field[]): Field[] {
 
 /**
  * What a controller tells the backend about the client. ingress-nginx writes them all anew, for it does not trust what the
- * client says (`use-forwarded-headers` is off); its template: `rootfs/etc/nginx/template/nginx.tmpl`.
+ * client says, unless `use-forwarded-headers` is on (`client`); its template: `rootfs/etc/nginx/template/nginx.tmpl`.
  */
-export function forwardedFields(kind: Controller['kind'], request: FrontRequest, host: string, id: string): Field[] {
+export function forwardedFields(
+  kind: Controller['kind'],
+  request: FrontRequest,
+  { host, id, client }: { readonly host: string; readonly id: string; readonly client: TrustedClient | undefined },
+): Field[] {
   const { scheme, port, clientAddress = '', headers } = request;
   const sent = headers.find(([name]) => name.toLowerCase() === 'x-forwarded-for')?.[1];
   if (kind !== 'ingress-nginx') {
@@ -34,15 +38,16 @@ export function forwardedFields(kind: Controller['kind'], request: FrontRequest,
       ['X-Request-Id', id],
     ];
   }
+  const through = client?.scheme ?? scheme;
   return [
     ['X-Request-ID', id],
-    ['X-Real-IP', clientAddress],
-    ['X-Forwarded-For', clientAddress],
-    ['X-Forwarded-Host', host],
-    ['X-Forwarded-Port', String(port)],
-    ['X-Forwarded-Proto', scheme],
-    ['X-Forwarded-Scheme', scheme],
-    ['X-Scheme', scheme],
+    ['X-Real-IP', client?.address ?? clientAddress],
+    ['X-Forwarded-For', client?.forwardedFor ?? clientAddress],
+    ['X-Forwarded-Host', client?.host ?? host],
+    ['X-Forwarded-Port', client?.port ?? String(port)],
+    ['X-Forwarded-Proto', through],
+    ['X-Forwarded-Scheme', through],
+    ['X-Scheme', through],
     ...(sent === undefined ? [] : [['X-Original-Forwarded-For', sent] as const]),
   ];
 }

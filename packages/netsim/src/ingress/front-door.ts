@@ -218,21 +218,27 @@ export class FrontDoor {
     const { store } = this.#options;
     const { namespace = 'default' } = pod.metadata;
     const { kind, controller: controllerClass, flags, gateway } = controller;
-    const key = JSON.stringify([kind, controllerClass, [...flags], gateway, gateway === undefined ? '' : namespace]);
+    const key = JSON.stringify([kind, controllerClass, [...flags], gateway, namespace]);
     let compiled = this.#compiled.get(key);
     if (compiled === undefined) {
       compiled =
         gateway === undefined
-          ? ingressDoor(this.#ingressRouter(controller))
+          ? ingressDoor(this.#ingressRouter(controller, namespace))
           : gatewayDoor(gatewayRouter(store, { namespace, name: gateway }), store);
       this.#compiled.set(key, compiled);
     }
     return compiled;
   }
 
-  #ingressRouter({ kind, controller, flags }: Controller): IngressRouter {
+  #ingressRouter({ kind, controller, flags }: Controller, own: string): IngressRouter {
     const { store, now } = this.#options;
-    const [namespace, name] = flags.get('default-backend-service')?.split('/') ?? [];
+    const named = (flag: string): { namespace: string; name: string } | undefined => {
+      const [namespace, name] = flags.get(flag)?.replace('$(POD_NAMESPACE)', own).split('/') ?? [];
+      return namespace === undefined || name === undefined ? undefined : { namespace, name };
+    };
+    const defaultBackendService = named('default-backend-service');
+    const configMap = named('configmap');
+    const defaultCertificate = named('default-ssl-certificate');
     const ingressClass = flags.get('ingress-class');
     return ingressRouter(store, {
       profile: kind === 'ingress-nginx' ? 'ingress-nginx' : 'spec',
@@ -241,7 +247,9 @@ export class FrontDoor {
       ...(flags.get('watch-ingress-without-class') === 'true' ? { withoutClass: true } : {}),
       ...(isGke(store) ? { onGke: true } : {}),
       now: now(),
-      ...(namespace === undefined || name === undefined ? {} : { defaultBackendService: { namespace, name } }),
+      ...(defaultBackendService === undefined ? {} : { defaultBackendService }),
+      ...(configMap === undefined ? {} : { configMap }),
+      ...(defaultCertificate === undefined ? {} : { defaultCertificate }),
     });
   }
 

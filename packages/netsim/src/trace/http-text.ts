@@ -14,7 +14,7 @@ export function ruleText(
 /** What a rule changes of the request before the backend gets it, a line each. */
 export function changesOf(forward: Forward, front: FrontRequest): string[] {
   const lines: string[] = [];
-  const { target, host, headers, mirrors, auth, tlsToBackend } = forward;
+  const { target, host, headers, mirrors, copies = [], auth, tlsToBackend } = forward;
   if (auth !== undefined) lines.push(`asks ${auth.url} first whether the request may pass`);
   if (target !== front.target) lines.push(`rewritten to ${target}`);
   if (host !== (front.host ?? '')) lines.push(`Host: ${host}`);
@@ -27,6 +27,7 @@ export function changesOf(forward: Forward, front: FrontRequest): string[] {
   for (const mirror of mirrors) {
     if (mirror.kind === 'service') lines.push(`a copy goes to svc/${mirror.name}:${mirror.port}`);
   }
+  for (const { url } of copies) lines.push(`a copy goes to ${url}`);
   if (tlsToBackend) lines.push('TLS to the backend');
   return lines;
 }

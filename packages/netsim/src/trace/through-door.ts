@@ -6,9 +6,9 @@ import { formatIp, tryParseIp } from '@netsim/wire';
 import type { Cluster } from '../cluster.ts';
 import { certificatesOf } from '../http/pod-tls.ts';
 import { backendCertificateProblem } from '../ingress/backend-tls.ts';
-import { stickyEndpoint } from '../ingress/balancer.ts';
+import { knownEndpoint } from '../ingress/balancer.ts';
 import { controllerWord } from '../ingress/controllers.ts';
-import type { ProxyEndpoint, ProxyEndpoints } from '../ingress/endpoints.ts';
+import { endpointsOf, type ProxyEndpoint, type ProxyEndpoints } from '../ingress/endpoints.ts';
 import type { Door } from '../ingress/front-door.ts';
 import { forwardedFor } from '../ingress/gke/fields.ts';
 import { placeOf } from '../ingress/route-table.ts';
@@ -120,18 +120,16 @@ function tlsProblem(
 
 /** Who is asked: chance decides, unless the client has come before. */
 function pick(
-  { affinity, clientAffinity }: Forward,
+  forward: Forward,
   { clientAddress = '' }: FrontRequest,
   { list }: ProxyEndpoints,
   random: RandomSource,
 ): ProxyEndpoint {
   if (list.length === 1) return list[0]!;
-  if (affinity?.value !== undefined) return stickyEndpoint({ value: affinity.value }, list);
-  if (clientAffinity === true) return stickyEndpoint({ value: clientAddress }, list);
-  return list[random.choose(list.length)]!;
+  return knownEndpoint(forward, clientAddress, list) ?? list[random.choose(list.length)]!;
 }
 
-function whichText({ affinity, clientAffinity }: Forward, { list, by }: ProxyEndpoints): string {
+function whichText({ affinity, clientAffinity, balance }: Forward, { list, by }: ProxyEndpoints): string {
   const how =
     list.length === 1
       ? ''
@@ -139,13 +137,19 @@ function whichText({ affinity, clientAffinity }: Forward, { list, by }: ProxyEnd
         ? ', by the cookie'
         : clientAffinity === true
           ? ", by the client's address"
-          : '';
+          : balance?.kind === 'hash'
+            ? `, by the hash of ${JSON.stringify(balance.key)}`
+            : '';
   if (by !== undefined) return `${by} ${list.length === 1 ? 'the only node' : `one of ${list.length} nodes`}${how}`;
   return `straight to ${list.length === 1 ? 'its only endpoint' : `one of its ${list.length} endpoints`}${how}`;
 }
 
-function forwardedOf({ controller }: Door, { clientAddress = '', headers }: FrontRequest): { forwardedFor?: string } {
-  if (controller.kind === 'ingress-nginx') return { forwardedFor: clientAddress };
+function forwardedOf(
+  { controller }: Door,
+  { clientAddress = '', headers }: FrontRequest,
+  { client }: Forward,
+): { forwardedFor?: string } {
+  if (controller.kind === 'ingress-nginx') return { forwardedFor: client?.forwardedFor ?? clientAddress };
   if (controller.address === undefined) return {};
   const sent = headers.filter(([name]) => name.toLowerCase() === 'x-forwarded-for').map(([, value]) => value);
   return { forwardedFor: forwardedFor(sent, clientAddress, controller.address) };
@@ -193,7 +197,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
         return end(404, text, failing(404, door, front));
       }
       for (const text of changesOf(outcome, front)) steps.push(step('change', text));
-      const endpoints = endpointsOf(door, backend);
+      const endpoints = endpointsOf(door.backends, backend);
       if (endpoints.list.length === 0) {
         const status = failureStatus(door.controller, 'nobody');
         const ended = end(status, `answers ${status}: ${endpoints.why}`, {
@@ -211,7 +215,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
         http: {
           ...http(),
           ...serviceOf(backend),
-          ...forwardedOf(door, front),
+          ...forwardedOf(door, front, outcome),
         },
         onward: { netns, endpoint },
         ...tlsProblem(cluster, outcome, endpoint),
@@ -229,7 +233,7 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
         reason: `${controllerWord(door.controller)} closes the connection without an answer: ${outcome.why}`,
       });
     case 'pass-through': {
-      const endpoints = endpointsOf(door, outcome.backend);
+      const endpoints = endpointsOf(door.backends, outcome.backend);
       const [endpoint] = endpoints.list;
       if (endpoint === undefined)
         return end(0, `closes the connection: ${endpoints.why}`, {
@@ -244,14 +248,6 @@ function decided(cluster: Cluster, door: Door, netns: Netns, decision: Decision,
 
 export function step(action: string, text: string): HttpStep {
   return { kind: 'http', action, text };
-}
-
-export function endpointsOf({ backends }: Door, backend: Backend): ProxyEndpoints {
-  if (backend.kind === 'service') return backends.of(backend.namespace, backend.name, backend.port);
-  return {
-    list: [],
-    why: backend.kind === 'resource' ? `${backend.text} is no Service` : 'there is no default backend',
-  };
 }
 
 export function backendText(backend: Backend): string {

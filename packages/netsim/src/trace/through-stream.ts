@@ -1,9 +1,10 @@
 import type { Netns, RandomSource } from '@netsim/kernel';
 import type { Cluster } from '../cluster.ts';
+import { endpointsOf } from '../ingress/endpoints.ts';
 import type { Door } from '../ingress/front-door.ts';
 import { placeOf } from '../ingress/route-table.ts';
 import { ruleText } from './http-text.ts';
-import { backendText, causeOf, drawChance, endpointsOf, type Passage, ruleOf, step } from './through-door.ts';
+import { backendText, causeOf, drawChance, type Passage, ruleOf, step } from './through-door.ts';
 
 export interface DoorConnection {
   readonly transport: 'TCP' | 'UDP';
@@ -36,7 +37,7 @@ export function throughStream(
   const { store } = cluster;
   const decided = { ...step('rule', ruleText(rule, placeOf(store, rule))), rule: ruleOf(store, rule) };
   const cause = causeOf(store, rule);
-  const { list, why } = endpointsOf(door, backend);
+  const { list, why } = endpointsOf(door.backends, backend);
   if (list.length === 0) {
     const reason = `${why}: the controller ${verb}`;
     return { steps: [decided, step('respond', reason)], ended: { disposition: 'NO_ENDPOINTS', reason }, cause };

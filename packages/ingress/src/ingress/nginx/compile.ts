@@ -12,6 +12,10 @@ export interface CompiledPlace extends Place {
   readonly redirect: { readonly code: number; readonly url: Script } | undefined;
   readonly authUrl: Script | undefined;
   readonly authSignin: Script | undefined;
+  readonly authRedirect: Script | undefined;
+  readonly authCacheKey: Script | undefined;
+  readonly authFields: readonly { readonly name: string; readonly value: Script }[];
+  readonly mirror: { readonly target: Script; readonly host: Script | undefined } | undefined;
   readonly vhost: Script | undefined;
   readonly forwardedPrefix: Script | undefined;
   readonly corsOrigin: Regex | undefined;
@@ -80,6 +84,13 @@ function compilePlace(place: Place): CompiledPlace {
         : { code: settings.redirect.code, url: new Script(token(settings.redirect.url)) },
     authUrl: script(auth?.url),
     authSignin: script(auth?.signin),
+    authRedirect: script(auth?.requestRedirect),
+    authCacheKey: script(auth?.cacheKey),
+    authFields: auth?.fields.map(([name, value]) => ({ name, value: new Script(toBytes(value)) })) ?? [],
+    mirror:
+      settings?.mirror === undefined
+        ? undefined
+        : { target: new Script(token(settings.mirror.target)), host: script(settings.mirror.host) },
     vhost: script(settings?.upstreamVhost),
     forwardedPrefix: rewrite === undefined ? undefined : script(settings?.forwardedPrefix),
     corsOrigin: settings?.cors === undefined ? undefined : originRegex(settings.cors.origins),

@@ -6,7 +6,8 @@ import type { LocationMatch } from '../../nginx/locations.ts';
 import { validateHost } from '../../nginx/request.ts';
 import type { ServerIndex } from '../../nginx/servers.ts';
 import type { CompiledPlace, CompiledServer } from './compile.ts';
-import { PLAIN } from './read-settings.ts';
+import { isTls } from './protocol.ts';
+import { UNSET } from './read-settings.ts';
 import type { Upstream } from './render.ts';
 import type { Settings } from './settings.ts';
 
@@ -40,7 +41,9 @@ const CARRIED: ReadonlySet<string> = new Set<keyof Settings>([
   'readTimeout',
   'sslRedirect',
   'preserveTrailingSlash',
-  'tlsToBackend',
+  'relativeRedirects',
+  'portInRedirects',
+  'protocol',
 ]);
 
 /**
@@ -61,10 +64,20 @@ export class PlainRoutes {
   readonly #known = new Map<Upstream, PlainForward[]>();
   readonly #wayOfSettings = new Map<Settings | undefined, number>();
 
-  constructor(servers: readonly CompiledServer[], index: ServerIndex<CompiledServer>) {
+  readonly #secureChanges: Forward['response'];
+
+  /** `secureChanges`: what is done to every answer over TLS. */
+  constructor(
+    servers: readonly CompiledServer[],
+    index: ServerIndex<CompiledServer>,
+    secureChanges: Forward['response'],
+  ) {
+    this.#secureChanges = secureChanges;
     const tables: [name: string, table: number][] = [];
     for (const server of servers) {
       if (server.redirectTo !== undefined || server.appRoot !== '' || server.index.hasRegexes) continue;
+      // It has locations of its own beside those of Ingresses.
+      if (server.isDefault) continue;
       const names = server.names.filter((name) => validateHost(name) === name && index.find(name) === server);
       if (names.length === 0) continue;
       const table = this.#paths.add(server.index.entries.map((entry) => this.#entry(entry)));
@@ -91,7 +104,7 @@ export class PlainRoutes {
     const way = this.#ways[this.#wayOf[place]!]!;
     if (way.maxBody > 0 && contentLength(request.headers) > way.maxBody) return undefined;
     if (way.wantsTls && request.scheme === 'http' && hasCertificate(host!)) return undefined;
-    return forward(request, backend, way);
+    return forward(request, backend, way, request.scheme === 'https' ? this.#secureChanges : NO_CHANGES);
   }
 
   #entry({ path, value, whole }: PathEntry<LocationMatch<CompiledPlace>>): PathEntry<PlainForward | undefined> {
@@ -100,6 +113,7 @@ export class PlainRoutes {
 
   #plain({ settings, upstream, timeouts }: CompiledPlace): PlainForward | undefined {
     if (upstream.alternatives.length > 0 || upstream.affinity !== undefined) return undefined;
+    if (!isUnset(upstream.balancing, UNSET.balancing)) return undefined;
     let way = this.#wayOfSettings.get(settings);
     if (way === undefined) {
       way = this.#way(settings, timeouts);
@@ -117,9 +131,11 @@ export class PlainRoutes {
 
   #way(settings: Settings | undefined, timeouts: Forward['timeouts']): number {
     if (settings !== undefined && !isPlain(settings)) return NOT_PLAIN;
+    const protocol = settings?.protocol ?? 'HTTP';
+    if (isTls(protocol, 'http') !== isTls(protocol, 'https')) return NOT_PLAIN;
     const way: PlainWay = {
       timeouts,
-      tlsToBackend: settings?.tlsToBackend ?? false,
+      tlsToBackend: isTls(protocol, 'http'),
       maxBody: settings?.bodySize ?? 0,
       wantsTls: settings?.sslRedirect ?? false,
     };
@@ -134,23 +150,28 @@ export class PlainRoutes {
 }
 
 function isPlain(settings: Settings): boolean {
-  if (settings === PLAIN) return true;
-  const names = Object.keys({ ...PLAIN, ...settings }) as (keyof Settings)[];
-  return names.every((name) => CARRIED.has(name) || isUnset(settings[name], PLAIN[name]));
+  if (settings === UNSET) return true;
+  const names = Object.keys({ ...UNSET, ...settings }) as (keyof Settings)[];
+  return names.every((name) => CARRIED.has(name) || isUnset(settings[name], UNSET[name]));
 }
 
+/** Settings hold texts, numbers, and small objects and lists of them. */
 function isUnset(value: unknown, unset: unknown): boolean {
-  return value === unset || (Array.isArray(value) && value.length === 0 && Array.isArray(unset) && unset.length === 0);
+  if (value === unset) return true;
+  if (typeof value !== 'object' || value === null || typeof unset !== 'object' || unset === null) return false;
+  const own = Object.entries(value);
+  const defaults = new Map(Object.entries(unset));
+  return own.length === defaults.size && own.every(([key, each]) => isUnset(each, defaults.get(key)));
 }
 
 function forward(
   { target, host, headers }: FrontRequest,
   backend: Backend,
   { timeouts, tlsToBackend, maxBody }: PlainWay,
+  response: Forward['response'],
 ): Forward {
   // Both without a spread: this is what each request costs.
   const kind = 'forward';
-  const response = NO_CHANGES;
   const mirrors = NO_BACKENDS;
   if (maxBody === 0) {
     return { kind, backend, target, host: host!, headers, response, timeouts, tlsToBackend, mirrors };

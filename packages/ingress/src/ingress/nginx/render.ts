@@ -6,8 +6,9 @@ import type { SecretReader } from '../certificates.ts';
 import { objectOf } from '../classes.ts';
 import { defaultRule, rulesOf } from '../rules.ts';
 import type { IngressView } from '../view.ts';
-import { readSettings } from './read-settings.ts';
-import type { Affinity, Canary, Settings } from './settings.ts';
+import type { Globals } from './globals.ts';
+import { plainSettings, readSettings } from './read-settings.ts';
+import type { Affinity, Balancing, Canary, Settings } from './settings.ts';
 
 const DEFAULT_SERVER = '_';
 const DEFAULT_UPSTREAM = 'upstream-default-backend';
@@ -28,6 +29,8 @@ export interface Upstream {
   noServer: boolean;
   canary: Canary | undefined;
   affinity: Affinity | undefined;
+  /** As the Ingress says that names it first. */
+  readonly balancing: Balancing;
   /** Canaries that get a share of what comes here; only the first is ever used. */
   readonly alternatives: Upstream[];
   /** The rules that make it a canary. */
@@ -103,6 +106,7 @@ export interface RenderContext {
   readonly secrets: SecretReader;
   readonly fake: ServerCertificate;
   readonly defaultBackend: Backend;
+  readonly globals: Globals;
   readonly findings: RouteFinding[];
 }
 
@@ -121,14 +125,17 @@ class Renderer {
   readonly #settings = new Map<Ingress, Settings>();
   readonly #drafts = new Map<Ingress, readonly NewLocation[]>();
   readonly #default: Upstream;
+  /** Of an Ingress without annotations. */
+  readonly #plain: Settings;
 
   constructor(context: RenderContext) {
     this.#context = context;
-    this.#default = this.#newUpstream(DEFAULT_UPSTREAM, context.defaultBackend);
+    this.#plain = plainSettings(context);
+    this.#default = this.#newUpstream(DEFAULT_UPSTREAM, context.defaultBackend, this.#plain.balancing);
   }
 
   render(ingresses: readonly Ingress[]): Server[] {
-    for (const ingress of ingresses) this.#settings.set(ingress, readSettings(ingress, this.#context.findings));
+    for (const ingress of ingresses) this.#settings.set(ingress, readSettings(ingress, this.#context, this.#plain));
     const canaries = ingresses.filter((ingress) => this.#settings.get(ingress)!.canary !== undefined);
     const mains = ingresses.filter((ingress) => !canaries.includes(ingress));
     for (const ingress of ingresses) this.#makeUpstreams(ingress);
@@ -141,13 +148,14 @@ class Renderer {
     return [...drafts.map((draft) => this.#finish(draft)), ...this.#wwwServers(drafts)];
   }
 
-  #newUpstream(name: string, backend: Backend): Upstream {
+  #newUpstream(name: string, backend: Backend, balancing: Balancing): Upstream {
     const upstream: Upstream = {
       name,
       backend,
       noServer: false,
       canary: undefined,
       affinity: undefined,
+      balancing,
       alternatives: [],
       rules: [],
     };
@@ -156,11 +164,11 @@ class Renderer {
   }
 
   #makeUpstreams(ingress: Ingress): void {
-    const { canary } = this.#settings.get(ingress)!;
+    const { canary, balancing } = this.#settings.get(ingress)!;
     for (const backend of serviceBackends(ingress)) {
       const name = upstreamName(backend);
       if (this.#upstreams.has(name)) continue;
-      const upstream = this.#newUpstream(name, this.#resolved(backend));
+      const upstream = this.#newUpstream(name, this.#resolved(backend, balancing.serviceUpstream), balancing);
       if (canary === undefined) continue;
       upstream.noServer = true;
       upstream.canary = canary;
@@ -168,10 +176,15 @@ class Renderer {
   }
 
   /** The controller also takes the number of a target port for the port. */
-  #resolved(backend: Backend): Backend {
+  #resolved(backend: Backend, serviceUpstream: boolean): Backend {
     if (backend.kind !== 'service') return backend;
-    const ports = this.#context.view.get<Service>('Service', backend.namespace, backend.name)?.spec.ports ?? [];
-    if (ports.some((one) => one.port === backend.port || one.name === backend.port)) return backend;
+    const spec = this.#context.view.get<Service>('Service', backend.namespace, backend.name)?.spec;
+    const ports = spec?.ports ?? [];
+    const named = ports.find((one) => one.port === backend.port || one.name === backend.port);
+    if (serviceUpstream && named !== undefined && (spec?.clusterIP ?? 'None') !== 'None') {
+      return { ...backend, clusterIp: true };
+    }
+    if (named !== undefined) return backend;
     const meant = ports.find((one) => String(one.targetPort ?? '') === String(backend.port));
     return meant === undefined ? backend : { ...backend, port: meant.port };
   }
@@ -258,7 +271,11 @@ class Renderer {
         continue;
       }
       server.ingresses.add(ingress);
-      if (settings.affinity !== undefined) draft.upstream.affinity ??= settings.affinity;
+      if (settings.affinity !== undefined) {
+        // The mode is that of the first Ingress, what the cookie says that of the last.
+        const { persistent } = draft.upstream.affinity ?? settings.affinity;
+        draft.upstream.affinity = { ...settings.affinity, persistent };
+      }
       const same = server.locations.find(({ path }) => path === draft.path);
       const taken = same?.pathType === draft.pathType ? same : undefined;
       if (settings.fromToWww && (taken === undefined || taken.isDefault)) server.fromToWww = true;
@@ -319,8 +336,9 @@ class Renderer {
       if (upstream === canary || upstream.name === DEFAULT_UPSTREAM || upstream.noServer) continue;
       merged = true;
       if (upstream.alternatives.includes(canary)) continue;
-      canary.affinity ??= upstream.affinity;
+      if (!this.#settings.get(ingress)!.forgetsCanary) canary.affinity = upstream.affinity;
       upstream.alternatives.push(canary);
+      if (upstream.alternatives.length > 1) this.#tellSecondCanary(ingress, upstream, rule);
     }
     if (merged) {
       if (rule !== undefined) canary.rules.push(rule);
@@ -333,6 +351,16 @@ class Renderer {
       field: rule?.field ?? ['spec', 'defaultBackend'],
       message:
         'a canary needs another Ingress with the same host, path and type, and another Service: it gets no requests',
+    });
+  }
+
+  #tellSecondCanary(ingress: Ingress, { name, alternatives }: Upstream, rule: RouteRule | undefined): void {
+    this.#context.findings.push({
+      code: 'ingress-canary-second',
+      severity: 'warning',
+      object: objectOf(ingress),
+      field: rule?.field ?? ['spec', 'defaultBackend'],
+      message: `a second canary of ${name}: the controller knows one at a time, ${alternatives[0]!.name}, and this one gets no requests`,
     });
   }
 
