@@ -4,7 +4,7 @@ const files = ['apps.yaml', '../d1-ingress/metallb.yaml', '../d1-ingress/ingress
 const cluster = await Cluster.load({ files });
 const pods = async (headers) => {
   const hits = new Set();
-  for (let n = 0; n < 6; n++) hits.add(await (await cluster.fetch('http://kubia.example.com/', { headers })).text());
+  for (let n = 0; n < 12; n++) hits.add(await (await cluster.fetch('http://kubia.example.com/', { headers })).text());
   return hits.size;
 };
 
