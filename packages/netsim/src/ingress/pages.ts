@@ -1,19 +1,22 @@
 import { type Field, type HttpResponse, statusText } from '../http/message.ts';
 
-/** What nginx calls some statuses in its own pages, where HTTP has another word. */
-const titles: Record<number, string> = {
-  302: 'Found',
+/** What nginx says in the status line of its own answers, where HTTP has another word (`ngx_http_header_filter_module.c`). */
+const phrases: Record<number, string> = {
+  302: 'Moved Temporarily',
+  405: 'Not Allowed',
+  413: 'Request Entity Too Large',
   503: 'Service Temporarily Unavailable',
   504: 'Gateway Time-out',
-  413: 'Request Entity Too Large',
-  401: 'Authorization Required',
 };
+
+/** And in their pages. */
+const titles: Record<number, string> = { ...phrases, 302: 'Found', 401: 'Authorization Required' };
 
 /** The page that nginx makes for an answer of its own (`ngx_http_special_response.c`, without its version). */
 export function nginxPage(status: number, fields: readonly Field[] = []): HttpResponse {
   const title = `${status} ${titles[status] ?? statusText(status)}`;
   const body = page(title, [`<center><h1>${title}</h1></center>`]);
-  const phrase = titles[status];
+  const phrase = phrases[status];
   return {
     status,
     ...(phrase === undefined ? {} : { statusText: phrase }),

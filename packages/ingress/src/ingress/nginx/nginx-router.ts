@@ -300,7 +300,7 @@ export class NginxRouter implements IngressRouter {
     }
     if (settings.nextUpstream !== DEFAULT_NEXT) forward.next = settings.nextUpstream;
     if (settings.limits !== undefined) this.#limit(place, settings.limits, variables, forward);
-    if (place.mirror !== undefined) forward.copies = [copyOf(place, variables)];
+    if (place.mirror !== undefined) forward.copies = [copyOf(place, variables, this.#view)];
     if (place.authUrl !== undefined && this.#needsAuth(place, variables)) forward.auth = authRequest(place, variables);
     if (settings.defaultBackend !== '' || settings.customErrors.length > 0) this.#errors(place, variables, forward);
     return forward;
@@ -462,9 +462,18 @@ function balanceOf({ balancing }: Upstream, variables: RequestVariables): Forwar
   return { kind: 'hash', key, ...(subset !== undefined && { subset }) };
 }
 
-function copyOf({ mirror, settings }: CompiledPlace, variables: RequestVariables): NonNullable<Forward['copies']>[0] {
+function copyOf(
+  { mirror, settings, rule }: CompiledPlace,
+  variables: RequestVariables,
+  view: IngressView,
+): NonNullable<Forward['copies']>[0] {
   const values = variablesOf(variables);
-  return { url: mirror!.target.run(values), host: mirror!.host?.run(values) ?? '', body: settings!.mirror!.body };
+  const target = mirror!.target.run(values);
+  // Without a path of its own a copy has that of the location which nginx makes for it.
+  const bare = /^[a-z]+:\/\/[^/]*$/.test(target);
+  const uid = rule === undefined ? '' : (view.get<Ingress>('Ingress', rule.namespace, rule.name)?.metadata.uid ?? '');
+  const own = bare ? `/_mirror-${uid}${values('is_args')}${values('args')}` : '';
+  return { url: target + own, host: mirror!.host?.run(values) ?? '', body: settings!.mirror!.body };
 }
 
 /** What the template tells a backend for errors, beside the code. */
