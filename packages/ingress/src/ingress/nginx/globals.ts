@@ -44,7 +44,6 @@ export interface Globals {
   readonly underscores: boolean;
   readonly dropInvalidHeaders: boolean;
   readonly snippets: boolean;
-  readonly strictPathTypes: boolean;
   readonly rejectHandshake: boolean;
   readonly auth: Omit<ExternalAuth, 'fields'> | undefined;
 }
@@ -56,7 +55,7 @@ const MODELLED = `use-forwarded-headers enable-real-ip proxy-real-ip-cidr forwar
   retry-non-idempotent whitelist-source-range denylist-source-range block-cidrs limit-req-status-code
   limit-conn-status-code no-tls-redirect-locations no-auth-locations load-balance service-upstream
   enable-underscores-in-headers ignore-invalid-headers allow-snippet-annotations annotations-risk-level
-  strict-validate-path-type ssl-reject-handshake global-auth-url global-auth-method global-auth-signin
+  ssl-reject-handshake global-auth-url global-auth-method global-auth-signin
   global-auth-signin-redirect-param global-auth-response-headers global-auth-request-redirect global-auth-cache-key
   global-auth-cache-duration global-auth-always-set-cookie`;
 
@@ -65,7 +64,7 @@ const NOT_MODELLED = `add-headers proxy-set-headers hide-headers use-proxy-proto
   stream-snippet location-snippet global-auth-snippet block-user-agents block-referers limit-rate limit-rate-after
   proxy-redirect-from proxy-redirect-to proxy-cookie-path proxy-cookie-domain enable-modsecurity
   enable-owasp-modsecurity-crs modsecurity-snippet global-allowed-response-headers limit-conn-zone-variable
-  annotation-value-word-blocklist proxy-add-original-uri-header generate-request-id`;
+  annotation-value-word-blocklist proxy-add-original-uri-header generate-request-id strict-validate-path-type`;
 
 /** They have no part in where a request goes. */
 const OTHERS = `access-log-params access-log-path allow-backend-server-header allow-cross-namespace-resources bind-address
@@ -160,7 +159,6 @@ class GlobalsReader {
       underscores: this.#flag('enable-underscores-in-headers', false),
       dropInvalidHeaders: this.#flag('ignore-invalid-headers', true),
       snippets: this.#flag('allow-snippet-annotations', false) && this.#text('annotations-risk-level') === 'Critical',
-      strictPathTypes: this.#flag('strict-validate-path-type', true),
       rejectHandshake: this.#flag('ssl-reject-handshake', false),
       auth: this.#auth(),
     };
