@@ -1,36 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Ingress } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
-import type { Forward, FrontRequest, Outcome } from '../src/index.ts';
+import type { FrontRequest, Outcome } from '../src/index.ts';
+import { forwarded, type Given, ingress } from './nginx-ingress.ts';
 import { request, routerOf } from './support.ts';
-
-interface Given {
-  readonly name?: string;
-  readonly path?: string;
-  readonly pathType?: string;
-  readonly service?: string;
-  readonly tls?: boolean;
-  readonly created?: string;
-  readonly host?: string;
-}
-
-/** An Ingress for a.example with these annotations of the controller. */
-function ingress(annotations: Readonly<Record<string, string>>, given: Given = {}): Ingress {
-  const { name = 'main', path = '/', pathType = 'Prefix', service = 'web', tls = false, host = 'a.example' } = given;
-  const { created = '2024-01-01T00:00:00Z' } = given;
-  const named = Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]);
-  const backend = { service: { name: service, port: { number: 80 } } };
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'Ingress',
-    metadata: { name, namespace: 'default', creationTimestamp: created, annotations: Object.fromEntries(named) },
-    spec: {
-      ingressClassName: 'nginx',
-      ...(tls && { tls: [{ hosts: [host] }] }),
-      rules: [{ host, http: { paths: [{ path, pathType, backend }] } }],
-    },
-  };
-}
 
 function decide(
   ingresses: readonly Ingress[],
@@ -41,10 +14,6 @@ function decide(
   return routerOf('ingress-nginx', ingresses, { idle }).decide(asked, chance);
 }
 
-function forwarded(outcome: Outcome): Forward {
-  if (outcome.kind !== 'forward') throw new Error(`not forwarded: ${JSON.stringify(outcome)}`);
-  return outcome;
-}
 const serviceOf = (outcome: Outcome): string => {
   const { backend } = forwarded(outcome);
   return backend.kind === 'service' ? backend.name : backend.kind;

@@ -3,34 +3,8 @@ import { createHash } from 'node:crypto';
 import type { ConfigMap, Ingress, KubeObject } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
 import type { Forward, FrontRequest, HeaderField, Outcome } from '../src/index.ts';
+import { forwarded, type Given, ingress } from './nginx-ingress.ts';
 import { request, routerOf } from './support.ts';
-
-interface Given {
-  readonly name?: string;
-  readonly path?: string;
-  readonly pathType?: string;
-  readonly service?: string;
-  readonly tls?: boolean;
-  readonly host?: string;
-  readonly created?: string;
-}
-
-function ingress(annotations: Readonly<Record<string, string>>, given: Given = {}): Ingress {
-  const { name = 'main', path = '/', pathType = 'Prefix', service = 'web', tls = false, host = 'a.example' } = given;
-  const { created = '2024-01-01T00:00:00Z' } = given;
-  const named = Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]);
-  const backend = { service: { name: service, port: { number: 80 } } };
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'Ingress',
-    metadata: { name, namespace: 'default', creationTimestamp: created, annotations: Object.fromEntries(named) },
-    spec: {
-      ingressClassName: 'nginx',
-      ...(tls && { tls: [{ hosts: [host] }] }),
-      rules: [{ ...(host !== '' && { host }), http: { paths: [{ path, pathType, backend }] } }],
-    },
-  };
-}
 
 const canary = (annotations: Readonly<Record<string, string>>, given: Given = {}): Ingress =>
   ingress(
@@ -57,11 +31,6 @@ function ask(
   { chance = 0.5, idle = [], ...changes }: Asked = {},
 ): Outcome {
   return routerOf('ingress-nginx', objects, { idle, configMap }).decide(request(url, changes), chance);
-}
-
-function forwarded(outcome: Outcome): Forward {
-  if (outcome.kind !== 'forward') throw new Error(`not forwarded: ${JSON.stringify(outcome)}`);
-  return outcome;
 }
 
 /** `web`, `301 http://...`, `503`: where a request ends. */

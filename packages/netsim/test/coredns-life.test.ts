@@ -4,18 +4,12 @@ import { parseIp } from '@netsim/wire';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
 import { CoreDnsProgram } from '../src/dns/serve.ts';
+import { coreDnsConfigMap as configMap, coreDnsPods } from './coredns-of.ts';
 
 const CLIENT = `apiVersion: v1
 kind: Pod
 metadata: { name: client }
 spec: { containers: [{ name: c, image: debian, command: [sleep, inf] }] }
-`;
-const configMap = (corefile: string): string => `apiVersion: v1
-kind: ConfigMap
-metadata: { name: coredns, namespace: kube-system }
-data:
-  Corefile: |
-    ${corefile.replaceAll('\n', '\n    ')}
 `;
 /** A server that answers one address for every name. */
 const answering = (ip: string, extra = ''): string =>
@@ -25,11 +19,6 @@ async function clusterWith(corefile: string): Promise<Cluster> {
   return Cluster.load({ yaml: `${CLIENT}---\n${configMap(corefile)}` });
 }
 const addresses = (cluster: Cluster): readonly string[] => cluster.pod('client').lookup('who.example.').addresses;
-const coreDnsPods = (cluster: Cluster) =>
-  cluster.store
-    .list('Pod', 'kube-system')
-    .filter(({ metadata }) => metadata.labels?.['k8s-app'] === 'kube-dns')
-    .map(({ metadata }) => cluster.pod(`kube-system/${metadata.name}`));
 const readyAddresses = (cluster: Cluster): number =>
   cluster.store
     .list<EndpointSlice>('EndpointSlice', 'kube-system')

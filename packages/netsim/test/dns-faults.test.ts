@@ -1,5 +1,6 @@
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { coreDnsPods } from './coredns-of.ts';
 import { MANY_ADDRESSES } from './many-addresses.ts';
 
 const NAME = 'kubia.default.svc.cluster.local.';
@@ -10,11 +11,6 @@ metadata: { name: client }
 spec: { nodeName: w1-k8s, containers: [{ name: c, image: debian, command: [sleep, inf] }] }
 `;
 const kubia = (): Promise<Cluster> => Cluster.load({ demo: 'kubia', yaml: CLIENT });
-const coreDns = (cluster: Cluster): string[] =>
-  cluster.store
-    .list('Pod', 'kube-system')
-    .filter(({ metadata }) => metadata.labels?.['k8s-app'] === 'kube-dns')
-    .map(({ metadata }) => `kube-system/${metadata.name}`);
 const lookup = (cluster: Cluster, pod = 'client') => cluster.pod(pod).lookup(NAME);
 const netfilter = (cluster: Cluster, node: string) => cluster.netnsOfMachine(node).netfilter;
 /** Puts a rule in front of those that are there. */
@@ -57,16 +53,17 @@ describe('a look-up over a network that is broken', () => {
 
   test('ends at once where no CoreDNS is ready: kube-proxy rejects', async () => {
     const cluster = await kubia();
-    for (const pod of coreDns(cluster)) cluster.setReady(pod, false);
+    const pods = coreDnsPods(cluster).map(({ object: { metadata } }) => `kube-system/${metadata.name}`);
+    for (const pod of pods) cluster.setReady(pod, false);
     const { error, elapsedMs, queries } = lookup(cluster);
     expect([error, elapsedMs, queries[0]!.error]).toEqual(['EAI_AGAIN', 0, 'ECONNREFUSED']);
-    for (const pod of coreDns(cluster)) cluster.setReady(pod, true);
+    for (const pod of pods) cluster.setReady(pod, true);
     expect(lookup(cluster).addresses).toHaveLength(1);
   });
 
   test('waits where the machine of the CoreDNS pods is off, until the pods are elsewhere', async () => {
     const cluster = await kubia();
-    const nodes = new Set(coreDns(cluster).map((pod) => cluster.pod(pod).node!));
+    const nodes = new Set(coreDnsPods(cluster).map((pod) => pod.node!));
     for (const node of nodes) cluster.node(node).stop();
     const { error, elapsedMs } = lookup(cluster);
     expect(error).toBe('EAI_AGAIN');

@@ -1,5 +1,6 @@
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { coreDnsConfigMap } from './coredns-of.ts';
 
 const client = `apiVersion: v1
 kind: Pod
@@ -13,22 +14,16 @@ spec: { endpoints: [{ dnsName: web.example.com, recordType: A, targets: [203.0.1
 `;
 /** A Corefile that sends the names below corp.example elsewhere. */
 const stub = (upstreams: string, option = 'max_fails 2'): string => `---
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: coredns, namespace: kube-system }
-data:
-  Corefile: |
-    .:53 {
-      kubernetes cluster.local
-      forward . /etc/resolv.conf
-      cache 30
-    }
-    corp.example:53 {
-      forward . ${upstreams} {
-        ${option}
-      }
-    }
-`;
+${coreDnsConfigMap(`.:53 {
+  kubernetes cluster.local
+  forward . /etc/resolv.conf
+  cache 30
+}
+corp.example:53 {
+  forward . ${upstreams} {
+    ${option}
+  }
+}`)}`;
 
 const load = (yaml = ''): Promise<Cluster> => Cluster.load({ yaml: client + yaml });
 const forwardsOf = (cluster: Cluster, name: string) =>

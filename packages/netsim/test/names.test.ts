@@ -2,6 +2,7 @@ import type { Service } from '@netsim/manifest';
 import { assertTraceInvariants, type Path, type Trace } from '@netsim/trace';
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
+import { coreDnsConfigMap, coreDnsPods } from './coredns-of.ts';
 import { MANY_ADDRESSES } from './many-addresses.ts';
 
 const kubia = (): Promise<Cluster> => Cluster.load({ demo: 'kubia' });
@@ -66,17 +67,7 @@ spec: { containers: [{ name: c, image: coredns/coredns }] }`,
 });
 
 function corefile(plugin: string): string {
-  return `
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: coredns, namespace: kube-system }
-data:
-  Corefile: |
-    .:53 {
-        ${plugin.replaceAll('\n', '\n        ')}
-    }
-`;
+  return `\n---\n${coreDnsConfigMap(`.:53 {\n${plugin}\n}`)}`;
 }
 
 describe('a look-up from a pod', () => {
@@ -282,9 +273,7 @@ spec:
 
   test('without a CoreDNS that is ready each query is refused by kube-proxy, and the name is not found', async () => {
     const { resolution, paths } = await withQueries({}, (cluster) => {
-      for (const pod of cluster.store.list('Pod', 'kube-system')) {
-        cluster.setReady(`kube-system/${pod.metadata.name}`, false);
-      }
+      for (const { object } of coreDnsPods(cluster)) cluster.setReady(`kube-system/${object.metadata.name}`, false);
     });
     expect(new Set(resolution!.queries.map(({ path }) => path?.disposition))).toEqual(new Set(['NO_ENDPOINTS']));
     expect(paths[0]!.disposition).toBe('NAME_NOT_FOUND');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Libc, Resolver, runLookup } from '../../src/resolver/index.ts';
 import { questionOf } from '../../src/resolver/message.ts';
-import { muslProgram, whyNoGlibc } from './support/libcs.ts';
+import { lookupCommand, muslProgram, printedAddresses, whyNoGlibc } from './support/libcs.ts';
 import { DnsNamespace, whyNoNamespace } from './support/namespace.ts';
 import { exchangeOf, testClock, type Zones } from './support/zone.ts';
 
@@ -105,14 +105,14 @@ if (muslProgram() === undefined) console.log('real musl: skipped, needs musl-gcc
 if (reason !== undefined) console.log(`real getaddrinfo: skipped, ${reason}`);
 
 describe.skipIf(reason !== undefined)('the real glibc sends the same queries', () => {
-  compareAll('glibc', (name) => ['getent', 'ahosts', name]);
+  compareAll('glibc');
 });
 
 describe.skipIf(reason !== undefined || muslProgram() === undefined)('the real musl sends the same queries', () => {
-  compareAll('musl', (name) => [muslProgram()!, name]);
+  compareAll('musl');
 });
 
-function compareAll(libc: Libc, command: (name: string) => string[]): void {
+function compareAll(libc: Libc): void {
   let namespace: DnsNamespace;
   beforeAll(() => {
     namespace = new DnsNamespace();
@@ -121,7 +121,7 @@ function compareAll(libc: Libc, command: (name: string) => string[]): void {
 
   // A busy machine may stretch a wait over the border of a second: then it is asked again.
   test.each(cases)('for %s with %j', { retry: 2 }, async (name, resolvConf, zone = good) => {
-    const real = await namespace.run(command(name), { resolvConf, hosts: HOSTS }, exchangeOf(zone));
+    const real = await namespace.run(lookupCommand(libc, name), { resolvConf, hosts: HOSTS }, exchangeOf(zone));
     const clock = testClock();
     const resolver = new Resolver({ libc, resolvConf, hosts: HOSTS, clock });
     const answer = exchangeOf(zone);
@@ -139,14 +139,7 @@ function compareAll(libc: Libc, command: (name: string) => string[]): void {
       .map(({ server, transport, message, at }) => line(server, transport, message, Math.round(at / 1000)));
     if (libc === 'musl') for (const list of [wanted, got]) list.sort();
     expect(got).toEqual(wanted);
-    const addresses = [
-      ...new Set(
-        [...real.stdout.matchAll(/^(?:addr )?([0-9a-f.:]*[0-9a-f][0-9a-f.:]*[.:][0-9a-f.:]*)/gm)].map(
-          (match) => match[1],
-        ),
-      ),
-    ];
-    expect([...made.addresses].sort()).toEqual(addresses.sort());
+    expect([...made.addresses].sort()).toEqual(printedAddresses(real.stdout).sort());
   });
 }
 

@@ -1,7 +1,7 @@
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
 import { certificatePem, tlsSecret } from './certificates.ts';
-import { curl, METALLB, podOf } from './support.ts';
+import { curl, gatewayOf, METALLB, podOf } from './support.ts';
 
 /** A pod that speaks TLS with the Secret `server`, or with a certificate of its own where it mounts none. */
 function backend(mounts: boolean, port = '{ name: https, containerPort: 8443 }'): string {
@@ -25,17 +25,7 @@ spec: { selector: { app: shop }, ports: [{ name: https, port: 443, targetPort: 8
 `;
 }
 
-const gateway = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: eg }
-spec: { controllerName: example.com/controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: web }
-spec: { gatewayClassName: eg, listeners: [{ name: http, port: 80, protocol: HTTP }] }
----
+const gateway = `${gatewayOf('name: http, port: 80, protocol: HTTP')}
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: shop }

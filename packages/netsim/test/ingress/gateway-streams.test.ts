@@ -1,6 +1,6 @@
 import { Cluster } from 'netsim';
 import { describe, expect, test } from 'vitest';
-import { METALLB } from './support.ts';
+import { gatewayOf, METALLB } from './support.ts';
 
 const app = (name: string, port: string, replicas = 1): string => `
 apiVersion: apps/v1
@@ -27,28 +27,16 @@ apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: ${kind}
 metadata: { name: ${section} }
 spec:
-  parentRefs: [{ name: edge, sectionName: ${section} }]
+  parentRefs: [{ name: web, sectionName: ${section} }]
   rules: [{ backendRefs: [${backends}] }]
 ---
 `;
 
-const gateway = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: eg }
-spec: { controllerName: example.com/controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec:
-  gatewayClassName: eg
-  listeners:
-  - { name: syslog, port: 514, protocol: UDP }
-  - { name: redis, port: 6379, protocol: TCP }
-  - { name: idle, port: 7000, protocol: TCP }
----
-`;
+const gateway = gatewayOf(
+  'name: syslog, port: 514, protocol: UDP',
+  'name: redis, port: 6379, protocol: TCP',
+  'name: idle, port: 7000, protocol: TCP',
+);
 
 const load = (yaml: string): Promise<Cluster> => Cluster.load({ yaml: METALLB + gateway + yaml });
 const address = '192.168.1.11';
@@ -126,7 +114,7 @@ test('netsim routes shows streams beside HTTP', async () => {
       route('UDPRoute', 'syslog', '{ name: one, port: 514 }'),
   );
   expect(cluster.routes().map(({ kind, pathType, notes }) => [kind, pathType, notes[0]])).toEqual([
-    ['UDPRoute', 'UDP', 'Gateway default/edge listener syslog port 514'],
-    ['TCPRoute', 'TCP', 'Gateway default/edge listener redis port 6379'],
+    ['UDPRoute', 'UDP', 'Gateway default/web listener syslog port 514'],
+    ['TCPRoute', 'TCP', 'Gateway default/web listener redis port 6379'],
   ]);
 });

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Libc } from '../../../src/resolver/index.ts';
 
 /** Why the C library of this machine cannot stand for glibc, or undefined where it can. */
 export function whyNoGlibc(): string | undefined {
@@ -20,4 +21,18 @@ export function muslProgram(): string | undefined {
     compiled = { program: made ? program : undefined };
   }
   return compiled.program;
+}
+
+/** The program that asks the getaddrinfo of a C library for a name. */
+export function lookupCommand(libc: Libc, name: string): string[] {
+  return libc === 'glibc' ? ['getent', 'ahosts', name] : [muslProgram()!, name];
+}
+
+/** The addresses that such a program printed, each once. */
+export function printedAddresses(stdout: string): string[] {
+  return [
+    ...new Set(
+      [...stdout.matchAll(/^(?:addr )?([0-9a-f.:]*[0-9a-f][0-9a-f.:]*[.:][0-9a-f.:]*)/gm)].map((match) => match[1]!),
+    ),
+  ];
 }
