@@ -1,5 +1,4 @@
 import { EtherType, formatIp, type Ip, IpProto, TcpFlag } from '@netsim/wire';
-import type { Hook } from '../hook.ts';
 import { CtInfo, ctDirection } from '../netfilter/conntrack.ts';
 import type { RejectWith } from '../netfilter/iptables/rule.ts';
 import { cloneSkb, PacketType, Skb } from '../skb.ts';
@@ -233,7 +232,7 @@ const rejectKinds: Record<RejectWith, IcmpErrorKind | 'reset'> = {
 };
 
 /** The answer of the REJECT target (Linux: nf_send_unreach, nf_send_reset). */
-export function rejectPacket(netns: Netns, skb: Skb, how: RejectWith, _hook: Hook): void {
+export function rejectPacket(netns: Netns, skb: Skb, how: RejectWith): void {
   const kind = rejectKinds[how];
   if (kind !== 'reset') {
     icmpError(netns, skb, kind);

@@ -10,7 +10,6 @@ import type {
   RouteConfig,
 } from '../config.ts';
 import type { DropReason } from '../drop-reason.ts';
-import type { Hook } from '../hook.ts';
 import { Ipvs } from '../ipvs/ipvs.ts';
 import type { VirtualService } from '../ipvs/service.ts';
 import type { NetfilterHost, Tracer } from '../netfilter/host.ts';
@@ -569,8 +568,8 @@ export class Netns implements NetfilterHost {
     if (route.type !== 'unicast' && !(route.type === 'local' && options.acceptLocal)) return false;
     return options.loose || route.dev === dev;
   }
-  reject(skb: Skb, how: RejectWith, hook: Hook): void {
-    rejectPacket(this, skb, how, hook);
+  reject(skb: Skb, how: RejectWith): void {
+    rejectPacket(this, skb, how);
   }
   log(line: string): void {
     if (this.kernelLog.length >= 10_000) this.kernelLog.shift();
