@@ -16,7 +16,7 @@ import { echo, falseTool, hostname, sleep, trueTool, whoami } from './simple.ts'
 import { ss } from './ss.ts';
 import { type ExecContext, fail, type Tool, ToolExit, type ToolResult } from './tool.ts';
 import { traceroute } from './traceroute.ts';
-import { wget } from './wget.ts';
+import { wget } from './wget/wget.ts';
 
 const everywhere = new Map<string, Tool>([
   ['arp', arp],

@@ -1,41 +1,18 @@
-import { X509Certificate } from 'node:crypto';
 import { formatIp, tryParseIp } from '@netsim/wire';
-import { HttpError, type HttpFailure, httpCall } from '../http/client.ts';
-import { fieldOf, type HttpResponse, statusText } from '../http/message.ts';
-import type { Stream } from '../http/stream.ts';
-import { connectTls } from '../http/tls.ts';
-import { certificateProblem, fitsHost } from '../http/verify.ts';
-import { lastValue, type ParsedArgs, parseArgs } from './args.ts';
-import { readAuthorities } from './authorities.ts';
-import { strerror } from './errno.ts';
-import { addressesOf } from './lookup.ts';
-import { type ExecContext, fail, type Tool, type ToolResult } from './tool.ts';
+import { HttpError, httpCall } from '../../http/client.ts';
+import { fieldOf, type HttpResponse, statusText } from '../../http/message.ts';
+import { parseArgs } from '../args.ts';
+import { strerror } from '../errno.ts';
+import { addressesOf } from '../lookup.ts';
+import { type ExecContext, fail, type Tool, type ToolResult } from '../tool.ts';
+import type { Failed } from './failed.ts';
+import { Log } from './log.ts';
+import { type Options, optionsOf } from './options.ts';
+import { authoritiesOf, TlsSession } from './tls.ts';
 
-/** Milliseconds that wget waits for a server, of GNU and of BusyBox alike. */
-const PATIENCE = 900_000;
-/** GNU's wget asks twenty times; more are not made. */
-const MOST_TRIES = 20;
 /** Milliseconds of the longest pause between two tries (--waitretry). */
 const LONGEST_PAUSE = 10_000;
 const MOST_REDIRECTS = { gnu: 20, busybox: 5 } as const;
-
-interface Options {
-  readonly quiet: boolean;
-  readonly spider: boolean;
-  readonly showServer: boolean;
-  readonly output: string | undefined;
-  readonly fields: readonly (readonly [string, string])[];
-  readonly body: string | undefined;
-  readonly agent: string | undefined;
-  readonly timeout: number;
-  readonly family: 4 | 6 | undefined;
-  /** `-P`. */
-  readonly directory: string | undefined;
-  readonly tries: number;
-  readonly retryRefused: boolean;
-  readonly checkCertificate: boolean;
-  readonly caFile: string | undefined;
-}
 
 /** `wget` for HTTP, of GNU or of BusyBox by the image; rates are not told, as virtual time stands still in between. */
 export const wget: Tool = async (args, context) => {
@@ -79,69 +56,6 @@ export const wget: Tool = async (args, context) => {
   };
 };
 
-function optionsOf(parsed: ParsedArgs): Options | string {
-  const { flags, values } = parsed;
-  const timeout = lastValue(parsed, 'T');
-  if (timeout !== undefined && !/^[0-9]+(\.[0-9]+)?$/.test(timeout)) {
-    return `wget: --timeout: Invalid time period ‘${timeout}’`;
-  }
-  // What is no number, and `inf`, is taken as 0: for ever, as far as patience goes here.
-  const tries = Math.min(Math.trunc(Number(lastValue(parsed, 't') ?? 20)) || MOST_TRIES, MOST_TRIES);
-  const fields = (values.get('header') ?? []).map((text): [string, string] => {
-    const colon = text.indexOf(':');
-    return colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1).trim()];
-  });
-  return {
-    quiet: flags.has('q'),
-    spider: flags.has('spider'),
-    showServer: flags.has('S'),
-    output: lastValue(parsed, 'O'),
-    fields,
-    body: lastValue(parsed, 'post-data'),
-    agent: lastValue(parsed, 'U'),
-    timeout: timeout === undefined || Number(timeout) === 0 ? PATIENCE : Number(timeout) * 1000,
-    family: flags.has('4') ? 4 : flags.has('6') ? 6 : undefined,
-    directory: lastValue(parsed, 'P'),
-    tries,
-    retryRefused: flags.has('retry-connrefused'),
-    checkCertificate: !flags.has('no-check-certificate'),
-    caFile: lastValue(parsed, 'ca-certificate'),
-  };
-}
-
-/** What one URL came to, with the words of either program. */
-class Log {
-  readonly #gnu: boolean;
-  readonly #options: Options;
-  readonly #now: () => Date;
-  stdout = '';
-  stderr = '';
-
-  constructor({ userland, dns }: ExecContext, options: Options) {
-    this.#gnu = userland === 'gnu';
-    this.#options = options;
-    this.#now = () => dns?.now() ?? new Date(0);
-  }
-
-  get time(): string {
-    return this.#now().toISOString().slice(0, 19).replace('T', ' ');
-  }
-
-  gnu(text: string): void {
-    if (this.#gnu && !this.#options.quiet) this.stderr += text;
-  }
-
-  busybox(text: string): void {
-    if (!this.#gnu && !this.#options.quiet) this.stderr += text;
-  }
-
-  /** BusyBox tells errors in spite of -q. */
-  end(gnuStatus: number, busyboxError: string): ToolResult {
-    if (!this.#gnu) this.stderr += `wget: ${busyboxError}\n`;
-    return { stdout: this.stdout, stderr: this.stderr, code: this.#gnu ? gnuStatus : 1 };
-  }
-}
-
 async function fetchOne(text: string, options: Options, context: ExecContext): Promise<ToolResult> {
   const { userland } = context;
   const log = new Log(context, options);
@@ -173,14 +87,6 @@ async function fetchOne(text: string, options: Options, context: ExecContext): P
     }
     return finish(url, response, options, context, log);
   }
-}
-
-/** What a try came to that may be repeated: GNU's words, BusyBox's, and GNU's exit status. */
-interface Failed {
-  readonly gnu: string;
-  readonly busybox: string;
-  readonly code: number;
-  readonly again: boolean;
 }
 
 /** GNU's wget tries again where the network failed, with longer and longer pauses. */
@@ -281,74 +187,6 @@ function failedBy({ code, phase, empty }: HttpError, session: TlsSession, at: st
   }
   const busybox = code === 'ETIMEDOUT' ? 'download timed out' : `error getting response: ${text}`;
   return { gnu: `Read error (${text}) in headers.\n`, busybox, code: 4, again: true };
-}
-
-/** What --ca-certificate adds to the authorities that are trusted anyway. */
-function authoritiesOf({ caFile }: Options, { files }: ExecContext, log: Log): readonly X509Certificate[] {
-  if (caFile === undefined) return [];
-  const found = readAuthorities(caFile, files);
-  log.gnu(
-    found === undefined ? `ERROR: Failed to open cert ${caFile}: (-64).\n` : `Loaded CA certificate '${caFile}'\n`,
-  );
-  return found ?? [];
-}
-
-/** TLS of one connection, with what GNU's wget (built with GnuTLS) says of it. BusyBox's own TLS checks no certificates. */
-class TlsSession {
-  readonly #host: string;
-  readonly #options: Options;
-  readonly #context: ExecContext;
-  readonly #authorities: readonly X509Certificate[];
-  /** Warnings about a certificate that is taken all the same. */
-  said = '';
-  failed: Failed | undefined;
-
-  constructor(host: string, options: Options, context: ExecContext, authorities: readonly X509Certificate[]) {
-    this.#host = host;
-    this.#options = options;
-    this.#context = context;
-    this.#authorities = authorities;
-  }
-
-  open(stream: Stream, ready: (stream: Stream | HttpFailure) => void): void {
-    const give = (failed: Failed): void => {
-      this.failed = failed;
-      ready({ code: 'EPROTO', phase: 'read', message: failed.gnu });
-    };
-    connectTls(stream, {
-      serverName: tryParseIp(this.#host) === undefined ? this.#host : undefined,
-      accept: (certificates) => {
-        const words = this.#judge(certificates.map((der) => new X509Certificate(der)));
-        const taken = words === '' || !this.#options.checkCertificate || this.#context.userland === 'busybox';
-        if (taken) this.said = words;
-        else give({ gnu: words, busybox: 'error getting response', code: 5, again: false });
-        return taken;
-      },
-      ready,
-      failed: ({ reason, error }) => {
-        const why = {
-          'wrong version number': 'An unexpected TLS packet was received.',
-          'alert handshake failure': 'A TLS fatal alert has been received.',
-          closed: error === '' ? 'The TLS connection was non-properly terminated.' : 'Error in the pull function.',
-        }[reason];
-        const gnu = `GnuTLS: ${why}\nUnable to establish SSL connection.\n`;
-        give({ gnu, busybox: 'error getting response: Connection reset by peer', code: 4, again: false });
-      },
-    });
-  }
-
-  #judge(chain: readonly X509Certificate[]): string {
-    const now = this.#context.dns?.now().getTime() ?? this.#context.netns.world.clock.now;
-    const host = this.#host;
-    const problem = certificateProblem(chain, { host, now, authorities: this.#authorities });
-    if (problem === undefined) return '';
-    const owner = `The certificate's owner does not match hostname ‘${host}’\n`;
-    if (problem.kind === 'name') return owner;
-    const level = this.#options.checkCertificate ? 'ERROR' : 'WARNING';
-    const why = { 9: 'is not yet activated', 10: 'has expired' }[problem.code] ?? "doesn't have a known issuer";
-    const fits = chain[0] === undefined || fitsHost(chain[0], host);
-    return `${level}: The certificate of ‘${host}’ is not trusted.\n${level}: The certificate of ‘${host}’ ${why}.\n${fits ? '' : owner}`;
-  }
 }
 
 function requestOf(url: URL, { fields, body, agent, spider }: Options, { userland }: ExecContext) {
