@@ -8,6 +8,7 @@ import { familyOf, parseIp } from '@netsim/wire';
 import { AddressIndex } from './address-index.ts';
 import { blockFamilyFindings } from './block-families.ts';
 import { Capture } from './capture.ts';
+import { ClusterClock } from './cluster-clock.ts';
 import { cniFromObjects } from './cni-from-objects.ts';
 import { Containers } from './containers/containers.ts';
 import { Datapath } from './datapath.ts';
@@ -23,7 +24,6 @@ import { type Lookup, type LookupOptions, lookupNames } from './dns/lookup-names
 import { lintNames } from './dns/name-traps.ts';
 import { OutsideNames } from './dns/outside-names.ts';
 import { OUTSIDE_RESOLVERS, serveOutside } from './dns/outside-resolver.ts';
-import { parseDuration } from './duration.ts';
 import { epochOf } from './epoch.ts';
 import { UsageError } from './errors.ts';
 import { type ExecOptions, type ExecResult, execIn } from './exec-in.ts';
@@ -34,6 +34,7 @@ import { hostPortFindings } from './host-port-findings.ts';
 import { defaultControllers } from './ingress/default-controller.ts';
 import { FrontDoor } from './ingress/front-door.ts';
 import { gatewayDataPlanes } from './ingress/gateway-data-plane.ts';
+import { awaitBackends, checkBackends } from './ingress/gke/check-backends.ts';
 import { gkeMachines } from './ingress/gke/machines.ts';
 import { type RouteEntry, routeTable } from './ingress/route-table.ts';
 import { lintListeners } from './lint.ts';
@@ -280,27 +281,12 @@ export class Cluster {
 
   /** Lets the load balancers outside ask their backends how they are, as they do all the time. */
   checkHealth(): void {
-    for (const finish of this.#beginHealthChecks()) finish(this.programs.pending > 0);
+    checkBackends(this);
   }
 
   /** As {@link checkHealth}; programs that answer by a promise are given the time for that. */
-  async awaitHealth(): Promise<void> {
-    const finishes = this.#beginHealthChecks();
-    for (let round = 0; finishes.length > 0 && this.programs.pending > 0 && round < PROMISE_ROUNDS; round++) {
-      await Promise.resolve();
-    }
-    for (const finish of finishes) finish(this.programs.pending > 0);
-  }
-
-  #beginHealthChecks(): ((mayBeLate: boolean) => void)[] {
-    return this.frontDoor.gke.all().flatMap(({ netns: name, router, backends, health }) => {
-      const netns = router.listeners.length === 0 ? undefined : this.datapath.outsideMachine(name);
-      if (netns === undefined) return [];
-      const targets = router.services.flatMap((service) =>
-        backends.candidates(service).list.map((endpoint) => ({ service, endpoint })),
-      );
-      return [health.begin(netns, targets)];
-    });
+  awaitHealth(): Promise<void> {
+    return awaitBackends(this);
   }
 
   /** Walks the troubleshooting list for a destination, up to the first point that is wrong. */
@@ -439,43 +425,4 @@ export class Cluster {
   }
 }
 
-/** Turns of the event loop's promises that a health check waits for. */
-const PROMISE_ROUNDS = 100;
-
 const scalable: ReadonlySet<string> = new Set(['Deployment', 'ReplicaSet', 'StatefulSet', 'ReplicationController']);
-
-/** Moments at which control loops act within one advance of the clock. */
-const MAX_ROUNDS = 1_000_000;
-
-/** The virtual clock of a cluster. */
-export class ClusterClock {
-  readonly #world: World;
-  readonly #control: { settle(): void; deadline(): number | undefined };
-
-  constructor(world: World, control: { settle(): void; deadline(): number | undefined }) {
-    this.#world = world;
-    this.#control = control;
-  }
-
-  /** Milliseconds since the cluster was loaded. */
-  get now(): number {
-    return this.#world.clock.now;
-  }
-
-  /**
-   * Moves time by a duration (`5m`, `90s`, or milliseconds): timers fire, entries expire, and the control loops act at the moments
-   * they wait for.
-   */
-  advance(duration: string | number): void {
-    const { clock } = this.#world;
-    const end = clock.now + parseDuration(duration);
-    // Each round a control loop acted; one that asks for the same moment for ever ends it.
-    for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
-      const next = this.#control.deadline();
-      const stop = next === undefined || next > end ? end : Math.max(next, clock.now);
-      this.#world.advance(stop - clock.now);
-      this.#control.settle();
-      if (stop >= end) return;
-    }
-  }
-}

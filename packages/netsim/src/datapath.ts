@@ -1,36 +1,19 @@
-import {
-  anotherMachineOutside,
-  type CniConfig,
-  macOfName,
-  NetworkPlanner,
-  nodeInfo,
-  type PodInfo,
-  podInfo,
-  podNetnsName,
-} from '@netsim/cni';
-import { type ClusterConfig, isLoadBalancerAddress, type LoadBalancerPlan } from '@netsim/control';
-import type {
-  ListenerConfig,
-  Netns,
-  NetnsConfig,
-  NftRuleset,
-  Ruleset,
-  VirtualServiceConfig,
-  World,
-  WorldPlan,
-} from '@netsim/kernel';
+import { type CniConfig, macOfName, NetworkPlanner, nodeInfo, type PodInfo, podInfo, podNetnsName } from '@netsim/cni';
+import type { ClusterConfig, LoadBalancerPlan } from '@netsim/control';
+import type { Netns, NetnsConfig, Ruleset, World, WorldPlan } from '@netsim/kernel';
 import type { Node, ObjectStore, Pod, StoreEvent } from '@netsim/manifest';
 import { conntrackSysctls, proxyConfigOf, proxySysctls } from '@netsim/proxy';
-import { familyBits, familyOf, formatIp, formatPrefix, type Ip, parseIp, prefixOf } from '@netsim/wire';
+import { familyOf, type Ip } from '@netsim/wire';
 import { nodeCacheOf, nodeCacheRulesets } from './dns/node-cache.ts';
 import { HealthChecks, type ServeHttp } from './health-checks.ts';
-import { losers } from './lint.ts';
-import { podListeners } from './listeners.ts';
 import { LoadBalancers } from './load-balancers.ts';
-import { nodeListeners } from './node-listeners.ts';
+import { NamedMachines } from './named-machines.ts';
+import { sameNode, samePod } from './network-changes.ts';
 import { type NodeIpvs, NodeRules } from './node-rules.ts';
-import { type OutsideMachine, type OutsideMachineSource, OutsideMachines } from './outside-machines.ts';
+import { machineWith, OutsideLinks, outsideName } from './outside-links.ts';
+import { type OutsideMachineSource, OutsideMachines } from './outside-machines.ts';
 import type { ProxySettings } from './proxy-from-objects.ts';
+import { worldPlan } from './world-plan.ts';
 
 /** Called for a namespace that has just come to be: programs start listening in it. */
 export type NetnsStarted = (netns: Netns, pod: Pod | undefined) => void;
@@ -64,10 +47,10 @@ export class Datapath {
   readonly #stopped = new Set<string>();
   /** Machines that run without their kubelet. */
   readonly #silent = new Set<string>();
-  /** Machines somewhere outside that were asked for, by the name of their netns. */
-  readonly #outside = new Set<string>();
+  /** Machines somewhere outside, with any address. */
+  readonly #outside: OutsideLinks;
   /** Machines outside that were asked for by a name of the user's own. */
-  readonly #named = new Map<string, NetnsConfig>();
+  readonly #named: NamedMachines;
   readonly #outsideServers: OutsideServers;
   readonly #outsideMachines: OutsideMachines;
   #servicesChanged = false;
@@ -87,10 +70,12 @@ export class Datapath {
     now: () => number;
   }) {
     this.#outsideServers = options.outsideServers;
+    this.#outside = new OutsideLinks(options.world);
+    this.#named = new NamedMachines(options.world, options.store, () => this.#planner);
     this.#outsideMachines = new OutsideMachines({
       source: options.outsideServers.machines,
-      attach: (machine, router) => this.#attachOutside(machine, router),
-      detach: (machine) => this.#detachOutside(machine),
+      attach: (machine, router) => this.#outside.attach(machine, router),
+      detach: (machine) => this.#outside.detach(machine),
       nodes: () => this.#store.list<Node>('Node').map(nodeInfo),
       uplink: () => this.#planner.underlayConfig.uplink,
     });
@@ -171,20 +156,7 @@ export class Datapath {
   #hostConfig(name: string): NetnsConfig | undefined {
     const { external } = this.#planner.underlayConfig;
     if (name === external) return this.#planner.underlay.netns.find((config) => config.name === external);
-    return this.#named.get(name) ?? this.#addNamed(name);
-  }
-
-  #addNamed(machine: string): NetnsConfig {
-    const { underlay, underlayConfig } = this.#planner;
-    const taken = new Set([
-      ...this.#store.list<Node>('Node').flatMap((node) => nodeInfo(node).addresses),
-      ...[...this.#named.values()].flatMap(({ addresses }) => addresses.map(({ address }) => address)),
-    ]);
-    const isFree = (ip: Ip): boolean => !taken.has(ip) && !isLoadBalancerAddress(this.#store, ip);
-    const config = anotherMachineOutside(machine, underlay.subnets, underlayConfig, isFree);
-    this.#named.set(machine, config);
-    this.world.load({ netns: [config], rulesets: [], listeners: [] });
-    return config;
+    return this.#named.of(name);
   }
 
   get routerName(): string {
@@ -214,7 +186,7 @@ export class Datapath {
   /** A machine somewhere outside, with any address: it hangs off the router by a link of its own. */
   outsideHost(ip: Ip): Netns {
     const router = this.machineNetns(this.routerName)!;
-    return this.world.netns(outsideName(ip)) ?? this.#attachOutside(machineWith(ip), router);
+    return this.world.netns(outsideName(ip)) ?? this.#outside.attach(machineWith(ip), router);
   }
 
   /** A machine outside that objects make, by its netns; undefined where there is none. */
@@ -227,40 +199,6 @@ export class Datapath {
   isOutside(netns: string): boolean {
     return netns === this.routerName || this.#outsideServers.addresses.some((ip) => outsideName(ip) === netns);
   }
-
-  #attachOutside({ name, machine, addresses, source }: OutsideMachine, router: Netns): Netns {
-    this.#outside.add(name);
-    const family = familyOf(addresses[0]);
-    const length = familyBits(family);
-    const far = this.world.addNetns(name, machine, 'host');
-    const link = `out${this.#outsideLinks++}`;
-    const near = macOfName(`${this.routerName}/${link}`);
-    const mac = macOfName(`${name}/eth0`);
-    router.addLink({ kind: 'veth', name: link, mac: near, peer: { netns: name, name: 'eth0', mac } });
-    router.setUp(link);
-    for (const ip of addresses) {
-      router.addRoute({ destination: prefixOf(ip, length), dev: link, scope: 'link' });
-      router.addNeighbour({ dev: link, ip, mac });
-    }
-    // The router answers at a link-local address on this link, which no manifest can name.
-    const gateway = parseIp(family === 4 ? '169.254.0.1' : 'fe80::1');
-    far.configure({
-      name,
-      machine,
-      label: 'host',
-      links: [{ kind: 'veth', name: 'eth0', peer: { netns: this.routerName, name: link } }],
-      addresses: addresses.map((address) => ({ dev: 'eth0', address, prefixLength: length })),
-      routes: [{ family, via: gateway, dev: 'eth0', onlink: true, ...(source === undefined ? {} : { src: source }) }],
-      neighbours: [{ dev: 'eth0', ip: gateway, mac: near }],
-    });
-    return far;
-  }
-
-  #detachOutside({ name }: OutsideMachine): void {
-    this.#outside.delete(name);
-    if (this.world.netns(name) !== undefined) this.world.deleteNetns(name);
-  }
-  #outsideLinks = 0;
 
   /** Brings the built part of the world up to date with the objects. Cheap where nothing changed. */
   sync(): void {
@@ -330,34 +268,12 @@ export class Datapath {
   /** Everything as plain data, all nodes included: what the lab builds in the real kernel. */
   plan(): WorldPlan {
     this.sync();
-    const netns: NetnsConfig[] = [...this.#planner.underlay.netns];
-    const rulesets: { netns: string; ruleset: Ruleset }[] = [];
-    const nftRulesets: { netns: string; ruleset: NftRuleset }[] = [];
-    const ipsets: { netns: string; text: string }[] = [];
-    const virtualServices: { netns: string; services: readonly VirtualServiceConfig[] }[] = [];
-    const listeners: ListenerConfig[] = [];
-    for (const name of this.#planner.nodeNames()) {
-      const [host, ...pods] = this.#planner.node(name).netns;
-      const ipvs = this.#ipvsOf(name);
-      netns.push(ipvs === undefined ? host! : withIpvs(host!, ipvs), ...pods);
-      for (const ruleset of ipvs?.rulesets ?? this.#rules.iptables(name)) rulesets.push({ netns: name, ruleset });
-      if (ipvs !== undefined) {
-        ipsets.push({ netns: name, text: ipvs.sets });
-        virtualServices.push({ netns: name, services: ipvs.services });
-      }
-      const nft = this.#rules.nft(name);
-      if (nft !== undefined) nftRulesets.push({ netns: name, ruleset: nft });
-      const node = this.#store.get<Node>('Node', undefined, name);
-      if (node !== undefined) listeners.push(...nodeListeners(node));
-    }
-    for (const pod of this.#store.list<Pod>('Pod')) listeners.push(...listenersOf(pod));
-    return {
-      netns,
-      rulesets,
-      ...(nftRulesets.length > 0 && { nftRulesets }),
-      ...(virtualServices.length > 0 && { ipsets, virtualServices }),
-      listeners,
-    };
+    return worldPlan({
+      store: this.#store,
+      planner: this.#planner,
+      rules: this.#rules,
+      ipvsOf: (node) => this.#ipvsOf(node),
+    });
   }
 
   /** What kube-proxy made on a node in IPVS mode follows the node's addresses: the node is built for it. */
@@ -534,7 +450,7 @@ export class Datapath {
   #startOutside(router: Netns): void {
     const families = new Set(router.addresses().map(({ address }) => familyOf(address)));
     for (const ip of this.#outsideServers.addresses) {
-      if (families.has(familyOf(ip))) this.#outsideServers.start(this.#attachOutside(machineWith(ip), router), ip);
+      if (families.has(familyOf(ip))) this.#outsideServers.start(this.#outside.attach(machineWith(ip), router), ip);
     }
     this.#outsideMachines.follow(router);
   }
@@ -547,19 +463,17 @@ export class Datapath {
     this.#topologyChanged = false;
     this.#servicesChanged = false;
     this.#changedPods.clear();
-    const hosts = [...this.#named.keys()];
-    const ours = [...this.#podOfNetns.keys(), ...this.#outside, ...this.#built, ...hosts.map((host) => `host/${host}`)];
+    const ours = [...this.#podOfNetns.keys(), ...this.#outside.names, ...this.#built, ...this.#named.netns];
     for (const netns of ours) this.world.deleteNetns(netns);
-    this.#outside.clear();
+    this.#outside.forget();
     this.#outsideMachines.forget();
-    this.#named.clear();
     this.#healthChecks.forget();
     this.#built.clear();
     this.#podOfNetns.clear();
     this.#rules.forget();
     this.#planner = this.#plan();
     this.#offerNodes();
-    for (const host of hosts) this.#addNamed(host);
+    this.#named.makeAgain();
     this.#loadBalancers = this.#newLoadBalancers();
   }
 
@@ -568,78 +482,4 @@ export class Datapath {
     const netns = this.world.netns(name);
     if (netns !== undefined) this.#rules.load(name, netns);
   }
-}
-
-/** A node's own netns with the device of IPVS. */
-function withIpvs(host: NetnsConfig, { link, sysctls, addresses }: NodeIpvs): NetnsConfig {
-  return {
-    ...host,
-    sysctls: { ...host.sysctls, ...sysctls },
-    links: [...host.links, link],
-    addresses: [...host.addresses, ...addresses],
-  };
-}
-
-function outsideName(ip: Ip): string {
-  return `host/${formatIp(ip)}`;
-}
-
-/** A machine of which nothing is known but its address. */
-function machineWith(ip: Ip): OutsideMachine {
-  return { name: outsideName(ip), machine: formatIp(ip), addresses: [ip] };
-}
-
-/** The sockets of a pod's containers; those that lose the fight for a port are not among them. */
-function listenersOf(pod: Pod): ListenerConfig[] {
-  const info = podInfo(pod);
-  if (info === undefined) return [];
-  const lost = losers(pod);
-  return podListeners(pod)
-    .listeners.filter((listener) => !lost.has(listener))
-    .map(({ protocol, port, address, container }) => ({
-      netns: podNetnsName(info),
-      protocol,
-      port,
-      program: container,
-      ...(address === undefined ? {} : { address }),
-    }));
-}
-
-function sameNode(a: Node, b: Node): boolean {
-  const text = (node: Node): string => {
-    const { name, addresses, podCIDRs } = nodeInfo(node);
-    return JSON.stringify([
-      name,
-      addresses.map(String),
-      podCIDRs.map(formatPrefix),
-      node.metadata.labels?.['topology.kubernetes.io/zone'],
-    ]);
-  };
-  return a === b || text(a) === text(b);
-}
-
-function sameHostPorts(a: PodInfo['hostPorts'], b: PodInfo['hostPorts']): boolean {
-  return (
-    a.length === b.length &&
-    a.every((port, i) => {
-      const other = b[i]!;
-      return (
-        port.protocol === other.protocol &&
-        port.hostPort === other.hostPort &&
-        port.containerPort === other.containerPort &&
-        port.hostIP === other.hostIP
-      );
-    })
-  );
-}
-
-function samePod(a: PodInfo | undefined, b: PodInfo | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return (
-    a.node === b.node &&
-    a.hostNetwork === b.hostNetwork &&
-    sameHostPorts(a.hostPorts, b.hostPorts) &&
-    a.ips.length === b.ips.length &&
-    a.ips.every((ip, index) => ip === b.ips[index])
-  );
 }

@@ -12,7 +12,8 @@ export type {
   TraceDestination,
   TraceSource,
 } from '@netsim/trace';
-export { Cluster, ClusterClock, type LoadOptions } from './cluster.ts';
+export { Cluster, type LoadOptions } from './cluster.ts';
+export { ClusterClock } from './cluster-clock.ts';
 export { type DemoName, demos } from './demo.ts';
 export type { DiagnoseOptions, Diagnosis, DiagnosisPoint, PointStatus } from './diagnose/model.ts';
 export type { Lookup, LookupOptions, LookupQuery } from './dns/lookup-names.ts';
