@@ -76,7 +76,10 @@ export class EntryTables {
   /** Where all requests to a place are passed on unchanged to one backend. */
   forwardAt(place: number, request: Incoming): Forward | undefined {
     const backend = place === NONE ? undefined : this.#backends[place];
-    return backend === undefined ? undefined : forwardPlainly(request, backend, this.#ways[this.#wayOf[place]!]!);
+    if (backend === undefined) return undefined;
+    // Most often there is one way for all: then a place of the memory less is looked at.
+    const way = this.#ways[this.#ways.length === 1 ? 0 : this.#wayOf[place]!]!;
+    return forwardPlainly(request, backend, way);
   }
 
   /** The first entry that takes a request whose path has this place. */
