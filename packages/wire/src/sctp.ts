@@ -1,6 +1,7 @@
 import { crc32c } from './checksum.ts';
 import { WireError } from './error.ts';
-import { fits, View } from './view.ts';
+import { PortsView } from './ports-view.ts';
+import { fits } from './view.ts';
 
 export const SCTP_HEADER = 12;
 export const SCTP_CHUNK_HEADER = 4;
@@ -39,7 +40,7 @@ export interface SctpPacket {
 }
 
 /** See {@link SctpPacket}. */
-export class SctpView extends View {
+export class SctpView extends PortsView {
   constructor(bytes: Uint8Array) {
     super('SCTP', bytes, SCTP_HEADER);
   }
@@ -52,18 +53,6 @@ export class SctpView extends View {
       at += padded(length);
     }
     return undefined;
-  }
-  get sport(): number {
-    return this.data.getUint16(0);
-  }
-  set sport(port: number) {
-    this.data.setUint16(0, port);
-  }
-  get dport(): number {
-    return this.data.getUint16(2);
-  }
-  set dport(port: number) {
-    this.data.setUint16(2, port);
   }
   get verificationTag(): number {
     return this.data.getUint32(4);

@@ -1,7 +1,8 @@
 import { type Ends, internetChecksum, pseudoHeaderSum } from './checksum.ts';
 import { WireError } from './error.ts';
+import { PortsView } from './ports-view.ts';
 import { IpProto } from './protocol.ts';
-import { fits, View } from './view.ts';
+import { fits } from './view.ts';
 
 export const TCP_HEADER = 20;
 
@@ -21,7 +22,7 @@ export interface TcpSegment {
 }
 
 /** See {@link TcpSegment}. */
-export class TcpView extends View {
+export class TcpView extends PortsView {
   constructor(bytes: Uint8Array) {
     super('TCP', bytes, TCP_HEADER);
   }
@@ -32,18 +33,6 @@ export class TcpView extends View {
       return `header length ${headerLength} is more than the ${this.bytes.length} bytes there are`;
     }
     return undefined;
-  }
-  get sport(): number {
-    return this.data.getUint16(0);
-  }
-  set sport(port: number) {
-    this.data.setUint16(0, port);
-  }
-  get dport(): number {
-    return this.data.getUint16(2);
-  }
-  set dport(port: number) {
-    this.data.setUint16(2, port);
   }
   get seq(): number {
     return this.data.getUint32(4);

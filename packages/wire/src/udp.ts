@@ -1,7 +1,8 @@
 import { type Ends, internetChecksum, pseudoHeaderSum } from './checksum.ts';
 import { WireError } from './error.ts';
+import { PortsView } from './ports-view.ts';
 import { IpProto } from './protocol.ts';
-import { fits, View } from './view.ts';
+import { fits } from './view.ts';
 
 export const UDP_HEADER = 8;
 
@@ -13,7 +14,7 @@ export interface UdpDatagram {
 }
 
 /** See {@link UdpDatagram}. */
-export class UdpView extends View {
+export class UdpView extends PortsView {
   constructor(bytes: Uint8Array) {
     super('UDP', bytes, UDP_HEADER);
   }
@@ -22,18 +23,6 @@ export class UdpView extends View {
     if (this.length > this.bytes.length)
       return `length ${this.length} is more than the ${this.bytes.length} bytes there are`;
     return undefined;
-  }
-  get sport(): number {
-    return this.data.getUint16(0);
-  }
-  set sport(port: number) {
-    this.data.setUint16(0, port);
-  }
-  get dport(): number {
-    return this.data.getUint16(2);
-  }
-  set dport(port: number) {
-    this.data.setUint16(2, port);
   }
   get length(): number {
     return this.data.getUint16(4);
