@@ -7,6 +7,7 @@ import type { ServicePort } from '../service-map.ts';
 import { externallyAccessible, usesClusterEndpoints, usesLocalEndpoints } from '../service-map.ts';
 import { SmallMap } from '../small-map.ts';
 import type { EndpointChoice } from '../topology.ts';
+import { hasSourceRanges, type Traffic, trafficOf } from '../traffic.ts';
 import type { PortOrigin } from './endpoint-chains.ts';
 import { BalancerChain, EndpointChain, EntryChain } from './endpoint-chains.ts';
 import type { PortChains } from './names.ts';
@@ -161,7 +162,7 @@ export function portRules(
   cache: PortRulesCache,
 ): PortRules {
   const { port } = state;
-  const traffic = trafficOf(port, choice);
+  const traffic = trafficOf(port, choice, choice.hasEndpoints && hasSourceRanges(port));
   const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
   const key = `${profile}${hasEndpoints ? 'e' : '-'}${hasInternal ? 'i' : '-'}${hasExternal ? 'x' : '-'}${usesFirewall ? 'f' : '-'}`;
   const heads = cache.heads(key, () => headRules(port, traffic, config, cache));
@@ -188,22 +189,6 @@ export function portRules(
 }
 
 const nothing = (): Rule[] => [];
-
-interface Traffic {
-  readonly hasEndpoints: boolean;
-  readonly hasInternal: boolean;
-  readonly hasExternal: boolean;
-  readonly usesFirewall: boolean;
-}
-
-function trafficOf(port: ServicePort, { hasEndpoints, local }: EndpointChoice): Traffic {
-  return {
-    hasEndpoints,
-    hasInternal: hasEndpoints && (!port.internalPolicyLocal || local.length > 0),
-    hasExternal: hasEndpoints && (!port.externalPolicyLocal || local.length > 0),
-    usesFirewall: hasEndpoints && port.loadBalancerVIPs.length > 0 && port.sourceRanges.length > 0,
-  };
-}
 
 function headRules(port: ServicePort, traffic: Traffic, config: PortRulesConfig, cache: PortRulesCache): HeadRules {
   const { names, origin } = cache;

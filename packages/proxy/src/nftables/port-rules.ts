@@ -8,6 +8,7 @@ import type { ServicePort } from '../service-map.ts';
 import { externallyAccessible, usesClusterEndpoints, usesLocalEndpoints } from '../service-map.ts';
 import { SmallMap } from '../small-map.ts';
 import type { EndpointChoice } from '../topology.ts';
+import { hasSourceRanges, type Traffic, trafficOf } from '../traffic.ts';
 import { masqueradeMark } from './base-rules.ts';
 import type { ElementSet } from './elements.ts';
 import { addressElement, nodePortElement, type ProxyElement, serviceElement } from './elements.ts';
@@ -129,7 +130,8 @@ export function nftPortRules(
 ): NftPortRules {
   const { port } = state;
   const { names, origin } = cache;
-  const traffic = trafficOf(port, choice);
+  // Unlike iptables mode, source ranges hold where there is no endpoint too.
+  const traffic = trafficOf(port, choice, hasSourceRanges(port));
   const { hasEndpoints, hasInternal, hasExternal, usesFirewall } = traffic;
   const key = `${profile}${hasEndpoints ? 'e' : '-'}${hasInternal ? 'i' : '-'}${hasExternal ? 'x' : '-'}${usesFirewall ? 'f' : '-'}`;
   const inService = nftForm(config.kubernetesVersion).masquerade === 'by service';
@@ -160,23 +162,6 @@ export function nftPortRules(
   }
   if (traffic.usesFirewall) chains.push(cache.chain(names.firewall, key, () => [firewallRule(port, config, origin)]));
   return { port, chains, affinity, elements, reachable: choice.reachable };
-}
-
-interface Traffic {
-  readonly hasEndpoints: boolean;
-  readonly hasInternal: boolean;
-  readonly hasExternal: boolean;
-  readonly usesFirewall: boolean;
-}
-
-function trafficOf(port: ServicePort, { hasEndpoints, local }: EndpointChoice): Traffic {
-  return {
-    hasEndpoints,
-    hasInternal: hasEndpoints && (!port.internalPolicyLocal || local.length > 0),
-    hasExternal: hasEndpoints && (!port.externalPolicyLocal || local.length > 0),
-    // Unlike iptables mode, source ranges hold where there is no endpoint too.
-    usesFirewall: port.loadBalancerVIPs.length > 0 && port.sourceRanges.length > 0,
-  };
 }
 
 function portElements(port: ServicePort, traffic: Traffic, names: NftPortChains): NftPortRules['elements'] {
