@@ -21,19 +21,24 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
   if (selector.matchLabels !== undefined && !matchesLabels(selector.matchLabels, labels)) return false;
   return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
     const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value);
-      case 'NotIn':
-        return value === undefined || !values.includes(value);
-      case 'Exists':
-        return value !== undefined;
-      case 'DoesNotExist':
-        return value === undefined;
-      default:
-        return false;
-    }
+    return matchesOperator(operator, value, values);
   });
+}
+
+/** Whether the value of a label, undefined where it is not there, is what an operator asks for. An unknown operator matches nothing. */
+export function matchesOperator(operator: string, value: string | undefined, values: readonly string[]): boolean {
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    default:
+      return false;
+  }
 }
 
 /**

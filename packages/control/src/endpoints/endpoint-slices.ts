@@ -2,10 +2,10 @@ import type { Endpoint, EndpointSlice, Node, Pod, Service } from '@netsim/manife
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { splitKey } from '../core/keys.ts';
-import { controllerReference } from '../core/owners.ts';
 import { isReady, podIPs } from '../kubelet/pod-status.ts';
 import { clusterIPs, type IpFamily } from '../services/service-families.ts';
 import { distributionHints, sameHints } from './hints.ts';
+import { putNewSlice } from './new-slice.ts';
 import { belongsInEndpoints, endpointHostname, findPort, targetRefOf } from './pod-endpoint.ts';
 import { sameLabels, sliceLabels, triggerTime } from './service-labels.ts';
 import { type ServiceTracker, zoneOf } from './service-tracker.ts';
@@ -145,32 +145,13 @@ export class EndpointSlices extends Controller {
     endpoints: readonly Endpoint[],
     labels: Record<string, string>,
   ): void {
-    const { store, names, time } = this.context;
-    const { namespace = 'default' } = service.metadata;
-    const generateName = `${service.metadata.name}-`;
-    const name = names.generate(
-      `EndpointSlice ${namespace}`,
-      generateName,
-      (each) => store.get('EndpointSlice', namespace, each) !== undefined,
-    );
-    store.put({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: {
-        name,
-        generateName,
-        namespace,
-        uid: names.uid(`EndpointSlice ${namespace}/${name}`),
-        creationTimestamp: time(),
-        generation: 1,
-        labels,
-        annotations: { [triggerTime]: time() },
-        ownerReferences: [controllerReference(service)],
-      },
+    putNewSlice(this.context, service, {
+      labels,
+      annotations: { [triggerTime]: this.context.time() },
       addressType,
       endpoints: endpoints.length === 0 ? null : [...endpoints],
       ports: ports.length === 0 ? null : ports,
-    } satisfies EndpointSlice as EndpointSlice);
+    });
   }
 
   #update(slice: EndpointSlice, endpoints: readonly Endpoint[], labels: Record<string, string>): void {

@@ -2,7 +2,7 @@ import type { Endpoint, EndpointAddress, EndpointSlice, Endpoints, Service } fro
 import type { Context } from '../core/context.ts';
 import { Controller } from '../core/controller.ts';
 import { objectKey, splitKey } from '../core/keys.ts';
-import { controllerReference } from '../core/owners.ts';
+import { putNewSlice } from './new-slice.ts';
 import type { Subset } from './repack.ts';
 import { headlessLabel, managedByLabel, sameLabels, serviceNameLabel, triggerTime } from './service-labels.ts';
 import { podSelector } from './service-tracker.ts';
@@ -75,35 +75,16 @@ export class EndpointSliceMirroring extends Controller {
   }
 
   #create(parent: Endpoints, group: Group, endpoints: Endpoint[], labels: Record<string, string>): void {
-    const { store, names, time } = this.context;
-    const { namespace = 'default' } = parent.metadata;
-    const generateName = `${parent.metadata.name}-`;
-    const name = names.generate(
-      `EndpointSlice ${namespace}`,
-      generateName,
-      (each) => store.get('EndpointSlice', namespace, each) !== undefined,
-    );
     const annotations = { ...parent.metadata.annotations };
     delete annotations['kubectl.kubernetes.io/last-applied-configuration'];
     delete annotations[triggerTime];
-    store.put({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: {
-        name,
-        generateName,
-        namespace,
-        uid: names.uid(`EndpointSlice ${namespace}/${name}`),
-        creationTimestamp: time(),
-        generation: 1,
-        labels,
-        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-        ownerReferences: [controllerReference(parent)],
-      },
+    putNewSlice(this.context, parent, {
+      labels,
+      ...(Object.keys(annotations).length > 0 && { annotations }),
       addressType: group.addressType,
       endpoints,
       ports: group.ports.length === 0 ? null : group.ports,
-    } satisfies EndpointSlice as EndpointSlice);
+    });
   }
 
   #delete(slice: EndpointSlice): void {

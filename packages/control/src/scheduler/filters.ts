@@ -1,5 +1,5 @@
 import type { Node, Pod, PodSpec } from '@netsim/manifest';
-import { matchesLabels } from '../core/selector.ts';
+import { matchesLabels, matchesOperator } from '../core/selector.ts';
 import { type Taint, tolerationFor } from '../core/taints.ts';
 import type { HostPorts } from './host-ports.ts';
 
@@ -81,20 +81,12 @@ function matchesRequiredAffinity(pod: Pod, node: Node): boolean {
 function satisfies({ key, operator, values = [] }: Requirement, labels: Record<string, string>): boolean {
   const value = labels[key];
   switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
     case 'Gt':
       return value !== undefined && Number(value) > Number(values[0]);
     case 'Lt':
       return value !== undefined && Number(value) < Number(values[0]);
     default:
-      return false;
+      return matchesOperator(operator, value, values);
   }
 }
 
