@@ -71,28 +71,25 @@ export class KubernetesRecords {
 
   /** The addresses of this name server in the zone: of the services in front of it, else its own. */
   nameServers(zone: string): ServiceItem[] {
-    const { ttl } = this.options;
-    const items: ServiceItem[] = [];
-    let found = false;
-    for (const local of this.#localIps()) {
-      for (const slice of this.index.slicesByIp(local)) {
-        found = true;
-        const service = this.index.service(slice.key);
-        if (service === undefined) continue;
-        const name = joinNames(service.name, service.namespace, 'svc', zone);
-        if (service.headless) {
-          for (const { ip, label } of slice.addresses) items.push(item(ip, -1, ttl, joinNames(label, name)));
-        } else {
-          for (const ip of service.clusterIps) items.push(item(ip, -1, ttl, name));
-        }
-      }
-    }
-    if (!found) for (const ip of this.#localIps()) items.push(item(ip, -1, ttl, joinNames('ns.dns', zone)));
-    return items;
+    return this.#ownAddresses(zone, (service) => ({
+      name: joinNames(service.name, service.namespace, 'svc', zone),
+      ips: service.headless ? undefined : service.clusterIps,
+    }));
   }
 
   /** The addresses of this name server outside the cluster; used by k8s_external. */
   externalNameServers(zone: string, headless: boolean): ServiceItem[] {
+    return this.#ownAddresses(zone, (service) => ({
+      name: joinNames(service.name, service.namespace, zone),
+      ips: headless && service.headless ? undefined : service.externalIps,
+    }));
+  }
+
+  /** Of the services in front of this name server: their addresses, or where `ips` is undefined those of its slice. */
+  #ownAddresses(
+    zone: string,
+    known: (service: IndexedService) => { readonly name: string; readonly ips: readonly string[] | undefined },
+  ): ServiceItem[] {
     const { ttl } = this.options;
     const items: ServiceItem[] = [];
     let found = false;
@@ -101,12 +98,9 @@ export class KubernetesRecords {
         found = true;
         const service = this.index.service(slice.key);
         if (service === undefined) continue;
-        const name = joinNames(service.name, service.namespace, zone);
-        if (headless && service.headless) {
-          for (const { ip, label } of slice.addresses) items.push(item(ip, -1, ttl, joinNames(label, name)));
-        } else {
-          for (const ip of service.externalIps) items.push(item(ip, -1, ttl, name));
-        }
+        const { name, ips } = known(service);
+        if (ips !== undefined) for (const ip of ips) items.push(item(ip, -1, ttl, name));
+        else for (const { ip, label } of slice.addresses) items.push(item(ip, -1, ttl, joinNames(label, name)));
       }
     }
     if (!found) for (const ip of this.#localIps()) items.push(item(ip, -1, ttl, joinNames('ns.dns', zone)));
