@@ -224,7 +224,7 @@ export function conntrackSysctls(configuration: AnyObject | undefined, node: Nod
   const cores = Math.ceil(quantityValue(String(node.status?.capacity?.cpu ?? DEFAULT_CORES)) ?? DEFAULT_CORES);
   const timeout = (field: string, standard: number): number => wholeSeconds(read, 'conntrack', field) ?? standard;
   const values = {
-    max: maxPerCore === 0 ? 0 : Math.max(min, maxPerCore * cores),
+    max: maxPerCore === 0 ? 0 : conntrackMax(maxPerCore * cores, min),
     tcp_timeout_established: timeout('tcpEstablishedTimeout', 24 * 3600),
     tcp_timeout_close_wait: timeout('tcpCloseWaitTimeout', 3600),
     tcp_be_liberal: read.boolean('conntrack', 'tcpBeLiberal') === true ? 1 : 0,
@@ -234,6 +234,13 @@ export function conntrackSysctls(configuration: AnyObject | undefined, node: Nod
   // What is 0 is left as the kernel has it.
   const set = Object.entries(values).filter(([, value]) => value > 0);
   return Object.fromEntries(set.map(([name, value]) => [`net.netfilter.nf_conntrack_${name}`, value]));
+}
+
+/** What kube-proxy 1.36 scales to the cores and finds above this is cut to it, whatever `min` says. */
+const MOST_CONNECTIONS = 1_048_576;
+
+function conntrackMax(scaled: number, min: number): number {
+  return scaled > MOST_CONNECTIONS ? MOST_CONNECTIONS : Math.max(min, scaled);
 }
 
 function notNegative(read: Reader, field: string): number | undefined {

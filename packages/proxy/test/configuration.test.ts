@@ -66,6 +66,14 @@ test.each<[string, object, string | undefined, Record<string, number>]>([
   ['a node that offers 7.9 of its cores', {}, '7900m', { max: 262_144, ...defaultTimeouts }],
   ['own limits', { maxPerCore: 1000, min: 1500 }, '2', { max: 2000, ...defaultTimeouts }],
   ['a floor above', { maxPerCore: 100, min: 1500 }, '2', { max: 1500, ...defaultTimeouts }],
+  ['more cores than are counted', {}, '64', { max: 1_048_576, ...defaultTimeouts }],
+  [
+    'more cores than are counted, with a higher floor',
+    { min: 2_000_000 },
+    '33',
+    { max: 1_048_576, ...defaultTimeouts },
+  ],
+  ['a floor above what is counted', { min: 2_000_000 }, '8', { max: 2_000_000, ...defaultTimeouts }],
   ['the limit left alone', { maxPerCore: 0 }, '64', defaultTimeouts],
   ['timeouts left alone', { tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s', maxPerCore: 0 }, '1', {}],
   [
