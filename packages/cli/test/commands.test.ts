@@ -285,6 +285,42 @@ describe('lint', () => {
     expect((await netsim(['lint', '-f', '/no/such/file'])).code).toBe(2);
   });
 
+  test('a Corefile is refused with all its mistakes, each at its line of the manifest: 2', async () => {
+    const path = file(
+      'corefile.yaml',
+      `apiVersion: v1
+kind: Pod
+metadata: { name: client }
+spec: { containers: [{ name: c, image: debian }] }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: coredns, namespace: kube-system }
+data:
+  Corefile: |
+    .:53 {
+        kubernets cluster.local
+        cache 0
+        forward . 192.0.2.53 {
+            polcy random
+        }
+    }
+`,
+    );
+    const { code, stdout } = await netsim(['lint', '-f', path]);
+    expect(code).toBe(2);
+    const head = 'configmap "kube-system/coredns": ';
+    const corefile = '/etc/coredns/Corefile';
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      `error: ${path}:12:9: ${head}${corefile}:2 - Error during parsing: Unknown directive 'kubernets' (did you mean "kubernetes"?)`,
+      `error: ${path}:13:9: ${head}plugin/cache: ${corefile}:3 - Error during parsing: cache TTL can not be zero or negative: 0`,
+      `error: ${path}:15:13: ${head}plugin/forward: ${corefile}:5 - Error during parsing: unknown property 'polcy' (did you mean "policy"?)`,
+    ]);
+    const dns = await netsim(['dns', 'client', 'kubernetes', '-f', path]);
+    expect(dns.code).toBe(2);
+    expect(dns.stderr).toBe(stdout);
+  });
+
   test('findings are data: on stdout, also as JSON', async () => {
     const { stdout } = await netsim(['lint', '-f', shop, '-o', 'json']);
     const { kind, findings } = JSON.parse(stdout) as { kind: string; findings: { severity: string }[] };

@@ -205,4 +205,9 @@ class DocumentOrigin implements Origin {
   locate(path: Path): { line: number; column: number } {
     return this.#lines.at(this.#locator.offsetOf([...this.#base, ...path]));
   }
+
+  locateInText(path: Path, line: number, column: number): { line: number; column: number } | undefined {
+    const offset = this.#locator.offsetInText([...this.#base, ...path], line, column);
+    return offset === undefined ? undefined : this.#lines.at(offset);
+  }
 }

@@ -44,6 +44,15 @@ export interface Origin {
   readonly file: string;
   /** Line and column (from 1) of the field at `path`, or of its nearest parent that is there. */
   locate(path: Path): { readonly line: number; readonly column: number };
+  /**
+   * Line and column (from 1) in the file of a line and column of the text at `path`: of text that is written line by line after
+   * `|`. Undefined of text that is written otherwise, as in quotes or in JSON; origins that know of no text have it not.
+   */
+  locateInText?(
+    path: Path,
+    line: number,
+    column: number,
+  ): { readonly line: number; readonly column: number } | undefined;
 }
 
 export interface LabelSelector {

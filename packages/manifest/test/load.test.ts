@@ -63,6 +63,27 @@ items:
     expect(objects[0]![ORIGIN]!.locate(['metadata', 'annotations', 'p']).line).toBe(6);
   });
 
+  test.each([
+    ['in a block', 'Corefile: |\n    . {\n\n      log\n    }\n', '9:7'],
+    ['in a block on the line after its key', 'Corefile:\n    |-\n    . {\n\n      log\n    }\n', '10:7'],
+    ['in a block that a comment follows', 'Corefile: | # of the cluster\n   . {\n\n     log\n   }\n', '9:6'],
+    ['in a block that says its indentation', 'Corefile: |2\n      . {\n\n      log\n    }\n', '9:7'],
+    ['in a block with an anchor, by its alias', 'a: &text |\n    . {\n\n      log\n    }\n  Corefile: *text\n', '9:7'],
+    ['in a folded block', 'Corefile: >\n    . {\n\n      log\n    }\n', undefined],
+    ['in quotes', 'Corefile: ". {\\n\\n  log\\n}"\n', undefined],
+    ['in a block that has no such line', 'Corefile: |\n    . {\n', undefined],
+    ['of no text', 'Corefile: { a: b }\n', undefined],
+  ])('of the third line of a text %s', (_, data, place) => {
+    for (const newline of ['\n', '\r\n']) {
+      const text = `kind: ConfigMap\napiVersion: v1\ndata:\n  ${data}metadata: { name: a }\n`.replaceAll('\n', newline);
+      const [object] = loadManifests([{ file: 'a.yaml', text: `# first${newline}---${newline}${text}` }], {
+        raw: true,
+      }).objects;
+      const at = object![ORIGIN]!.locateInText!(['data', 'Corefile'], 3, 3);
+      expect(at === undefined ? undefined : `${at.line}:${at.column}`).toBe(place);
+    }
+  });
+
   test('survive a spread, and are not printed', () => {
     const { objects } = loadManifests([{ file: 'a.yaml', text: yaml }]);
     const copy = { ...objects[0]! };

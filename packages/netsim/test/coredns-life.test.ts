@@ -103,6 +103,61 @@ describe('a CoreDNS that does not stay up', () => {
     expect(cluster.findings[0]!.message).toMatch(/Unknown directive 'nonsense'/);
   });
 
+  test('with several mistakes: all are found, and CoreDNS itself tells of the first', async () => {
+    const cluster = await clusterWith(answering('1.1.1.1', 'reload 10s 4s'));
+    cluster.apply(configMap('.:53 {\n    nonsense\n    cache 0\n}'));
+    cluster.clock.advance('12s');
+    expect(cluster.findings).toHaveLength(2);
+    const failed = coreDnsPods(cluster).flatMap((pod) => pod.logs().filter((line) => line.includes('Restart failed')));
+    expect(failed).toHaveLength(2);
+    for (const line of failed) {
+      expect(line).toBe(
+        "[ERROR] Restart failed: /etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'nonsense'",
+      );
+    }
+  });
+
+  test('with a mistake in a file of the ConfigMap that the Corefile imports: the line of that file', async () => {
+    const files = `apiVersion: v1
+kind: ConfigMap
+metadata: { name: files, namespace: kube-system }
+data:
+  Corefile: |
+    .:53 {
+        import /c/*.part
+    }
+  log.part: |
+    errors
+    log . {
+        clas all
+    }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: dns, namespace: kube-system }
+spec:
+  containers:
+  - { name: dns, image: coredns/coredns, args: [-conf, /c/Corefile], volumeMounts: [{ name: c, mountPath: /c }] }
+  volumes: [{ name: c, configMap: { name: files } }]
+`;
+    const cluster = await Cluster.load({ yaml: files });
+    expect(cluster.findings).toMatchObject([
+      { code: 'corefile', line: 12, column: 9, path: ['data', 'log.part'], suggestion: 'did you mean "class"?' },
+    ]);
+  });
+
+  test('with a Corefile in quotes: the line of its key', async () => {
+    const quoted = `apiVersion: v1
+kind: ConfigMap
+metadata: { name: coredns, namespace: kube-system }
+data:
+  Corefile: ".:53 {\\n    errors\\n    nonsense\\n}"
+`;
+    const cluster = await Cluster.load({ yaml: `${CLIENT}---\n${quoted}` });
+    expect(cluster.findings).toMatchObject([{ code: 'corefile', line: 10, column: 3 }]);
+    expect(cluster.findings[0]!.message).toContain('Corefile:3 - ');
+  });
+
   test('comes back with the next start after the ConfigMap was mended', async () => {
     const cluster = await clusterWith('.:53 {\n    nonsense\n}');
     cluster.clock.advance('1m');

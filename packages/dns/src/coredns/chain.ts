@@ -45,8 +45,8 @@ export function buildChain(
   const context = (plugin: string): SetupContext => ({
     zones,
     environment,
-    error: (at: Statement | Directive, message: string) =>
-      findings.push(corefileFinding(`plugin/${plugin}: ${at.file}`, at.line, `Error during parsing: ${message}`)),
+    error: (at: Statement | Directive, message: string, suggestion?: string) =>
+      findings.push(corefileFinding(at, `Error during parsing: ${message}`, { plugin, suggestion })),
     *lookup(request: Request, name: string, type: string): Generator<Exchange, DnsMessage | undefined, ExchangeResult> {
       if (depth >= MAX_LOOKUPS) return undefined;
       depth++;

@@ -54,7 +54,7 @@ export function encodeMessage(message: DnsMessage): Uint8Array {
     const length = tryWrite(message, buffer, 0);
     if (length !== undefined) return new Uint8Array(buffer).subarray(0, length);
   }
-  throw new WireError('the message is too long, or a number in it too large');
+  throw new WireError('the message is too long');
 }
 
 /** Where a message ends that begins at an offset of a buffer; undefined where the buffer is too small. */
@@ -155,19 +155,54 @@ class Writer {
   }
 
   #u16(value: number): void {
-    if (value >>> 16 !== 0) throw new WireError(`${value} is no number of 16 bits`);
+    checkNumber(value, 16);
     this.#buffer[this.#at++] = value >>> 8;
     this.#buffer[this.#at++] = value;
   }
 
   #u32(value: number): void {
-    if (value >>> 0 !== value) throw new WireError(`${value} is no number of 32 bits`);
+    checkNumber(value, 32);
     this.#u16(value >>> 16);
     this.#u16(value & 0xffff);
   }
 }
 
+function checkNumber(value: number, bits: 8 | 16 | 32): void {
+  if (value >>> 0 !== value || (bits < 32 && value >>> bits !== 0)) {
+    throw new WireError(`${value} is no number of ${bits} bits`);
+  }
+}
+
+/** To dns-packet a number that does not fit is the same error as a buffer that is too small. */
+function checkNumbers(record: ResourceRecord): void {
+  switch (record.type) {
+    case 'SOA': {
+      const { serial, refresh, retry, expire, minimum } = record.data;
+      for (const value of [serial, refresh, retry, expire, minimum]) checkNumber(value, 32);
+      break;
+    }
+    case 'SRV':
+      checkNumber(record.data.priority, 16);
+      checkNumber(record.data.weight, 16);
+      checkNumber(record.data.port, 16);
+      break;
+    case 'MX':
+      checkNumber(record.data.preference, 16);
+      break;
+    case 'NAPTR':
+      checkNumber(record.data.order, 16);
+      checkNumber(record.data.preference, 16);
+      break;
+    case 'CAA':
+      checkNumber(record.data.flags, 8);
+      break;
+    case 'OPAQUE':
+      checkNumber(record.data.length, 16);
+  }
+}
+
 function writeData(record: ResourceRecord, buffer: Buffer, at: number): number {
+  checkNumbers(record);
   const { encode } = packet.record(record.type === 'OPAQUE' ? `UNKNOWN_${record.typeCode}` : record.type);
   const plain = toPacket(record);
   encode('data' in plain ? plain.data : undefined, buffer, at);

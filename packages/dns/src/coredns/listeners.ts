@@ -46,7 +46,7 @@ export function bindAddresses(block: ServerBlock, findings: Finding[]): Ip[] {
         addresses.push(ip);
       } else if (!/^[a-z][a-z0-9._-]*$/i.test(text)) {
         const message = `Error during parsing: not a valid IP address or interface name: ${text}`;
-        findings.push(corefileFinding(`plugin/bind: ${directive.file}`, directive.line, message));
+        findings.push(corefileFinding(directive, message, { plugin: 'bind' }));
       }
     }
   }

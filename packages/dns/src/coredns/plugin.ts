@@ -97,8 +97,8 @@ export interface SetupContext {
   /** The zones of the server block, in lower case, fully qualified. */
   readonly zones: readonly string[];
   readonly environment: Environment;
-  /** Reports a mistake in the Corefile, at a line of it. */
-  error(at: Statement | Directive, message: string): void;
+  /** Reports a mistake in the Corefile, at a line of it, and what was probably meant. */
+  error(at: Statement | Directive, message: string, suggestion?: string): void;
   /** Asks this server block itself, as a query for another name; used to follow names out of a zone. */
   lookup(request: Request, name: string, type: string): Waiting<DnsMessage | undefined>;
   /** The handler of another plugin of this block, once all are set up. */

@@ -77,7 +77,7 @@ export class Servers {
     const addresses = block.keys.flatMap((key) => {
       const parsed = parseServerKey(key.text);
       if (typeof parsed !== 'string') return parsed.map((address) => ({ ...address, key }));
-      findings.push(corefileFinding(key.file, key.line, parsed));
+      findings.push(corefileFinding(key, parsed));
       return [];
     });
     const bound = bindAddresses(block, findings);
@@ -111,7 +111,7 @@ export class Servers {
       const viewed = block.directives.some(({ name }) => name === 'view');
       if (server.zones.has(zone) && !viewed) {
         const text = `${scheme}://${zone}:${port}`;
-        findings.push(corefileFinding(key.file, key.line, `cannot serve ${text} - it is already defined`));
+        findings.push(corefileFinding(key, `cannot serve ${text} - it is already defined`));
       }
       server.chaos ||= chaos;
       server.repeatable &&= repeatable;

@@ -1,6 +1,6 @@
 import type { Finding, ObjectStore } from '@netsim/manifest';
 import { formatIp, type Ip } from '@netsim/wire';
-import { type Corefile, CorefileError, parseCorefile } from '../corefile/parse.ts';
+import { type Corefile, CorefileError, readCorefile } from '../corefile/parse.ts';
 import { accept } from './accept.ts';
 import { drive, type ExchangeFunction } from './drive.ts';
 import { encodeMessage } from './encode.ts';
@@ -26,6 +26,8 @@ import { findZone, Servers, type Zone } from './server-blocks.ts';
 export interface CoreDnsOptions {
   /** Text of the Corefile, or one that was read. */
   readonly corefile: string | Corefile;
+  /** Name of the text in messages; `Corefile` where it is not given. */
+  readonly file?: string;
   readonly store: ObjectStore;
   /** Indexes of the store that are shared with other servers; without them, it has its own. */
   readonly indexes?: ClusterIndexes;
@@ -110,14 +112,17 @@ export class CoreDns {
   readonly #metrics: Metrics | undefined;
 
   constructor(options: CoreDnsOptions) {
-    const { corefile, env = {}, files = {} } = options;
-    this.corefile = typeof corefile === 'string' ? parseCorefile(corefile, { env, files }) : corefile;
+    const { corefile, file, env = {}, files = {} } = options;
+    const reading = { env, files, ...(file === undefined ? {} : { file }) };
+    const read =
+      typeof corefile === 'string' ? readCorefile(corefile, reading) : { corefile, findings: [] as readonly Finding[] };
+    this.corefile = read.corefile;
     const { exchange = (_, done) => done({ kind: 'failed', reason: 'no route to host' }) } = options;
     this.#ask = (asked, done) => {
       this.#singular++;
       exchange(asked, done);
     };
-    const findings: Finding[] = [];
+    const findings = [...read.findings];
     this.#environment = environmentOf(options, {
       singular: () => {
         this.#singular++;

@@ -3,6 +3,7 @@ export {
   type Corefile,
   CorefileError,
   type CorefileOptions,
+  type CorefilePlace,
   type Directive,
   parseCorefile,
   type ServerBlock,

@@ -2,8 +2,9 @@
 export interface Token {
   readonly text: string;
   readonly file: string;
-  /** From 1. */
+  /** From 1, as the column. */
   readonly line: number;
+  readonly column: number;
   /** First of its line. */
   readonly first: boolean;
 }
@@ -17,8 +18,9 @@ export function tokenize(text: string, file: string): Token[] {
   let line = 1;
   let lastLine = 0;
   let at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-  const push = (word: string, start: number) => {
-    tokens.push({ text: word, file, line: start, first: start !== lastLine });
+  let lineStart = at;
+  const push = (word: string, start: number, column: number) => {
+    tokens.push({ text: word, file, line: start, column, first: start !== lastLine });
     lastLine = line;
   };
   while (at < text.length) {
@@ -26,25 +28,30 @@ export function tokenize(text: string, file: string): Token[] {
     if (char === '\n') {
       line++;
       at++;
+      lineStart = at;
     } else if (/\s/.test(char)) {
       at++;
     } else if (char === '#') {
       while (at < text.length && text[at] !== '\n') at++;
     } else if (char === '"') {
       const start = line;
+      const column = at - lineStart + 1;
       let word = '';
       at++;
       while (at < text.length && text[at] !== '"') {
         if (text[at] === '\\' && text[at + 1] === '"') at++;
-        else if (text[at] === '\n') line++;
+        else if (text[at] === '\n') {
+          line++;
+          lineStart = at + 1;
+        }
         word += text[at++];
       }
       at++;
-      push(word, start);
+      push(word, start, column);
     } else {
       const start = at;
       while (at < text.length && !/\s/.test(text[at]!)) at++;
-      push(text.slice(start, at), line);
+      push(text.slice(start, at), line, start - lineStart + 1);
     }
   }
   return tokens;

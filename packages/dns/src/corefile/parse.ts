@@ -1,23 +1,26 @@
-import { type Finding, formatFinding } from '@netsim/manifest';
+import { type Finding, formatFinding, nearest } from '@netsim/manifest';
 import { type Token, tokenize } from './lexer.ts';
-import { isDirective } from './plugins.ts';
+import { isDirective, PLUGIN_ORDER } from './plugins.ts';
 
-/** One line inside a plugin's braces, with its own braces where it has them. */
-export interface Statement {
-  readonly name: string;
-  readonly args: readonly string[];
+/** Where a word of a Corefile stands; line and column from 1. */
+export interface CorefilePlace {
   readonly file: string;
   readonly line: number;
+  readonly column: number;
+}
+
+/** One line inside a plugin's braces, with its own braces where it has them. */
+export interface Statement extends CorefilePlace {
+  readonly name: string;
+  readonly args: readonly string[];
   readonly body?: readonly Statement[];
 }
 /** One use of a plugin in a server block. */
 export type Directive = Statement;
 
 /** A key of a server block as it is written: `[scheme://]zone[:port]`. */
-export interface ServerKey {
+export interface ServerKey extends CorefilePlace {
   readonly text: string;
-  readonly file: string;
-  readonly line: number;
 }
 export interface ServerBlock {
   readonly keys: readonly ServerKey[];
@@ -37,7 +40,7 @@ export interface CorefileOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** Thrown for a Corefile that CoreDNS would not start with; carries every mistake. */
+/** Thrown for a Corefile that CoreDNS would not start with; carries every mistake, first the one at which CoreDNS stops. */
 export class CorefileError extends Error {
   override readonly name = 'CorefileError';
   readonly findings: readonly Finding[];
@@ -47,9 +50,21 @@ export class CorefileError extends Error {
   }
 }
 
-/** A finding with the text CoreDNS would print: `Corefile:3 - Error during parsing: ...`. */
-export function corefileFinding(file: string, line: number, message: string): Finding {
-  return { severity: 'error', code: 'corefile', message: `${file}:${line} - ${message}`, file, line };
+/** A finding with the text CoreDNS would print: `plugin/cache: Corefile:3 - Error during parsing: ...`. */
+export function corefileFinding(
+  { file, line, column }: CorefilePlace,
+  message: string,
+  { plugin, suggestion }: { readonly plugin?: string; readonly suggestion?: string | undefined } = {},
+): Finding {
+  const text = `${plugin === undefined ? '' : `plugin/${plugin}: `}${file}:${line} - ${message}`;
+  const found: Finding = { severity: 'error', code: 'corefile', message: text, file, line, column };
+  return suggestion === undefined ? found : { ...found, suggestion };
+}
+
+/** What was probably meant by a name that nobody knows. */
+export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
+  const near = nearest(name, candidates);
+  return near === undefined ? undefined : `did you mean "${near}"?`;
 }
 
 const MAX_IMPORTS = 200;
@@ -60,11 +75,20 @@ const MAX_TOKENS = 200_000;
  * on after a mistake. Throws {@link CorefileError}.
  */
 export function parseCorefile(text: string, options: CorefileOptions = {}): Corefile {
+  const { corefile, findings } = readCorefile(text, options);
+  if (findings.length > 0) throw new CorefileError(findings);
+  return corefile;
+}
+
+/** As {@link parseCorefile}, but returns the mistakes, and the server blocks without the plugins that nobody knows. */
+export function readCorefile(
+  text: string,
+  options: CorefileOptions = {},
+): { readonly corefile: Corefile; readonly findings: readonly Finding[] } {
   const file = options.file ?? 'Corefile';
   const parser = new CorefileParser(tokenize(text, file), file, options);
   const blocks = parser.parse();
-  if (parser.findings.length > 0) throw new CorefileError(parser.findings);
-  return { file, blocks };
+  return { corefile: { file, blocks }, findings: parser.findings };
 }
 
 /** Thrown inside the parser where going on makes no sense. */
@@ -134,7 +158,7 @@ class CorefileParser {
       if (text === '') continue;
       another = text.endsWith(',');
       const key = another ? text.slice(0, -1) : text;
-      if (key !== '') keys.push({ text: key, file: token.file, line: token.line });
+      if (key !== '') keys.push({ text: key, ...placeOf(token) });
     }
   }
 
@@ -176,7 +200,7 @@ class CorefileParser {
       }
       const directive = this.#statement();
       if (isDirective(directive.name)) directives.push(directive);
-      else this.#report(`Unknown directive '${directive.name}'`, token);
+      else this.#report(`Unknown directive '${directive.name}'`, token, didYouMean(directive.name, PLUGIN_ORDER));
     }
   }
 
@@ -185,7 +209,7 @@ class CorefileParser {
     const first = this.#peek()!;
     this.#at++;
     const args: string[] = [];
-    const head = { name: this.#env(first.text), args, file: first.file, line: first.line };
+    const head = { name: this.#env(first.text), args, ...placeOf(first) };
     for (;;) {
       const token = this.#peek();
       if (token === undefined || token.first || token.text === '}') return head;
@@ -253,15 +277,19 @@ class CorefileParser {
     return this.#tokens[this.#at];
   }
 
-  #report(message: string, at?: { readonly file: string; readonly line: number }): void {
-    const where = at ?? this.#tokens[this.#tokens.length - 1] ?? { file: this.#file, line: 1 };
-    this.findings.push(corefileFinding(where.file, where.line, `Error during parsing: ${message}`));
+  #report(message: string, at?: CorefilePlace, suggestion?: string): void {
+    const where = at ?? this.#tokens[this.#tokens.length - 1] ?? { file: this.#file, line: 1, column: 1 };
+    this.findings.push(corefileFinding(where, `Error during parsing: ${message}`, { suggestion }));
   }
 
-  #fail(message: string, at?: { readonly file: string; readonly line: number }): never {
+  #fail(message: string, at?: CorefilePlace): never {
     this.#report(message, at);
     throw new Stop();
   }
+}
+
+function placeOf({ file, line, column }: Token): CorefilePlace {
+  return { file, line, column };
 }
 
 function globPattern(glob: string): RegExp {

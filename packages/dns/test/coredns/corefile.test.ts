@@ -1,15 +1,19 @@
 import { CoreDns, CorefileError, parseCorefile } from '@netsim/dns';
-import { ObjectStore } from '@netsim/manifest';
+import { type Finding, ObjectStore } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
 
-function problems(corefile: string, files: Readonly<Record<string, string>> = {}): string[] {
+function findingsOf(corefile: string, files: Readonly<Record<string, string>> = {}): readonly Finding[] {
   try {
     new CoreDns({ corefile, store: new ObjectStore(), now: () => 0, files });
     return [];
   } catch (error) {
     if (!(error instanceof CorefileError)) throw error;
-    return error.findings.map(({ message, line }) => `${line}: ${message}`);
+    return error.findings;
   }
+}
+
+function problems(corefile: string, files: Readonly<Record<string, string>> = {}): string[] {
+  return findingsOf(corefile, files).map(({ message, line }) => `${line}: ${message}`);
 }
 
 describe('a Corefile that is right', () => {
@@ -81,6 +85,25 @@ describe('a Corefile that is wrong is refused with each line', () => {
       ],
     ],
     [
+      'an unknown plugin before wrong arguments of others, in several blocks',
+      '. {\n kubernets\n cache 0\n forward . 192.0.2.53 {\n  polcy random\n }\n}\na.test {\n chaoss\n file db.a\n}',
+      [
+        "2: Corefile:2 - Error during parsing: Unknown directive 'kubernets'",
+        "9: Corefile:9 - Error during parsing: Unknown directive 'chaoss'",
+        '3: plugin/cache: Corefile:3 - Error during parsing: cache TTL can not be zero or negative: 0',
+        "5: plugin/forward: Corefile:5 - Error during parsing: unknown property 'polcy'",
+        '10: plugin/file: Corefile:10 - Error during parsing: open db.a: no such file or directory',
+      ],
+    ],
+    [
+      'wrong arguments before a block that is never closed',
+      'a.test {\n cache -1\n}\n. {\n errors\n',
+      [
+        "5: Corefile:5 - Error during parsing: Unexpected EOF, expecting '}'",
+        '2: plugin/cache: Corefile:2 - Error during parsing: cache TTL can not be zero or negative: -1',
+      ],
+    ],
+    [
       'a brace that is never closed',
       '. {\n errors\n',
       ["2: Corefile:2 - Error during parsing: Unexpected EOF, expecting '}'"],
@@ -104,6 +127,42 @@ describe('a Corefile that is wrong is refused with each line', () => {
     ],
   ])('%s', (_, text, expected) => {
     expect(problems(text)).toEqual(expected);
+  });
+
+  test.each([
+    ['a plugin', '. {\n  kubernets\n}', '2:3 kubernetes'],
+    ['a plugin in other case', '. {\n\tForward . 192.0.2.53\n}', '2:2 forward'],
+    ['a property of kubernetes', '. {\n kubernetes cluster.local {\n  pod insecure\n }\n}', '3:3 pods'],
+    ['a property of forward', '. {\n forward . 192.0.2.53 {\n    polcy random\n }\n}', '3:5 policy'],
+    ['a property of hosts', '. {\n hosts {\n  falthrough\n }\n}', '3:3 fallthrough'],
+    ['a plugin in a snippet', '(common) {\n  erors\n}\n. { \n import common\n}', '2:3 errors'],
+    ['a plugin after a quoted word of two lines', '. {\n log "a\nb"\n   cahce\n}', '4:4 cache'],
+    ['nothing that there is', '. {\n banana\n}', '2:2'],
+  ])('with its place and %s that was meant', (_, text, expected) => {
+    const [{ line, column, suggestion }] = findingsOf(text) as [Finding];
+    const meant = suggestion === undefined ? '' : ` ${/^did you mean "(.*)"\?$/.exec(suggestion)![1]}`;
+    expect(`${line}:${column}${meant}`).toBe(expected);
+  });
+
+  test('but `cache abc` is right: abc is a zone', () => {
+    expect(problems('. {\n cache abc\n whoami\n}')).toEqual([]);
+  });
+
+  test.each([
+    ['a serial beyond 32 bits', '@ SOA ns h 4294967296 2 3 4 5'],
+    ['a serial with a unit', '@ SOA ns h 1h 2 3 4 5'],
+    ['a refresh beyond 32 bits', '@ SOA ns h 1 4294967296 3 4 5'],
+    ['a preference beyond 16 bits', '@ SOA ns h 1 2 3 4 5\n@ MX 65536 mail'],
+    ['a weight in hexadecimal', '@ SOA ns h 1 2 3 4 5\n@ SRV 0 0x1 80 web'],
+    ['flags beyond 8 bits', '@ SOA ns h 1 2 3 4 5\n@ CAA 256 issue ca.test'],
+  ])('a zone file with %s is refused', (_, zone) => {
+    expect(problems('a.test {\n file db.a\n}', { 'db.a': `${zone}\n` })[0]).toMatch(
+      /^2: plugin\/file: Corefile:2 - Error during parsing: dns: db\.a: bad (SOA|MX|SRV|CAA) record/,
+    );
+  });
+  test('a zone file with the largest numbers, and times with units, is read', () => {
+    const zone = '@ SOA ns h 4294967295 1h 2m 1w 4294967295\n@ MX 65535 mail\n@ CAA 255 issue ca.test\n';
+    expect(problems('a.test {\n file db.a\n}', { 'db.a': zone })).toEqual([]);
   });
 
   test('an import of itself ends', () => {

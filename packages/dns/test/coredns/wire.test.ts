@@ -12,7 +12,7 @@ import {
 import { type EndpointSlice, ObjectStore } from '@netsim/manifest';
 import packet from 'dns-packet';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { optRecord, toPacket } from '../../src/coredns/wire.ts';
 import { source } from './support.ts';
 
@@ -160,6 +160,31 @@ describe('octets', () => {
     ];
     for (const answer of answers) expect(() => encodeMessage({ ...query, answers: [answer] })).toThrow(WireError);
     expect(() => encodeMessage({ ...query, id: 65_536 })).toThrow(WireError);
+  });
+
+  test('a number that does not fit is refused before any larger buffer is tried', () => {
+    const head = { name: 'a.test.', class: 'IN', ttl: 1 };
+    const soa = { mname: 'a.', rname: 'b.', serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 };
+    const naptr = { order: 1, preference: 1, flags: '', services: '', regexp: '', replacement: 'a.' };
+    const answers: readonly ResourceRecord[] = [
+      { ...head, type: 'SOA', data: { ...soa, serial: 2 ** 32 } },
+      { ...head, type: 'SOA', data: { ...soa, minimum: -1 } },
+      { ...head, type: 'SRV', data: { priority: 65_536, weight: 1, port: 1, target: 'a.' } },
+      { ...head, type: 'MX', data: { preference: 65_536, exchange: 'a.' } },
+      { ...head, type: 'NAPTR', data: { ...naptr, order: 65_536 } },
+      { ...head, type: 'CAA', data: { flags: 256, tag: 'issue', value: 'ca.test' } },
+      { ...head, type: 'OPAQUE', typeCode: 65_280, data: new Uint8Array(65_536) },
+      { ...head, type: 'OPAQUE', typeCode: 2 ** 32 + 1, data: new Uint8Array() },
+    ];
+    const alloc = vi.spyOn(Buffer, 'alloc');
+    try {
+      for (const answer of answers) {
+        expect(() => encodeMessage({ ...queryMessage('a.test', 'A'), answers: [answer] })).toThrow(/is no number of/);
+      }
+      expect(Math.max(0, ...alloc.mock.calls.map(([size]) => size))).toBeLessThan(65_536);
+    } finally {
+      alloc.mockRestore();
+    }
   });
 
   test('compression never makes a message longer', () => {

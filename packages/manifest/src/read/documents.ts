@@ -13,6 +13,8 @@ export interface ManifestSource {
 export interface Locator {
   /** Offset in the source of the field at `path`. */
   offsetOf(path: Path): number;
+  /** Offset in the source of a line and column (from 1) of the block text at `path`; undefined where there is none. */
+  offsetInText(path: Path, line: number, column: number): number | undefined;
 }
 
 /** One document of a stream. */
@@ -127,6 +129,11 @@ class JsonLocator implements Locator {
     return start === undefined ? this.#items.at : locateJson(this.#text, start, rest);
   }
 
+  /** The lines of a text in JSON are no lines of the file. */
+  offsetInText(): undefined {
+    return undefined;
+  }
+
   #findItems(): { at: number; starts: number[] } {
     let found = { at: this.#start, starts: [] as number[] };
     for (const { key, keyOffset, valueOffset } of members(this.#text, this.#start)) {
@@ -217,11 +224,20 @@ class YamlLocator implements Locator {
   }
 
   offsetOf(path: Path): number {
+    return this.#start + this.#read().offsetOf(path);
+  }
+
+  offsetInText(path: Path, line: number, column: number): number | undefined {
+    const offset = this.#read().offsetInText(path, line, column);
+    return offset === undefined ? undefined : this.#start + offset;
+  }
+
+  #read(): YamlPlaces {
     let places = this.#places?.deref();
     if (places === undefined) {
       places = new YamlPlaces(this.#text.slice(this.#start, this.#end));
       this.#places = new WeakRef(places);
     }
-    return this.#start + places.offsetOf(path);
+    return places;
   }
 }

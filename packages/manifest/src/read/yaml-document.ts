@@ -43,17 +43,38 @@ export function readYaml(text: string): YamlDocument {
 
 /** The places of the first document's fields in its text. */
 export class YamlPlaces {
+  readonly #text: string;
   readonly #root: Node | null;
   readonly #anchors: ReadonlyMap<string, Node>;
 
   constructor(text: string) {
+    this.#text = text;
     this.#root = compose(text);
     this.#anchors = collectAnchors(this.#root);
   }
 
   /** Offset of the field at `path`, or of its nearest parent that is there. */
   offsetOf(path: Path): number {
-    return this.#root === null ? 0 : locate(this.#root, this.#anchors, path);
+    return this.#root === null ? 0 : locate(this.#root, this.#anchors, path).offset;
+  }
+
+  /** Offset of a line and column (from 1) of the literal block text at `path`; undefined where the field is no such text. */
+  offsetInText(path: Path, line: number, column: number): number | undefined {
+    const found = this.#root === null ? undefined : locate(this.#root, this.#anchors, path).node;
+    const node = isAlias(found) ? this.#anchors.get(found.source) : found;
+    if (!isScalar(node) || node.type !== 'BLOCK_LITERAL') return undefined;
+    const wanted = String(node.value).split('\n')[line - 1];
+    if (wanted === undefined) return undefined;
+    // The text begins on the line after its `|`.
+    let from = start(node);
+    for (let i = 0; i < line; i++) {
+      from = this.#text.indexOf('\n', from) + 1;
+      if (from === 0) return undefined;
+    }
+    const end = this.#text.indexOf('\n', from);
+    const written = this.#text.slice(from, end === -1 ? undefined : end).replace(/\r$/, '');
+    const indent = written.length - wanted.length;
+    return written.endsWith(wanted) ? from + indent + Math.min(column - 1, wanted.length) : undefined;
   }
 }
 
@@ -310,24 +331,29 @@ function scalar(node: Scalar): YamlScalar {
   throw new YamlError(start(node), `cannot decode !!${actual} \`${text}\` as a !!${name}`);
 }
 
-function locate(root: Node, anchors: ReadonlyMap<string, Node>, path: Path): number {
+/** The field at `path`, and its offset; that of its nearest parent where it is not there. */
+function locate(
+  root: Node,
+  anchors: ReadonlyMap<string, Node>,
+  path: Path,
+): { readonly offset: number; readonly node?: unknown } {
   let node: unknown = root;
-  let shown = start(root);
+  let offset = start(root);
   for (const part of path) {
     if (isAlias(node)) node = anchors.get(node.source);
     if (isSeq(node) && typeof part === 'number') {
       const item: unknown = node.items[part];
-      if (item === undefined) return shown;
-      shown = start(item, shown);
+      if (item === undefined) return { offset };
+      offset = start(item, offset);
       node = item;
     } else if (isMap(node)) {
       const pair = findPair(node, String(part), anchors, 0);
-      if (pair === undefined) return shown;
-      shown = start(pair.key, shown);
+      if (pair === undefined) return { offset };
+      offset = start(pair.key, offset);
       node = pair.value;
-    } else return shown;
+    } else return { offset };
   }
-  return shown;
+  return { offset, node };
 }
 
 function findPair(node: YAMLMap, key: string, anchors: ReadonlyMap<string, Node>, depth: number): Pair | undefined {

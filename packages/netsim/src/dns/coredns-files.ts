@@ -20,6 +20,12 @@ export function coreDnsContainer(pod: Pod): Container | undefined {
   return metadata.labels?.['k8s-app'] === 'kube-dns' && strange ? spec.containers[0] : undefined;
 }
 
+/** The ConfigMap that a file is from, and its key. */
+export interface FileSource {
+  readonly configMap: ConfigMap;
+  readonly key: string;
+}
+
 /** What CoreDNS reads in its container. */
 export interface CoreDnsFiles {
   /** The path of the Corefile, as messages tell it. */
@@ -27,7 +33,9 @@ export interface CoreDnsFiles {
   /** Undefined where there is none: CoreDNS then knows no name of the cluster. */
   readonly corefile: string | undefined;
   /** The ConfigMap that the Corefile is from, and its key. */
-  readonly source?: { readonly configMap: ConfigMap; readonly key: string };
+  readonly source?: FileSource;
+  /** Where those of the files are from that a ConfigMap has, by path. */
+  readonly sources: ReadonlyMap<string, FileSource>;
   /** All files by path. */
   readonly files: Readonly<Record<string, string>>;
 }
@@ -50,7 +58,7 @@ function readFiles(pod: Pod, store: ObjectStore, resolvConf: string): CoreDnsFil
   const given = at < 0 ? words.find((word) => /^--?conf=/.test(word))?.replace(/^--?conf=/, '') : words[at + 1];
   const path = given ?? DEFAULT_PATH;
   const files: Record<string, string> = { '/etc/resolv.conf': resolvConf };
-  const sources = new Map<string, NonNullable<CoreDnsFiles['source']>>();
+  const sources = new Map<string, FileSource>();
   const put = (file: string, configMap: ConfigMap, key: string): void => {
     files[file] = configMap.data![key]!;
     sources.set(file, { configMap, key });
@@ -66,14 +74,14 @@ function readFiles(pod: Pod, store: ObjectStore, resolvConf: string): CoreDnsFil
     }
   }
   const mounted = sources.get(path);
-  if (mounted !== undefined) return { path, corefile: files[path], source: mounted, files };
+  if (mounted !== undefined) return { path, corefile: files[path], source: mounted, sources, files };
   // Manifests are often told without their volumes.
   const volumes = (pod.spec.volumes ?? []).flatMap(({ configMap }) => configMap?.name ?? []);
   for (const name of [...volumes, 'coredns']) {
     const configMap = configMapOf(name);
     const corefile = configMap?.data?.Corefile;
     if (configMap !== undefined && corefile !== undefined)
-      return { path, corefile, source: { configMap, key: 'Corefile' }, files };
+      return { path, corefile, source: { configMap, key: 'Corefile' }, sources, files };
   }
-  return { path, corefile: undefined, files };
+  return { path, corefile: undefined, sources, files };
 }

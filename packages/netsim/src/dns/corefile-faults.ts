@@ -1,5 +1,5 @@
 import type { ClusterConfig } from '@netsim/control';
-import { ClusterIndexes, CoreDns, CorefileError, parseCorefile } from '@netsim/dns';
+import { ClusterIndexes, CoreDns, CorefileError, type CorefilePlace } from '@netsim/dns';
 import {
   type ConfigMap,
   type Finding,
@@ -10,7 +10,7 @@ import {
   type Service,
 } from '@netsim/manifest';
 import { formatIp } from '@netsim/wire';
-import { type CoreDnsFiles, coreDnsFiles, isCoreDns } from './coredns-files.ts';
+import { type CoreDnsFiles, coreDnsFiles, type FileSource, isCoreDns } from './coredns-files.ts';
 import { isLoopback } from './in-cluster.ts';
 import { ORIGIN_FILE } from './kubeadm.ts';
 import { podFiles } from './pod-files.ts';
@@ -53,30 +53,34 @@ function faultIn(files: CoreDnsFiles, pod: Pod, store: ObjectStore): Fault | und
     const now = () => 0;
     const empty = new ObjectStore();
     const dns = new CoreDns({
-      corefile: parseCorefile(corefile, { env: {}, files: files.files, file: path }),
+      corefile,
+      file: path,
       store: empty,
       indexes: new ClusterIndexes(empty, now),
       now,
       files: files.files,
     });
-    return loopIn(dns, source, pod, store);
+    return loopIn(dns, files, source, pod, store);
   } catch (error) {
     if (!(error instanceof CorefileError)) throw error;
-    const findings = error.findings.map(({ message, file, line = 0 }) =>
-      findingIn(source, 'corefile', message, file === path ? line : 0),
-    );
-    return { reason: error.findings.map(({ message }) => message).join('\n'), findings };
+    const findings = error.findings.map(({ message, file = path, line = 1, column = 1, suggestion }) => {
+      const found = findingIn(files.sources.get(file) ?? source, 'corefile', message, { line, column });
+      return suggestion === undefined ? found : { ...found, suggestion };
+    });
+    return { reason: error.findings[0]!.message, findings };
   }
 }
 
 /** Plugin `loop` ends a CoreDNS whose queries come back to it: over its own loopback, or over a service in front of it. */
 function loopIn(
   dns: CoreDns,
-  source: NonNullable<CoreDnsFiles['source']>,
+  files: CoreDnsFiles,
+  source: FileSource,
   pod: Pod,
   store: ObjectStore,
 ): Fault | undefined {
   const labels = pod.metadata.labels ?? {};
+  const forward = forwardPlace(dns);
   for (const { port, upstreams } of dns.probes) {
     for (const upstream of upstreams) {
       const ip = formatIp(upstream.ip);
@@ -93,7 +97,7 @@ function loopIn(
       const whom = own ? 'itself' : `service "${service!.namespace}/${service!.name}", which is in front of it`;
       const message = `CoreDNS forwards to ${ip}, ${whom}: plugin loop ends it`;
       const finding = {
-        ...findingIn(source, 'dns-loop', message, forwardLine(dns)),
+        ...findingIn(files.sources.get(forward?.file ?? '') ?? source, 'dns-loop', message, forward),
         suggestion: 'forward to a name server outside the cluster',
       };
       const from = own ? `${ip}:${port}` : ip;
@@ -103,25 +107,23 @@ function loopIn(
   return undefined;
 }
 
-function forwardLine({ corefile }: CoreDns): number {
-  const forward = corefile.blocks.flatMap(({ directives }) => directives).find(({ name }) => name === 'forward');
-  return forward?.line ?? 0;
+function forwardPlace({ corefile }: CoreDns): CorefilePlace | undefined {
+  return corefile.blocks.flatMap(({ directives }) => directives).find(({ name }) => name === 'forward');
 }
 
-/** A finding at a line of the Corefile: in block text, which begins on the line after its key. */
+/** A finding at a place of a file: where the manifest has that line, else at the key of the ConfigMap. */
 function findingIn(
-  { configMap, key }: NonNullable<CoreDnsFiles['source']>,
+  { configMap, key }: FileSource,
   code: string,
   message: string,
-  line: number,
+  at?: { readonly line: number; readonly column: number },
 ): Finding {
   const { kind, metadata } = configMap;
   const { name, namespace } = metadata;
   const path = ['data', key];
   const origin = configMap[ORIGIN];
-  const at = origin?.locate(path);
-  const place =
-    at === undefined || origin!.file.endsWith('.json') || line === 0 ? at : { line: at.line + line, column: 1 };
+  const inText = at === undefined ? undefined : origin?.locateInText?.(path, at.line, at.column);
+  const place = inText ?? origin?.locate(path);
   return {
     severity: 'error',
     code,

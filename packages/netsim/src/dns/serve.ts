@@ -1,4 +1,4 @@
-import { type ClusterIndexes, CoreDns, CorefileError, type LoopProbe, parseCorefile } from '@netsim/dns';
+import { type ClusterIndexes, CoreDns, type Corefile, CorefileError, type LoopProbe, parseCorefile } from '@netsim/dns';
 import { type Netns, type Socket, type TcpConnection, TcpListener, type Timer, UdpSocket } from '@netsim/kernel';
 import type { ObjectStore, Pod } from '@netsim/manifest';
 import { parseIp, tryParseIp } from '@netsim/wire';
@@ -100,7 +100,7 @@ export class CoreDnsProgram {
 
   #run(dns: CoreDns): void {
     this.#dns = dns;
-    this.#configuration = configurationOf(dns);
+    this.#configuration = configurationOf(dns.corefile);
     for (const { keys } of dns.corefile.blocks) for (const { text } of keys) this.#log(withPort(text));
     this.#open(dns);
     for (const probe of dns.probes) this.#probe(dns, probe, this.#options.netns.world.clock.now + PROBE_PATIENCE);
@@ -160,7 +160,7 @@ export class CoreDnsProgram {
     if (files.corefile === undefined) return;
     let configuration: string;
     try {
-      configuration = JSON.stringify(parseCorefile(files.corefile, readingOf(files)).blocks);
+      configuration = configurationOf(parseCorefile(files.corefile, { files: files.files, file: files.path }));
     } catch (error) {
       if (!(error instanceof CorefileError)) throw error;
       configuration = files.corefile;
@@ -190,7 +190,8 @@ export class CoreDnsProgram {
     const { netns, pod, store, indexes, epoch } = this.#options;
     try {
       return new CoreDns({
-        corefile: parseCorefile(files.corefile!, readingOf(files)),
+        corefile: files.corefile!,
+        file: files.path,
         store,
         indexes,
         now: () => Math.floor((epoch + netns.world.clock.now) / 1000),
@@ -253,16 +254,14 @@ function withPort(key: string): string {
   return /:[0-9]+$/.test(key) ? key : `${key}:53`;
 }
 
-function readingOf({ files, path }: CoreDnsFiles): Parameters<typeof parseCorefile>[1] {
-  return { env: {}, files, file: path };
+/** What plugin `reload` compares: words and their lines, not their columns. */
+function configurationOf({ blocks }: Corefile): string {
+  return JSON.stringify(blocks, (key, value: unknown) => (key === 'column' ? undefined : value));
 }
 
-function configurationOf({ corefile }: CoreDns): string {
-  return JSON.stringify(corefile.blocks);
-}
-
+/** The last words of CoreDNS: it ends at the first mistake. */
 function wordsOf({ findings }: CorefileError): string {
-  return findings.map(({ message }) => message).join('\n');
+  return findings[0]!.message;
 }
 
 function answerDatagram(dns: CoreDns): NonNullable<UdpSocket['onMessage']> {

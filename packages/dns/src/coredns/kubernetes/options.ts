@@ -1,6 +1,6 @@
 import { parseSelector, type Selector, SelectorError } from '@netsim/manifest';
 import { zonesOf } from '../../corefile/keys.ts';
-import type { Directive, Statement } from '../../corefile/parse.ts';
+import { type Directive, didYouMean, type Statement } from '../../corefile/parse.ts';
 import { reverseKind } from '../reverse.ts';
 
 export type PodMode = 'disabled' | 'insecure' | 'verified';
@@ -29,6 +29,28 @@ export interface KubernetesOptions {
   readonly startupTimeout: number;
 }
 
+/** What may begin a line in the braces of the plugin. */
+const PROPERTIES = [
+  'apiserver_burst',
+  'apiserver_max_inflight',
+  'apiserver_qps',
+  'endpoint',
+  'endpoint_pod_names',
+  'fallthrough',
+  'ignore',
+  'kubeconfig',
+  'labels',
+  'multicluster',
+  'namespace_labels',
+  'namespaces',
+  'noendpoints',
+  'pods',
+  'startup_timeout',
+  'tls',
+  'ttl',
+  'zonal',
+];
+
 const DEFAULT_TTL = 5;
 const MAX_TTL = 3600;
 const DEFAULT_STARTUP_TIMEOUT = 5;
@@ -37,13 +59,13 @@ const DEFAULT_STARTUP_TIMEOUT = 5;
 export function readKubernetesOptions(
   directives: readonly Directive[],
   blockZones: readonly string[],
-  report: (at: Statement, message: string) => void,
+  report: (at: Statement, message: string, suggestion?: string) => void,
 ): KubernetesOptions | undefined {
   const directive = directives[0]!;
   let good = true;
-  const error = (at: Statement, message: string) => {
+  const error = (at: Statement, message: string, suggestion?: string) => {
     good = false;
-    report(at, message);
+    report(at, message, suggestion);
   };
   if (directives.length > 1) error(directives[1]!, 'this plugin can only be used once per Server Block');
   const zones = originsOf(directive, blockZones, error);
@@ -151,7 +173,7 @@ export function readKubernetesOptions(
         else if (!(Number(args[0]) >= 0)) error(line, `${name} must be a non-negative number: ${args[0]}`);
         break;
       default:
-        error(line, `unknown property '${name}'`);
+        error(line, `unknown property '${name}'`, didYouMean(name, PROPERTIES));
     }
   }
   if (options.namespaces.size > 0 && options.namespaceLabels !== undefined) {

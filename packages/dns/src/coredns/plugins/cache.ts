@@ -185,7 +185,8 @@ export const cache: Setup = (directives, context) => {
   let success: CacheLimits = { capacity: CAPACITY, most: 3600, least: 5 };
   let denial: CacheLimits = { capacity: CAPACITY, most: 1800, least: 5 };
   if (args.length > 0 && /^-?[0-9]+$/.test(args[0]!)) {
-    const most = readNumber(directive, args[0], context, 1);
+    const most = Number(args[0]);
+    if (most <= 0) context.error(directive, `cache TTL can not be zero or negative: ${most}`);
     success = { ...success, most };
     denial = { ...denial, most };
     args = args.slice(1);

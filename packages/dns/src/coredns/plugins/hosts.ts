@@ -1,4 +1,5 @@
 import { formatIp, tryParseIp } from '@netsim/wire';
+import { didYouMean } from '../../corefile/parse.ts';
 import { fallsThrough, nameRecord } from '../kubernetes/plugin.ts';
 import { type ResourceRecord, replyTo } from '../message.ts';
 import { fqdn, matchZone } from '../names.ts';
@@ -68,6 +69,9 @@ class HostsHandler implements Handler {
   }
 }
 
+/** What may begin a line in the braces of the plugin, besides an address. */
+const PROPERTIES = ['fallthrough', 'no_reverse', 'reload', 'ttl'];
+
 export const hosts: Setup = (directives, context) => {
   const directive = only(directives, context);
   const [path = '/etc/hosts', ...origins] = directive.args;
@@ -95,7 +99,7 @@ export const hosts: Setup = (directives, context) => {
       default:
         if (line.args.length > 0 && tryParseIp(line.name) !== undefined)
           inline.push([line.name, ...line.args].join(' '));
-        else context.error(line, `unknown property '${line.name}'`);
+        else context.error(line, `unknown property '${line.name}'`, didYouMean(line.name, PROPERTIES));
     }
   }
   const text = `${context.environment.file(path) ?? ''}\n${inline.join('\n')}`;

@@ -1,4 +1,4 @@
-import type { Directive, Statement } from '../../corefile/parse.ts';
+import { type Directive, didYouMean, type Statement } from '../../corefile/parse.ts';
 import {
   argumentError,
   type Fallthrough,
@@ -18,7 +18,8 @@ export type LineReaders = Readonly<Record<string, (line: Statement) => void>>;
 export function readLines(directive: Directive, context: SetupContext, readers: LineReaders): void {
   for (const line of directive.body ?? []) {
     const reader = Object.hasOwn(readers, line.name) ? readers[line.name] : undefined;
-    if (reader === undefined) context.error(line, `unknown property '${line.name}'`);
+    if (reader === undefined)
+      context.error(line, `unknown property '${line.name}'`, didYouMean(line.name, Object.keys(readers)));
     else reader(line);
   }
 }

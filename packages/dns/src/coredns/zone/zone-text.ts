@@ -194,11 +194,11 @@ function dataOf(
     checkName(target, entry);
     return target;
   };
-  const number = (index: number, most = 65535): number => {
-    const value = most > 65535 ? ttlOf(text(index)) : Number(text(index));
-    if (value === undefined || !Number.isInteger(value) || value < 0 || value > most) return bad();
-    return value;
+  const number = (index: number, most = 0xffff): number => {
+    const value = /^[0-9]+$/.test(text(index)) ? Number(text(index)) : bad();
+    return value > most ? bad() : value;
   };
+  const seconds = (index: number): number => ttlOf(text(index)) ?? bad();
   switch (type) {
     case 'A':
     case 'AAAA': {
@@ -220,15 +220,10 @@ function dataOf(
         data: { priority: number(0), weight: number(1), port: number(2), target: name(3) },
       };
     case 'SOA': {
-      const big = 0xffff_ffff;
-      const [serial, refresh, retry, expire, minimum] = [2, 3, 4, 5, 6].map((index) => number(index, big)) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
-      return { ...owner, type, data: { mname: name(0), rname: name(1), serial, refresh, retry, expire, minimum } };
+      const names = { mname: name(0), rname: name(1) };
+      // All may have units but the serial.
+      const times = { refresh: seconds(3), retry: seconds(4), expire: seconds(5), minimum: seconds(6) };
+      return { ...owner, type, data: { ...names, serial: number(2, 0xffff_ffff), ...times } };
     }
     case 'TXT':
     case 'SPF':
@@ -239,7 +234,7 @@ function dataOf(
     case 'CAA': {
       const tag = text(1);
       if (tag !== 'issue' && tag !== 'issuewild' && tag !== 'iodef') return bad();
-      return { ...owner, type, data: { flags: number(0), tag, value: text(2) } };
+      return { ...owner, type, data: { flags: number(0, 0xff), tag, value: text(2) } };
     }
     case 'NAPTR':
       return {
