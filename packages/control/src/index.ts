@@ -18,6 +18,7 @@ export { controllerOf } from './core/owners.ts';
 export { controlFindings } from './findings/control-findings.ts';
 export { selectorFinding, workloadsWithLabels } from './findings/service-findings.ts';
 export { BackOff } from './kubelet/back-off.ts';
+export { configFaultsOf } from './kubelet/config-faults-of.ts';
 export { containerEnv, dataOf } from './kubelet/container-env.ts';
 export { podField } from './kubelet/pod-field.ts';
 export { podBlocks } from './kubelet/pod-ipam.ts';

@@ -39,7 +39,7 @@ export class Datapath {
   readonly #rules: NodeRules;
   readonly #built = new Set<string>();
   readonly #podOfNetns = new Map<string, Pod>();
-  readonly #changedPods = new Map<string, { before: PodInfo | undefined }>();
+  readonly #changedPods = new Map<string, { before: PodInfo | undefined; waited: boolean }>();
   #planner: NetworkPlanner;
   #loadBalancers: LoadBalancers;
   readonly #healthChecks: HealthChecks;
@@ -302,7 +302,8 @@ export class Datapath {
     on('Pod', ({ type, object, old }) => {
       const before = type === 'DELETED' ? podInfo(object as Pod) : old === undefined ? undefined : podInfo(old as Pod);
       const id = `${object.metadata.namespace}/${object.metadata.name}`;
-      if (!this.#changedPods.has(id)) this.#changedPods.set(id, { before });
+      const waited = (old as Pod | undefined)?.status?.phase === 'Pending';
+      if (!this.#changedPods.has(id)) this.#changedPods.set(id, { before, waited });
     });
     on('Node', ({ type, object, old }) => {
       if (type === 'MODIFIED' && sameNode(object as Node, old as Node)) this.#servicesChanged = true;
@@ -319,13 +320,16 @@ export class Datapath {
   }
 
   #syncPods(): void {
-    for (const [id, { before }] of this.#changedPods) {
+    for (const [id, { before, waited }] of this.#changedPods) {
       const slash = id.indexOf('/');
       const pod = this.#store.get<Pod>('Pod', id.slice(0, slash), id.slice(slash + 1));
       const after = pod === undefined ? undefined : podInfo(pod);
       if (samePod(before, after)) {
-        if (after !== undefined && pod !== undefined && !after.hostNetwork && this.#built.has(after.node)) {
-          this.#podOfNetns.set(podNetnsName(after), pod);
+        if (after !== undefined && pod !== undefined && this.#built.has(after.node)) {
+          const name = after.hostNetwork ? after.node : podNetnsName(after);
+          if (!after.hostNetwork) this.#podOfNetns.set(name, pod);
+          // Containers that could not be started before.
+          if (waited && pod.status?.phase === 'Running') this.#started(this.world.netns(name)!, pod);
         }
         continue;
       }

@@ -45,11 +45,8 @@ export async function execIn(
       const { pod } = source;
       const container = containerOf(pod, options.container);
       const asker = askerOf(cluster, source, container.name);
-      const { files, env, configErrors } = cluster.containers.view(pod, container);
-      const reason =
-        configErrors[0] === undefined
-          ? notRunning(pod, container.name)
-          : `CreateContainerConfigError: ${configErrors[0]}`;
+      const { files, env } = cluster.containers.view(pod, container);
+      const reason = notRunning(pod, container.name);
       if (reason !== undefined) {
         const name = JSON.stringify(container.name);
         const stderr = `error: unable to upgrade connection: container not found (${name}) (netsim: ${reason})\n`;
@@ -106,8 +103,9 @@ function containerOf({ metadata, spec }: Pod, name: string | undefined): Contain
 /** Why a container does not run now. */
 function notRunning({ status }: Pod, container: string): string | undefined {
   const state = status?.containerStatuses?.find(({ name }) => name === container)?.state;
-  const waiting = state?.waiting as { reason?: string } | undefined;
-  if (waiting !== undefined) return waiting.reason ?? 'it waits';
+  const waiting = state?.waiting as { reason?: string; message?: string } | undefined;
+  const { reason = 'it waits', message } = waiting ?? {};
+  if (waiting !== undefined) return reason === 'CreateContainerConfigError' ? `${reason}: ${message}` : reason;
   return state?.terminated === undefined ? undefined : 'it has ended';
 }
 

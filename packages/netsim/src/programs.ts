@@ -75,6 +75,11 @@ export class Programs {
       });
       return;
     }
+    const down = downContainers(pod);
+    if (pod.spec.containers.every(({ name }) => down.has(name))) {
+      this.#running.set(keyOf(pod), { sockets: [] });
+      return;
+    }
     const container = coreDnsContainer(pod);
     const coreDns = container === undefined ? undefined : this.#startDns(netns, pod, store);
     const controller = controllerOf(pod);
@@ -82,7 +87,6 @@ export class Programs {
     if (controller !== undefined) sockets.push(...this.#frontDoor.start(netns, pod, controller));
     const taken = new Set(sockets.map((socket) => socket.localPort));
     const lost = losers(pod);
-    const down = downContainers(pod);
     for (const listener of podListeners(pod).listeners) {
       // What CoreDNS opens, its Corefile says.
       if (lost.has(listener) || listener.container === container?.name || taken.has(listener.port)) continue;

@@ -122,6 +122,22 @@ describe('the troubleshooting list', () => {
       /Write 8080 into the liveness probe/,
     ],
     [
+      'a ConfigMap that is not there, for the environment',
+      'readiness',
+      healthy.replace('luksa/kubia }', 'luksa/kubia, envFrom: [{ configMapRef: { name: absent } }] }'),
+      {},
+      17,
+      /Make what is missing in namespace "default"/,
+    ],
+    [
+      'a Secret that is not there, for a volume',
+      'readiness',
+      healthy.replace('luksa/kubia }', 'luksa/kubia }\n  volumes: [{ name: tls, secret: { secretName: absent } }]'),
+      {},
+      18,
+      /Make what is missing in namespace "default"/,
+    ],
+    [
       'an image that cannot be pulled, in a dump',
       'readiness',
       healthy.replace('luksa/kubia }', `luksa/kubai }\n${reported('Pending', 'ImagePullBackOff')}`),

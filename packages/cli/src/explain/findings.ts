@@ -142,6 +142,11 @@ export const findings: Readonly<Record<string, Explanation>> = {
     meaning: 'No node takes the pod: it stays Pending and has no address.',
     mend: "The message gives each node's reason: selector, taints, ports.",
   },
+  'config-not-found': {
+    meaning:
+      'A ConfigMap or Secret that the pod takes its environment or a volume from is not there, or lacks the key: the container is never started (CreateContainerConfigError), or the pod stays in ContainerCreating. It is no endpoint.',
+    mend: 'Add the object in the namespace of the pod, correct its name or key, or set optional: true.',
+  },
   'service-ip-out-of-range': {
     meaning: "A service's clusterIP is outside the service network.",
     mend: 'Take an address of the service network (10.96.0.0/12 unless said otherwise), or leave it out.',

@@ -2,6 +2,7 @@ import { type Finding, type KubeObject, type Node, nearest, type ObjectStore, ty
 import { formatPrefix, prefixContains, tryParseIp } from '@netsim/wire';
 import type { ClusterConfig } from '../config.ts';
 import { controllerOf } from '../core/owners.ts';
+import { configFaultsOf } from '../kubelet/config-faults-of.ts';
 import { podBlocks } from '../kubelet/pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs } from '../kubelet/pod-status.ts';
 import { addressesClash, hostPortsOf } from '../scheduler/host-ports.ts';
@@ -18,6 +19,7 @@ export function podFindings(store: ObjectStore, config: ClusterConfig): Finding[
     ...unknownNodes(store, pods),
     ...unschedulable(store, pods),
     ...withoutAddress(store, pods),
+    ...unconfigured(store, pods),
   ];
 }
 
@@ -157,6 +159,28 @@ function unschedulable(store: ObjectStore, pods: readonly Pod[]): Finding[] {
       severity: 'warning',
       code: 'unschedulable',
       message: `${nameOf(object)}: ${count}no node can take the pod: ${reason(pod)}`,
+    });
+  });
+}
+
+/** Pods of which containers are not started, because a ConfigMap or Secret is missing, or a key in one. */
+function unconfigured(store: ObjectStore, pods: readonly Pod[]): Finding[] {
+  const fault = (pod: Pod) => configFaultsOf(store, pod)[0];
+  return grouped(
+    store,
+    pods.filter((pod) => fault(pod) !== undefined),
+    (pod) => fault(pod)!.message,
+  ).map(({ object, pod, inTemplate, count }) => {
+    const { container, path, message, suggestion } = fault(pod)!;
+    const [, ...rest] = path;
+    const what = container === undefined ? 'the pod' : `container "${container}"`;
+    const at =
+      object.kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template', 'spec'] : ['spec', 'template', 'spec'];
+    return findingAt(object, inTemplate ? [...at, ...rest] : path, {
+      severity: 'warning',
+      code: 'config-not-found',
+      message: `${nameOf(object)}: ${count}${what} is never started: ${message}`,
+      suggestion,
     });
   });
 }

@@ -4,22 +4,14 @@ import { expand } from './expand.ts';
 import { podField } from './pod-field.ts';
 import { type EnvEntry, type StartMoment, serviceEnv } from './service-env.ts';
 
-export interface ContainerEnv {
-  /** In the order of the manifest, those of services behind. */
-  readonly variables: readonly EnvEntry[];
-  /** Why the kubelet does not start the container (CreateContainerConfigError), in its words. */
-  readonly errors: readonly string[];
-}
-
 /**
- * The environment that the kubelet gives a container: `envFrom`, over it `env` with `$(NAME)` replaced, and the services. What the
- * image brings (PATH) and what the runtime adds (HOSTNAME) is not in it. Source: pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables).
+ * The environment that the kubelet gives a container: `envFrom`, over it `env` with `$(NAME)` replaced, in the order of the manifest,
+ * and behind them the services. What the image brings (PATH) and what the runtime adds (HOSTNAME) is not in it. Source: pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables).
  */
-export function containerEnv(store: ObjectStore, pod: Pod, container: Container, started: StartMoment): ContainerEnv {
+export function containerEnv(store: ObjectStore, pod: Pod, container: Container, started: StartMoment): EnvEntry[] {
   const services = serviceEnv(store, pod, started);
   const ofServices = new Map(services);
   const own = new Map<string, string>();
-  const errors: string[] = [];
   const { namespace = 'default' } = pod.metadata;
   for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
     const source = configMapRef ?? secretRef;
@@ -27,7 +19,6 @@ export function containerEnv(store: ObjectStore, pod: Pod, container: Container,
     const kind = configMapRef === undefined ? 'Secret' : 'ConfigMap';
     const data = dataOf(store, kind, namespace, source.name ?? '');
     if (data !== undefined) for (const [key, value] of data) own.set(prefix + key, value);
-    else if (source.optional !== true) errors.push(`${kind.toLowerCase()} "${source.name ?? ''}" not found`);
   }
   for (const variable of container.env ?? []) {
     const { name, value = '', valueFrom } = variable;
@@ -39,35 +30,23 @@ export function containerEnv(store: ObjectStore, pod: Pod, container: Container,
       continue;
     }
     const found = fromSource(store, pod, container, valueFrom);
-    if ('value' in found) own.set(name, found.value);
-    else if (found.error !== undefined) errors.push(found.error);
+    if (found !== undefined) own.set(name, found);
   }
-  return { variables: [...own, ...services.filter(([name]) => !own.has(name))], errors };
+  return [...own, ...services.filter(([name]) => !own.has(name))];
 }
-
-type Found = { readonly value: string } | { readonly error: string | undefined };
 
 function fromSource(
   store: ObjectStore,
   pod: Pod,
   container: Container,
   { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef }: NonNullable<EnvVar['valueFrom']>,
-): Found {
+): string | undefined {
   const { namespace = 'default' } = pod.metadata;
-  if (fieldRef !== undefined) {
-    const value = podField(pod, fieldRef.fieldPath);
-    return value === undefined ? { error: `unsupported fieldPath: ${fieldRef.fieldPath}` } : { value };
-  }
+  if (fieldRef !== undefined) return podField(pod, fieldRef.fieldPath);
   const selector = configMapKeyRef ?? secretKeyRef;
   if (selector !== undefined) {
     const kind = configMapKeyRef === undefined ? 'Secret' : 'ConfigMap';
-    const { name = '', key, optional = false } = selector;
-    const data = dataOf(store, kind, namespace, name);
-    const value = data?.get(key);
-    if (value !== undefined) return { value };
-    if (optional) return { error: undefined };
-    if (data === undefined) return { error: `${kind.toLowerCase()} "${name}" not found` };
-    return { error: `couldn't find key ${key} in ${kind} ${namespace}/${name}` };
+    return dataOf(store, kind, namespace, selector.name ?? '')?.get(selector.key);
   }
   if (resourceFieldRef !== undefined) {
     const { containerName, resource, divisor } = resourceFieldRef;
@@ -77,9 +56,9 @@ function fromSource(
     // Without a limit the kubelet tells the node's size, which manifests do not say.
     const amount = text === undefined ? 0 : (quantityValue(String(text)) ?? 0);
     const unit = divisor === undefined || divisor === '0' ? 1 : (quantityValue(divisor) ?? 1);
-    return { value: String(Math.ceil(amount / unit)) };
+    return String(Math.ceil(amount / unit));
   }
-  return { error: undefined };
+  return undefined;
 }
 
 /** The entries of a ConfigMap or Secret as text; undefined where there is none. */

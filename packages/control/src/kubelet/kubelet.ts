@@ -1,4 +1,4 @@
-import type { Container, Node, Pod, PodStatus } from '@netsim/manifest';
+import type { ConfigMap, Container, Node, Pod, PodStatus, Secret } from '@netsim/manifest';
 import { admittedMetadata, admittedSpec } from '../cluster/admission.ts';
 import { internalIPs } from '../cluster/default-cluster.ts';
 import { readiness } from '../cluster/node-lifecycle.ts';
@@ -8,10 +8,12 @@ import { keyOf, objectKey, splitKey } from '../core/keys.ts';
 import { timestamp } from '../core/timestamp.ts';
 import { type ContainerReport, withReport } from './container-report.ts';
 import { crashLoopStatus, endedStatus, recoveredStatus, restartedStatus } from './ended-status.ts';
+import { configFaults, configReferences, isMadeElsewhere, usesConfig } from './pod-config.ts';
 import { PodIpam } from './pod-ipam.ts';
 import { conditionOf, isTerminal, podIPs, withCondition } from './pod-status.ts';
 import { withReadinessGates } from './readiness-gates.ts';
 import { StartedStatus, whyNotReady } from './started-status.ts';
+import { beforeStart, unconfiguredStatus, waitsForConfig } from './unconfigured-status.ts';
 
 /** A node's own addresses, in the two forms that pods report them. */
 interface Host {
@@ -32,6 +34,10 @@ export class Kubelet extends Controller {
   readonly #wanted = new Map<string, boolean>();
   /** Pods that wait for an address or for their node, by node name. */
   readonly #waiting = new Map<string, Set<string>>();
+  /** Pods of which containers lack a ConfigMap or Secret. */
+  readonly #unconfigured = new Set<string>();
+  /** ConfigMaps and Secrets that pods of a dump run with: they are there, though the dump may not have them. */
+  readonly #inUse = new Set<string>();
 
   constructor(context: Context) {
     super(context);
@@ -42,8 +48,17 @@ export class Kubelet extends Controller {
         this.#reserveAll(node);
       if (old !== undefined && readiness(old as Node) !== 'True' && readiness(node) === 'True') this.resume(node);
     });
+    for (const kind of ['ConfigMap', 'Secret']) {
+      this.watch(kind, ({ type, object }) => this.#configChanged(type, object as ConfigMap | Secret));
+    }
     this.watch('Pod', ({ type, object, old }) => {
       const pod = object as Pod;
+      if (type === 'ADDED' && pod.status?.phase === 'Running') {
+        const { namespace = 'default' } = pod.metadata;
+        for (const { kind, name } of configReferences(pod.spec)) this.#inUse.add(`${kind} ${namespace}/${name}`);
+      }
+      if (type !== 'DELETED' && waitsForConfig(pod)) this.#unconfigured.add(objectKey(pod));
+      else this.#unconfigured.delete(objectKey(pod));
       const before = type === 'DELETED' ? pod : (old as Pod | undefined);
       const after = type === 'DELETED' ? undefined : pod;
       if (before?.status !== after?.status || before?.spec.nodeName !== after?.spec.nodeName) {
@@ -107,7 +122,7 @@ export class Kubelet extends Controller {
   /** Sets the condition Ready of a running pod, as its readiness probe would. */
   setReady(pod: Pod, ready: boolean): void {
     const { store, machines } = this.context;
-    if (isTerminal(pod)) return;
+    if (isTerminal(pod) || this.#unconfigured.has(objectKey(pod))) return;
     if (!machines.kubeletRuns(pod.spec.nodeName ?? '')) {
       this.#wanted.set(objectKey(pod), ready);
       return;
@@ -172,12 +187,14 @@ export class Kubelet extends Controller {
   protected override reconcile(key: string): void {
     const { store, options, machines } = this.context;
     const { namespace = 'default', name } = splitKey(key);
-    const pod = store.get<Pod>('Pod', namespace, name);
-    if (pod === undefined) return;
-    if (!mustStart(pod)) {
-      this.#followGates(pod);
+    const found = store.get<Pod>('Pod', namespace, name);
+    if (found === undefined) return;
+    const again = this.#unconfigured.has(key);
+    if (!again && !mustStart(found)) {
+      this.#followGates(found);
       return;
     }
+    const pod = again ? beforeStart(found) : found;
     const node = store.get<Node>('Node', undefined, pod.spec.nodeName!);
     if (node === undefined || !machines.kubeletRuns(pod.spec.nodeName!)) {
       this.#wait(pod.spec.nodeName!, key);
@@ -185,6 +202,11 @@ export class Kubelet extends Controller {
     }
     const given = podIPs(pod);
     const host = this.#hostOf(node);
+    const faults = configFaults(store, pod, (kind, ...object) => this.#isThere(kind, ...object));
+    if (faults.some(({ container }) => container === undefined)) {
+      this.#put(pod, this.#unconfiguredStatus(pod, faults, host, given));
+      return;
+    }
     let ips: readonly string[] = given.length > 0 ? given : host.ips;
     if (given.length === 0 && pod.spec.hostNetwork !== true) {
       const answer = this.#ipam.allocate(node);
@@ -195,7 +217,34 @@ export class Kubelet extends Controller {
       }
       ips = answer.ips;
     }
-    this.#put(pod, this.#running(pod, host, ips, options.startsReady({ namespace, name })));
+    if (faults.length > 0) this.#put(pod, this.#unconfiguredStatus(pod, faults, host, ips));
+    else this.#put(pod, this.#running(pod, host, ips, options.startsReady({ namespace, name })));
+  }
+
+  #unconfiguredStatus(
+    pod: Pod,
+    faults: ReturnType<typeof configFaults>,
+    { ips: [hostIP], hostIPs }: Host,
+    ips: readonly string[],
+  ): PodStatus {
+    const time = this.context.time();
+    const conditions = (unready: readonly Container[]) => this.#started.conditions(pod, unready, time);
+    return unconfiguredStatus(pod, faults, { hostIP: hostIP!, hostIPs, ips }, conditions, time);
+  }
+
+  /** Whether there is an object that no manifest has. */
+  #isThere(kind: string, namespace: string, name: string): boolean {
+    return this.#inUse.has(`${kind} ${namespace}/${name}`) || isMadeElsewhere(this.context.store, namespace, name);
+  }
+
+  #configChanged(type: string, object: ConfigMap | Secret): void {
+    const { kind, metadata } = object;
+    if (type === 'DELETED') this.#inUse.delete(`${kind} ${objectKey(object)}`);
+    for (const key of this.#unconfigured) {
+      const { namespace = 'default', name } = splitKey(key);
+      const pod = this.context.store.get<Pod>('Pod', namespace, name);
+      if (namespace === metadata.namespace && pod !== undefined && usesConfig(pod, object)) this.queue.add(key);
+    }
   }
 
   #followGates(pod: Pod): void {

@@ -17,8 +17,6 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 export interface ContainerView {
   readonly files: FileSystem;
   readonly env: ReadonlyMap<string, string>;
-  /** Why the kubelet cannot start the container. */
-  readonly configErrors: readonly string[];
 }
 
 interface ContainerState {
@@ -64,7 +62,7 @@ export class Containers {
       time: startOf(pod, container.name) ?? this.#now(),
       birth: podBirth(this.#store, pod, this.#loaded),
     };
-    const { variables, errors } = containerEnv(this.#store, pod, container, started);
+    const variables = containerEnv(this.#store, pod, container, started);
     const names = podFiles(pod, this.#config);
     const now = this.#now();
     const env = new Map([['PATH', PATH], ['HOSTNAME', names.hostname], ...variables]);
@@ -84,7 +82,6 @@ export class Containers {
     return {
       files: new FileSystem(state.root, mountsOf(this.#store, pod, container, kept, now), this.#now),
       env,
-      configErrors: errors,
     };
   }
 

@@ -1,4 +1,4 @@
-import { conditionOf, selectorFinding, workloadsWithLabels } from '@netsim/control';
+import { conditionOf, configFaultsOf, selectorFinding, workloadsWithLabels } from '@netsim/control';
 import type { Container, Node, ObjectStore, Pod, Service } from '@netsim/manifest';
 import type { Cause } from '@netsim/trace';
 import { expectationOf } from '../probes/expectation.ts';
@@ -82,7 +82,30 @@ function namespacesWith(store: ObjectStore, own: string, selector: Readonly<Reco
 
 /** Why a pod is not ready, and so no endpoint. */
 export function whyNotReady(store: ObjectStore, pod: Pod): Trouble {
-  return waitingContainer(pod) ?? failingProbe(pod) ?? lostNode(store, pod) ?? condition(pod);
+  return (
+    missingConfig(store, pod) ?? waitingContainer(pod) ?? failingProbe(pod) ?? lostNode(store, pod) ?? condition(pod)
+  );
+}
+
+/** A ConfigMap or Secret that a container, or a volume, is to be filled from is not there. */
+function missingConfig(store: ObjectStore, pod: Pod): Trouble | undefined {
+  const [fault] = configFaultsOf(store, pod);
+  if (fault === undefined) return undefined;
+  const { container, path, message, suggestion } = fault;
+  const { name, namespace = 'default' } = pod.metadata;
+  const meant = /^did you mean (.+)\?$/.exec(suggestion ?? '')?.[1];
+  const where = `in namespace "${namespace}"`;
+  return {
+    text:
+      container === undefined
+        ? `pod "${name}" waits: ContainerCreating: a volume cannot be made ${where}: ${message}`
+        : `container "${container}" of pod "${name}" waits: CreateContainerConfigError: ${message} ${where}`,
+    cause: causeOf(pod, path, message),
+    advice:
+      meant === undefined
+        ? `Make what is missing ${where}; the pod then starts by itself`
+        : `Write ${meant} there, or make what is missing ${where}`,
+  };
 }
 
 interface ContainerStatus {
