@@ -1,4 +1,4 @@
-import { CoreDns, CorefileError, parseCorefile } from '@netsim/dns';
+import { CoreDns, CorefileError, PLUGIN_ORDER, parseCorefile } from '@netsim/dns';
 import { type Finding, ObjectStore } from '@netsim/manifest';
 import { describe, expect, test } from 'vitest';
 
@@ -163,6 +163,22 @@ describe('a Corefile that is wrong is refused with each line', () => {
   test('a zone file with the largest numbers, and times with units, is read', () => {
     const zone = '@ SOA ns h 4294967295 1h 2m 1w 4294967295\n@ MX 65535 mail\n@ CAA 255 issue ca.test\n';
     expect(problems('a.test {\n file db.a\n}', { 'db.a': zone })).toEqual([]);
+  });
+
+  test('of every plugin, with whatever stands after it, as a mistake and never as a crash', () => {
+    const words = ['', 'a', '(', '-1', '1h', '/x', 'a b c d', '{{', 'name regex ( b', '@k', '0.0.0.0/99'];
+    const bodies = [
+      '{\n [ (\n }',
+      '{\n directory d (\n }',
+      '{\n match (\n answer "{{"\n }',
+      '{\n ttl x\n success x\n }',
+    ];
+    for (const plugin of PLUGIN_ORDER) {
+      for (const after of [...words, ...bodies]) {
+        expect(problems(`. {\n nope\n ${plugin} ${after}\n}`)[0]).toContain("Unknown directive 'nope'");
+      }
+    }
+    expect(problems('. {\n auto {\n  directory d (\n }\n}')[0]).toMatch(/^3: plugin\/auto: .* error parsing regexp: /);
   });
 
   test('an import of itself ends', () => {

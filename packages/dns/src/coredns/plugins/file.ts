@@ -15,6 +15,7 @@ import {
 } from '../plugin.ts';
 import { Zone } from '../zone/zone.ts';
 import { parseZoneText, ZoneError } from '../zone/zone-text.ts';
+import { goRegExp } from './go-regexp.ts';
 import { type Fallthrough, normalZones, originsOf, readFallthrough, readLines } from './lines.ts';
 
 /** Answers from zones: plugins file, auto and secondary. */
@@ -99,7 +100,11 @@ export const auto: Setup = (directives, context) => {
         directory = line.args[0];
         if (directory === undefined)
           context.error(line, "Wrong argument count or unexpected line ending after 'directory'");
-        if (line.args[1] !== undefined) pattern = new RegExp(line.args[1]);
+        try {
+          if (line.args[1] !== undefined) pattern = goRegExp(line.args[1]);
+        } catch (error) {
+          context.error(line, `error parsing regexp: ${error instanceof Error ? error.message : ''}`);
+        }
         template = line.args[2] ?? template;
       },
       reload: () => {},
