@@ -39,18 +39,31 @@ export function matchesSelector(selector: Selector, labels: Labels): boolean {
 function matchesRequirement({ key, operator, values }: Requirement, labels: Labels): boolean {
   const found = value(labels, key);
   switch (operator) {
-    case 'In':
-      return found !== undefined && values.includes(found);
-    case 'NotIn':
-      return found === undefined || !values.includes(found);
-    case 'Exists':
-      return found !== undefined;
-    case 'DoesNotExist':
-      return found === undefined;
     case 'Gt':
       return found !== undefined && isInteger(found) && BigInt(found) > BigInt(values[0]!);
     case 'Lt':
       return found !== undefined && isInteger(found) && BigInt(found) < BigInt(values[0]!);
+    default:
+      return matchesOperator(operator, found, values);
+  }
+}
+
+/**
+ * Whether the value of a label, undefined where it is not there, is what one of the operators
+ * In, NotIn, Exists and DoesNotExist asks for. Any other matches nothing.
+ */
+export function matchesOperator(operator: string, value: string | undefined, values: readonly string[]): boolean {
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    default:
+      return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { LabelSelector } from '@netsim/manifest';
+import { type LabelSelector, matchesOperator } from '@netsim/manifest';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -23,22 +23,6 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
     const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
     return matchesOperator(operator, value, values);
   });
-}
-
-/** Whether the value of a label, undefined where it is not there, is what an operator asks for. An unknown operator matches nothing. */
-export function matchesOperator(operator: string, value: string | undefined, values: readonly string[]): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    default:
-      return false;
-  }
 }
 
 /**

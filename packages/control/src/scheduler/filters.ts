@@ -1,5 +1,5 @@
-import type { Node, Pod, PodSpec } from '@netsim/manifest';
-import { matchesLabels, matchesOperator } from '../core/selector.ts';
+import { matchesOperator, type Node, type Pod, type PodSpec } from '@netsim/manifest';
+import { matchesLabels } from '../core/selector.ts';
 import { type Taint, tolerationFor } from '../core/taints.ts';
 import type { HostPorts } from './host-ports.ts';
 
