@@ -218,7 +218,18 @@ export class Kubelet extends Controller {
       ips = answer.ips;
     }
     if (faults.length > 0) this.#put(pod, this.#unconfiguredStatus(pod, faults, host, ips));
-    else this.#put(pod, this.#running(pod, host, ips, options.startsReady({ namespace, name })));
+    else {
+      const status = this.#running(pod, host, ips, options.startsReady({ namespace, name }));
+      this.#put(pod, readiness(node) === 'True' ? status : this.#onLostNode(status));
+    }
+  }
+
+  /** The manifests say that the node is lost: what runs there is not ready, as the node controller marks it. */
+  #onLostNode(status: PodStatus): PodStatus {
+    const ready = { type: 'Ready', status: 'False', lastProbeTime: null, lastTransitionTime: this.context.time() };
+    return status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True'
+      ? withCondition(status, ready)
+      : status;
   }
 
   #unconfiguredStatus(
