@@ -165,7 +165,8 @@ function unschedulable(store: ObjectStore, pods: readonly Pod[]): Finding[] {
 
 /** Pods of which containers are not started, because a ConfigMap or Secret is missing, or a key in one. */
 function unconfigured(store: ObjectStore, pods: readonly Pod[]): Finding[] {
-  const fault = (pod: Pod) => configFaultsOf(store, pod)[0];
+  const faults = new Map(pods.map((pod) => [pod, configFaultsOf(store, pod)[0]]));
+  const fault = (pod: Pod) => faults.get(pod);
   return grouped(
     store,
     pods.filter((pod) => fault(pod) !== undefined),

@@ -134,6 +134,9 @@ function* ofContainer(
   }
 }
 
+/** Kinds of which there are many, and that name nothing that their owners do not name. */
+const makesNothing = new Set(['Pod', 'ReplicaSet', 'Service', 'Endpoints', 'EndpointSlice', 'ConfigMap', 'Secret']);
+
 /**
  * Whether an object is there though no manifest has it: the cluster makes it, or something that the manifests run is told to
  * make it (a Job that writes a certificate, a cert-manager Certificate, a sealed or external secret).
@@ -142,7 +145,7 @@ export function isMadeElsewhere(store: ObjectStore, namespace: string, name: str
   if (name === 'kube-root-ca.crt' || /^default-token-\w{5}$/.test(name) || always.has(`${namespace}/${name}`))
     return true;
   for (const kind of store.kinds()) {
-    if (kind === 'Pod') continue;
+    if (makesNothing.has(kind)) continue;
     for (const object of store.list(kind)) {
       if ((object.metadata.namespace ?? 'default') === namespace && isToldToMake(object, name)) return true;
     }
