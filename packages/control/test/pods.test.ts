@@ -32,6 +32,22 @@ describe('scheduling', () => {
     expect(get(it, 'a').spec.nodeName).toBe('m-k8s');
   });
 
+  test.each([
+    ['a label that the node has', { key: 'cores', operator: 'Exists' }, 'w1-k8s'],
+    ['a label with the name of something that every object has', { key: 'constructor', operator: 'Exists' }, undefined],
+    ['a number above', { key: 'cores', operator: 'Gt', values: ['7'] }, 'w1-k8s'],
+    ['a number that is too high', { key: 'cores', operator: 'Gt', values: ['8'] }, undefined],
+    ['a number below', { key: 'cores', operator: 'Lt', values: ['9'] }, 'w1-k8s'],
+    ['no whole number', { key: 'cores', operator: 'Lt', values: ['8.5'] }, undefined],
+    ['one of several values', { key: 'cores', operator: 'In', values: ['4', '8'] }, 'w1-k8s'],
+  ])('node affinity asks for %s', (_, requirement, expected) => {
+    const required = { nodeSelectorTerms: [{ matchExpressions: [requirement] }] };
+    const affinity = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } };
+    const spec = { nodeSelector: {}, affinity };
+    const it = cluster([node('w1-k8s', { metadata: { name: 'w1-k8s', labels: { cores: '8' } } }), pod('a', {}, spec)]);
+    expect(get(it, 'a').spec.nodeName).toBe(expected);
+  });
+
   test('a pod that no node takes stays Pending and says why in the words of kube-scheduler', () => {
     const it = cluster([pod('a', {}, { nodeSelector: { gpu: 'true' } })]);
     expect(get(it, 'a').status).toMatchObject({

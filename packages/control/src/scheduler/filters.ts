@@ -79,15 +79,20 @@ function matchesRequiredAffinity(pod: Pod, node: Node): boolean {
 }
 
 function satisfies({ key, operator, values = [] }: Requirement, labels: Record<string, string>): boolean {
-  const value = labels[key];
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
+      return isInteger(value) && isInteger(values[0]) && BigInt(value) > BigInt(values[0]);
     case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
+      return isInteger(value) && isInteger(values[0]) && BigInt(value) < BigInt(values[0]);
     default:
       return matchesOperator(operator, value, values);
   }
+}
+
+/** kube-scheduler takes what is no whole number for no match. */
+function isInteger(text: string | undefined): text is string {
+  return text !== undefined && /^-?\d+$/.test(text);
 }
 
 /**
