@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the TypeScript sources: the `netsim-source` export condition of
@@ -10,8 +11,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 30_000,
-    // Much of the time of some tests is waiting for the real kernel: no core needs to be kept free.
-    maxWorkers: '100%',
+    // Much of the time of some tests is waiting for the real kernel: one worker more than cores has something to do meanwhile.
+    maxWorkers: availableParallelism() + 1,
     // Files of one worker share the modules: nothing has state of its own at import, and half of the time was to import them again.
     isolate: false,
     passWithNoTests: false,

@@ -83,14 +83,14 @@ describe('nothing goes on for ever', () => {
     const cable = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 })).filter(([a, b]) => a !== b);
     fc.assert(
       fc.property(fc.array(cable, { maxLength: 3 }), (cables) => {
-        const world = bridges(4, cables);
+        const world = bridges(4, cables, { runLimit: 100_000 });
         world
           .requireNetns('h1')
           .ping({ dst: ip('10.0.0.2') })
           .send();
         world.run();
         // The budget of one run, and as many as may wait when it is spent.
-        expect(world.frames).toBeLessThanOrEqual(1_000_000 + 65_536);
+        expect(world.frames).toBeLessThanOrEqual(100_000 + 65_536);
       }),
       { numRuns: 20 },
     );
