@@ -1,8 +1,10 @@
 // Packets of an established flow, and flows that are each new, beside the real kernel in the same run.
 import { compileGenerator, kernelMissing, measureKernel } from './kernel-side.mjs';
-import { measureOurs } from './our-side.mjs';
+import { compareNew, measureOurs } from './our-side.mjs';
 import { plot, short } from './plot.mjs';
 import { table } from './table.mjs';
+
+const TURNS = 15;
 
 /** @type {import('./run.mjs').Part['run']} */
 export async function run({ smoke, kernel: withKernel, save }) {
@@ -52,11 +54,11 @@ export async function run({ smoke, kernel: withKernel, save }) {
       ]),
     ),
   );
-  for (const mode of Object.keys(sizes)) {
-    const rows = results.filter((row) => row.mode === mode);
-    const last = rows.at(-1);
-    const flat = (last.ours.fresh.perSecond / rows[0].ours.fresh.perSecond) * 100;
-    console.log(`${mode}: new flows at ${last.services.toLocaleString('en')} services against 1: ${flat.toFixed(0)} %`);
+  for (const [mode, each] of Object.entries(sizes)) {
+    const ends = [each[0], each.at(-1)];
+    const share = await compareNew(mode, ends, { turns: smoke ? 1 : TURNS, flows: flowsPerRound });
+    const [few, many] = ends.map((size) => size.toLocaleString('en'));
+    console.log(`${mode}: new flows at ${many} services against ${few}, in turns: ${Math.round(100 * share)} %`);
   }
   const checks = results.flatMap(({ ours }) => [ours.established.crossCheck, ours.fresh.crossCheck]);
   console.log(`tinybench against benchmark: ${Math.min(...checks).toFixed(2)} to ${Math.max(...checks).toFixed(2)}`);

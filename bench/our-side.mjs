@@ -19,7 +19,7 @@ export async function measureOurs(services, mode, { seconds, flows }) {
   // The kernel's sink counts and answers nothing; netsim's programs would echo.
   sinkOf(cluster).onMessage = null;
   const established = await measureEstablished(cluster, seconds);
-  const fresh = await measureNew(cluster, services, flows, seconds);
+  const fresh = await measure('new flows', flows, newFlows(cluster, services, flows), { seconds });
   const plan = cluster.plan();
   const netns = (label) => plan.netns.find((config) => config.label === label).name;
   const targets = Array.from({ length: services }, (_, i) => ({ ip: serviceIp(i), port: 80 }));
@@ -54,7 +54,28 @@ function sinkOf(cluster) {
   return sockets.find((one) => one.localPort === 8080);
 }
 
-async function measureNew(cluster, services, flows, seconds) {
+/** New flows at two numbers of services, in turns, so that what else the machine does meets both alike: the median turn of each. */
+export async function compareNew(mode, sizes, { turns, flows }) {
+  const sides = [];
+  for (const services of sizes) {
+    const cluster = await Cluster.load({ objects: flowCluster(services, mode) });
+    sinkOf(cluster).onMessage = null;
+    const run = newFlows(cluster, services, flows);
+    run();
+    sides.push({ run, times: [] });
+  }
+  for (let turn = 0; turn < turns; turn++) {
+    for (const { run, times } of sides) {
+      const start = performance.now();
+      run();
+      times.push(performance.now() - start);
+    }
+  }
+  const [few, many] = sides.map(({ times }) => times.sort((a, b) => a - b)[times.length >> 1]);
+  return few / many;
+}
+
+function newFlows(cluster, services, flows) {
   const { world } = cluster;
   const socket = cluster.netnsOfPod(pod(cluster, 'client')).bindUdp();
   const sink = sinkOf(cluster);
@@ -62,7 +83,7 @@ async function measureNew(cluster, services, flows, seconds) {
   const targets = Array.from({ length: services }, (_, i) => parseIp(serviceIp(i)));
   const firstSource = parseIp('10.244.1.2');
   let flow = 0;
-  const run = () => {
+  return () => {
     const before = sink.received;
     for (let i = 0; i < flows; i++, flow++) {
       const skb = new Skb();
@@ -79,7 +100,6 @@ async function measureNew(cluster, services, flows, seconds) {
     for (const node of nodes) node.flushConnections();
     return delivered;
   };
-  return await measure('new flows', flows, run, { seconds });
 }
 
 function pod(cluster, name) {
