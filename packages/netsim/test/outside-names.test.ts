@@ -118,6 +118,11 @@ spec: { type: ExternalName, externalName: db.example.com }`);
   });
 });
 
+test('a machine that is known by its address has no search list of its digits', async () => {
+  const { queries } = (await load('')).lookup({ from: '198.51.100.7', name: 'no.example.com' });
+  expect([...new Set(queries.map(({ name }) => name))]).toEqual(['no.example.com.']);
+});
+
 describe('why a query is sent', () => {
   const reasons = (cluster: Cluster, from: string, name: string): (string | undefined)[] =>
     cluster.lookup({ from, name }).queries.map(({ reason }) => reason);

@@ -29,7 +29,7 @@ export const ingressFindings: Readonly<Record<string, Explanation>> = {
     mend: 'Give the canary a Service of its own.',
   },
   'ingress-canary-not-enabled': {
-    meaning: 'Annotations of a canary stand on an Ingress that is none: the controller treats it as any other.',
+    meaning: 'The Ingress has annotations of a canary without canary: "true": the controller treats it as any other.',
     mend: 'Add the annotation nginx.ingress.kubernetes.io/canary: "true".',
   },
   'ingress-canary-second': {

@@ -19,9 +19,11 @@ function machineResolvConf({ podCIDRs }: ClusterConfig): string {
 
 /** The files of a node or of a machine outside. */
 export function machineFiles(name: string, addresses: readonly Ip[], config: ClusterConfig): NameFiles {
-  const own = addresses.map((ip) => `${formatIp(ip)}\t${name}\n`).join('');
+  // A machine that is known by its address only: glibc would take what follows the first dot of its name for a domain to search.
+  const hostname = addresses.some((ip) => formatIp(ip) === name) ? name.replace(/[.:]+/g, '-') : name;
+  const own = addresses.map((ip) => `${formatIp(ip)}\t${hostname}\n`).join('');
   const hosts = `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${own}`;
-  return { resolvConf: machineResolvConf(config), hosts, hostname: name };
+  return { resolvConf: machineResolvConf(config), hosts, hostname };
 }
 
 function kubeletDns(config: ClusterConfig): KubeletDns {

@@ -18,7 +18,7 @@ export class ResponseReader {
     return this.#bodyStart < 0 ? 0 : this.#bytes.length - this.#bodyStart;
   }
 
-  /** Has anything come at all? */
+  /** Whether a byte of the response has come. */
   get started(): boolean {
     return this.#bytes.length > 0;
   }
